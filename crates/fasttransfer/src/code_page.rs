@@ -1,0 +1,46 @@
+//! Windows code page numbers and the encodings behind them.
+
+use encoding_rs as enc;
+use encoding_rs::Encoding;
+
+/// The encoding of a Windows code page; unknown numbers and 0 (unspecified) read as
+/// windows-1252, which maps every byte.
+pub(crate) fn encoding(code_page: u16) -> &'static Encoding {
+    match code_page {
+        866 => enc::IBM866,
+        874 => enc::WINDOWS_874,
+        932 => enc::SHIFT_JIS,
+        936 => enc::GBK,
+        949 => enc::EUC_KR,
+        950 => enc::BIG5,
+        1200 => enc::UTF_16LE,
+        1201 => enc::UTF_16BE,
+        1250 => enc::WINDOWS_1250,
+        1251 => enc::WINDOWS_1251,
+        1253 => enc::WINDOWS_1253,
+        1254 => enc::WINDOWS_1254,
+        1255 => enc::WINDOWS_1255,
+        1256 => enc::WINDOWS_1256,
+        1257 => enc::WINDOWS_1257,
+        1258 => enc::WINDOWS_1258,
+        10000 => enc::MACINTOSH,
+        20866 => enc::KOI8_R,
+        21866 => enc::KOI8_U,
+        20932 | 51932 => enc::EUC_JP,
+        28592 => enc::ISO_8859_2,
+        28593 => enc::ISO_8859_3,
+        28594 => enc::ISO_8859_4,
+        28595 => enc::ISO_8859_5,
+        28596 => enc::ISO_8859_6,
+        28597 => enc::ISO_8859_7,
+        28598 => enc::ISO_8859_8,
+        28603 => enc::ISO_8859_13,
+        28605 => enc::ISO_8859_15,
+        38598 => enc::ISO_8859_8_I,
+        50220..=50222 => enc::ISO_2022_JP,
+        51949 => enc::EUC_KR,
+        54936 => enc::GB18030,
+        65001 => enc::UTF_8,
+        _ => enc::WINDOWS_1252,
+    }
+}

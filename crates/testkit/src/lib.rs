@@ -1,1 +1,48 @@
-//! testkit
+//! Test equipment for the workspace: never a dependency of anything that ships.
+//!
+//! - [`FaultyStore`]: an object store that counts calls and fails, crashes, delays, damages or
+//!   fills up exactly where a test asks it to.
+//! - [`shared_dir`]: finds the corpora and schemas beside the checkout, or says that they are not
+//!   there.
+//! - [`differences`] and [`assert_same_dirs`]: compare two folders byte by byte.
+//! - [`peak_rss_bytes`]: how much memory this process ever held.
+//! - [`temp_dir`]: a folder that goes away with its handle.
+//!
+//! Only a crate's `tests/it` may use this crate. A unit test that did would meet two versions of
+//! the crate it is part of: the one under test, and the one this crate may have been linked with.
+//!
+//! ```
+//! use object_store::{ObjectStoreExt, path::Path};
+//! use testkit::{Call, Fault, FaultyStore, Rule};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+//! # runtime.block_on(async {
+//! let store = FaultyStore::in_memory();
+//! store.inject(Rule::new(Call::Put, Fault::Fail).nth(2));
+//! store.put(&Path::from("a"), "first".into()).await.unwrap();
+//! store.put(&Path::from("b"), "second".into()).await.unwrap_err();
+//! assert_eq!(store.counts().puts, 2);
+//! # });
+//! ```
+//!
+//! Helpers panic rather than return errors where a test could do nothing else with one.
+
+#![warn(missing_docs)]
+#![expect(
+    clippy::print_stderr,
+    reason = "a skipped test must say so where the person running it looks"
+)]
+
+mod damage;
+mod faulty_store;
+mod golden;
+mod memory;
+mod scratch;
+mod shared;
+
+pub use damage::{flip_byte, rewrite, truncate};
+pub use faulty_store::{Call, CallRecord, Counts, Fault, FaultyStore, Rule};
+pub use golden::{Difference, DifferenceKind, assert_same_dirs, differences};
+pub use memory::{peak_rss_bytes, reset_peak_rss, rss_bytes};
+pub use scratch::temp_dir;
+pub use shared::shared_dir;

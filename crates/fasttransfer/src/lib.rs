@@ -4,16 +4,30 @@
 #![warn(missing_docs)]
 
 mod code_page;
+mod decode;
+mod deframer;
 mod error;
 pub mod guid;
+mod lexer;
 mod message;
 pub mod named;
 mod property;
+mod reader;
 pub mod tag;
+mod tree_builder;
 mod value;
+mod wire;
+mod writer;
 
+pub use deframer::{Deframer, FrameEvent, FrameSink, FrameStop};
 pub use error::{Error, ErrorKind};
 pub use guid::Guid;
+pub use lexer::{Event, Lexer, LexerSink, LexerStop, PropDef};
 pub use message::{Attachment, Message};
 pub use property::{NamedProp, PropId, PropName, Property, PropertyBag};
+pub use reader::{Limits, MessageReader, Parsed, Problem, read_message};
 pub use value::{FileTime, PropValue};
+pub use writer::{
+    ExternalPayload, FillPayload, MessageEncoder, WriteOptions, encoded_len, write_message,
+    write_message_to,
+};

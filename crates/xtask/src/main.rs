@@ -1,1 +1,83 @@
-fn main() {}
+//! Checks, judges and measurements of this workspace: `cargo xtask help` lists them.
+//!
+//! `.ci/run` calls `cargo xtask ci`, and that is all a build server does; every step of it is also
+//! a command of its own. Nothing here ships.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command-line program that prints, times and waits; it is no part of the product"
+)]
+
+mod arrows;
+mod bench;
+mod cargo_steps;
+mod ci;
+mod judge;
+mod tidy;
+mod tool;
+mod wire;
+mod workspace;
+
+use std::process::ExitCode;
+
+use workspace::Workspace;
+
+/// What went wrong, in words for the person at the terminal.
+type Result<T = ()> = std::result::Result<T, String>;
+
+const HELP: &str = "\
+usage: cargo xtask <command>
+
+  ci                 every check below in order, then the tests; stops at the first failure
+  fmt                cargo fmt --check
+  clippy             clippy on all targets, warnings denied
+  doc                documentation of all crates, warnings denied
+  arrows             which crate may depend on which
+  tidy               file sizes, forgotten files, open ends, paths named in documents
+  test [--nextest]   cargo test --workspace, or the same by nextest and cargo test --doc
+  wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
+  judge exchangelib  an independent client against `postkeep sim`
+  bench main-job     backup and restore of the mail corpus against restic, into docs/benchmarks.md
+       [--runs N]    median of so many runs (default 3)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(words: &[&str]) -> Result {
+    if matches!(words, [] | ["help" | "--help" | "-h"]) {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let workspace = Workspace::load()?;
+    match words {
+        ["ci"] => ci::run(&workspace),
+        ["fmt"] => cargo_steps::fmt(&workspace),
+        ["clippy"] => cargo_steps::clippy(&workspace),
+        ["doc"] => cargo_steps::doc(&workspace),
+        ["arrows"] => arrows::run(&workspace),
+        ["tidy"] => tidy::run(&workspace),
+        ["test"] => cargo_steps::test(&workspace),
+        ["test", "--nextest"] => cargo_steps::nextest(&workspace),
+        ["wire"] => wire::run(&workspace, &workspace.wire_dir()),
+        ["wire", folder] => wire::run(&workspace, folder.as_ref()),
+        ["judge", "exchangelib"] => judge::exchangelib(&workspace),
+        ["bench", "main-job"] => bench::main_job(&workspace, bench::DEFAULT_RUNS),
+        ["bench", "main-job", "--runs", runs] => {
+            let runs = runs.parse().map_err(|_| format!("not a number: {runs}"))?;
+            bench::main_job(&workspace, runs)
+        }
+        _ => Err(format!("unknown command: {}\n\n{HELP}", words.join(" "))),
+    }
+}

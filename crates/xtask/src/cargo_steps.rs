@@ -1,0 +1,128 @@
+//! The steps that are one call of cargo.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::ChildStdout;
+
+use crate::Result;
+use crate::tool::Tool;
+use crate::workspace::Workspace;
+
+pub(crate) fn fmt(workspace: &Workspace) -> Result {
+    cargo(workspace, &["fmt", "--all", "--check"]).run()
+}
+
+pub(crate) fn clippy(workspace: &Workspace) -> Result {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--"];
+    cargo(workspace, &arguments).args(["-D", "warnings"]).run()
+}
+
+pub(crate) fn doc(workspace: &Workspace) -> Result {
+    cargo(workspace, &["doc", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()
+}
+
+const TEST: [&str; 2] = ["test", "--workspace"];
+
+pub(crate) fn test(workspace: &Workspace) -> Result {
+    cargo(workspace, &TEST).run()
+}
+
+/// Every test in a process of its own; nextest does not run the examples in documentation.
+pub(crate) fn nextest(workspace: &Workspace) -> Result {
+    cargo(workspace, &["nextest", "run", "--workspace"]).run()?;
+    cargo(workspace, &["test", "--workspace", "--doc"]).run()
+}
+
+/// Runs the tests with their messages captured into a folder, and holds back the last summary.
+pub(crate) fn test_capturing(workspace: &Workspace, wire: &Path) -> Result<Summary> {
+    let mut tool = cargo(workspace, &TEST).env("POSTKEEP_CAPTURE", wire);
+    let mut child = tool.spawn_piped()?;
+    let mut summary = Summary::default();
+    if let Some(output) = child.stdout.take() {
+        summary.follow(output)?;
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    if let Err(message) = tool.judge(status) {
+        summary.print();
+        return Err(message);
+    }
+    Ok(summary)
+}
+
+/// The last lines of the test runner. A log must end with them, and what is checked after the
+/// tests, because the tests produce it, must be reported before them.
+#[derive(Default)]
+pub(crate) struct Summary {
+    lines: Vec<String>,
+}
+
+impl Summary {
+    pub(crate) fn print(self) {
+        for line in self.lines {
+            println!("{line}");
+        }
+    }
+
+    fn follow(&mut self, output: ChildStdout) -> Result {
+        let mut reader = BufReader::new(output);
+        let mut line = Vec::new();
+        // Bytes, not lines of text: a test may print anything.
+        while reader
+            .read_until(b'\n', &mut line)
+            .map_err(|error| format!("cannot read the output of the tests: {error}"))?
+            > 0
+        {
+            let text = String::from_utf8_lossy(&line);
+            for free in self.hold(text.trim_end_matches(['\r', '\n'])) {
+                println!("{free}");
+            }
+            line.clear();
+        }
+        Ok(())
+    }
+
+    /// Takes a line and returns those that turned out not to be the last ones.
+    fn hold(&mut self, line: &str) -> Vec<String> {
+        let belongs = line.is_empty() || line.starts_with("all doctests ran in");
+        if belongs && !self.lines.is_empty() {
+            self.lines.push(line.to_owned());
+            return Vec::new();
+        }
+        let mut free = std::mem::take(&mut self.lines);
+        if line.starts_with("test result:") {
+            self.lines.push(line.to_owned());
+        } else {
+            free.push(line.to_owned());
+        }
+        free
+    }
+}
+
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> Tool {
+    Tool::cargo().args(arguments).current_dir(workspace.root())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Summary;
+
+    #[test]
+    fn only_the_last_summary_is_held_back() {
+        let lines = [
+            "running 1 test",
+            "test result: ok. 1 passed",
+            "",
+            "running 2 tests",
+            "",
+            "test result: ok. 2 passed",
+            "",
+            "all doctests ran in 0.1s",
+        ];
+        let mut summary = Summary::default();
+        let printed: Vec<String> = lines.iter().flat_map(|line| summary.hold(line)).collect();
+        assert_eq!(printed, lines[..5]);
+        assert_eq!(summary.lines, lines[5..]);
+    }
+}

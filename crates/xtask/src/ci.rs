@@ -1,0 +1,68 @@
+//! Every check in order, cheapest first, and the tests last.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::workspace::Workspace;
+use crate::{Result, arrows, cargo_steps, tidy, wire};
+
+type Step = (&'static str, fn(&Workspace) -> Result);
+
+const CHECKS: [Step; 5] = [
+    ("format", cargo_steps::fmt),
+    ("arrows", arrows::run),
+    ("tidy", tidy::run),
+    ("clippy", cargo_steps::clippy),
+    ("documentation", cargo_steps::doc),
+];
+
+pub(crate) fn run(workspace: &Workspace) -> Result {
+    let mut timings = Vec::new();
+    let total = CHECKS.len() + 1;
+    for (index, (name, step)) in CHECKS.iter().enumerate() {
+        heading(index + 1, total, name);
+        timings.push((*name, timed(name, || step(workspace))?));
+    }
+    heading(
+        total,
+        total,
+        "tests, and the wire traffic they leave behind",
+    );
+    let folder = workspace.wire_dir();
+    clear(&folder)?;
+    let mut summary = None;
+    let tests = timed("tests", || {
+        summary = Some(cargo_steps::test_capturing(workspace, &folder)?);
+        Ok(())
+    })?;
+    timings.push(("tests", tests));
+    timings.push(("wire", timed("wire", || wire::run(workspace, &folder))?));
+    for (name, duration) in timings {
+        println!("    {name:<14} {:>7.1} s", duration.as_secs_f64());
+    }
+    println!("==> all checks passed; the test runner's last words:\n");
+    if let Some(summary) = summary {
+        summary.print();
+    }
+    Ok(())
+}
+
+fn heading(number: usize, total: usize, name: &str) {
+    println!("\n==> {number}/{total} {name}");
+}
+
+fn timed(name: &str, step: impl FnOnce() -> Result) -> Result<Duration> {
+    let start = Instant::now();
+    step().map_err(|message| format!("{name}: {message}"))?;
+    Ok(start.elapsed())
+}
+
+/// Captures of an earlier run would prove nothing about this one.
+fn clear(folder: &std::path::Path) -> Result {
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .map_err(|error| format!("cannot clear {}: {error}", folder.display()))?;
+    }
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("cannot create {}: {error}", folder.display()))
+}

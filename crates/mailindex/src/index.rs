@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
@@ -30,14 +31,15 @@ pub const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
 /// handle is dropped.
 #[derive(Debug)]
 pub struct MailIndex {
-    pub(crate) database: Database,
+    // Transactions share the lock, compaction needs the database for itself.
+    database: RwLock<Database>,
     path: PathBuf,
 }
 
 impl MailIndex {
     pub(crate) fn new(database: Database, path: &Path) -> Self {
         Self {
-            database,
+            database: RwLock::new(database),
             path: path.to_owned(),
         }
     }
@@ -273,19 +275,30 @@ impl MailIndex {
         })
     }
 
-    /// Gives space that replaced and published rows left behind back to the file system; returns
+    /// Gives space that staged and replaced rows left behind back to the file system; returns
     /// whether the file became smaller.
     ///
-    /// It rewrites much of the file, so it is for after a first backup or a rebuild, not for every
-    /// run. An interruption leaves a valid file.
+    /// It rewrites much of the file and keeps all other calls waiting, so it is for when
+    /// [`PublishStats::worth_compacting`](crate::PublishStats::worth_compacting) says so, not for
+    /// every run. An interruption leaves a valid file.
     ///
     /// # Errors
     ///
     /// The kinds every operation may have.
-    pub fn compact(&mut self) -> Result<bool, Error> {
-        self.database
+    pub fn compact(&self) -> Result<bool, Error> {
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        database
             .compact()
             .map_err(|error| Error::new("compact", &self.path, error.into()))
+    }
+
+    /// A caller that panicked holding the lock left no half-done transaction: redb aborts a
+    /// transaction that is dropped.
+    fn shared(&self) -> RwLockReadGuard<'_, Database> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn read<T>(
@@ -293,7 +306,7 @@ impl MailIndex {
         operation: &'static str,
         body: impl FnOnce(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        let run = || body(&self.database.begin_read()?);
+        let run = || body(&self.shared().begin_read()?);
         run().map_err(|fault| Error::new(operation, &self.path, fault))
     }
 
@@ -304,7 +317,7 @@ impl MailIndex {
         durability: Durability,
         body: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        commit(&self.database, durability, body)
+        commit(&self.shared(), durability, body)
             .map_err(|fault| Error::new(operation, &self.path, fault))
     }
 }

@@ -153,4 +153,18 @@ pub struct PublishStats {
     pub items_deleted: u64,
     /// Rows kept as earlier versions.
     pub versions_kept: u64,
+    /// Item rows published now, changed or not.
+    pub items_total: u64,
+}
+
+/// Number of changed rows below which compaction is not worth its time.
+const FEW_ROWS: u64 = 10_000;
+
+impl PublishStats {
+    /// Returns whether the publication left much unused space, as a first backup does: then
+    /// [`MailIndex::compact`](crate::MailIndex::compact) makes the file about three times smaller.
+    pub fn worth_compacting(&self) -> bool {
+        let changed = self.items_added + self.items_replaced + self.items_deleted;
+        changed >= FEW_ROWS && changed >= self.items_total / 2
+    }
 }

@@ -224,6 +224,7 @@ fn move_staged(txn: &WriteTransaction, sequence: u64) -> Result<PublishStats, Fa
         }
     }
     items.totals.flush()?;
+    items.stats.items_total = items.items.len()?;
     Ok(items.stats)
 }
 

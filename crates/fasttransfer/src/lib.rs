@@ -10,12 +10,15 @@ mod error;
 pub mod guid;
 mod lexer;
 mod message;
+pub mod mime_skeleton;
 pub mod named;
 mod property;
 mod reader;
 pub mod tag;
+mod transfer;
 mod tree_builder;
 mod value;
+mod varint;
 mod wire;
 mod writer;
 
@@ -26,6 +29,7 @@ pub use lexer::{Event, Lexer, LexerSink, LexerStop, PropDef};
 pub use message::{Attachment, Message};
 pub use property::{NamedProp, PropId, PropName, Property, PropertyBag};
 pub use reader::{Limits, MessageReader, Parsed, Problem, read_message};
+pub use transfer::{Base64Layout, QpLayout, Transfer, strip_base64, strip_quoted_printable};
 pub use value::{FileTime, PropValue};
 pub use writer::{
     ExternalPayload, FillPayload, MessageEncoder, WriteOptions, encoded_len, write_message,

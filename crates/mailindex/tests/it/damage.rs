@@ -102,9 +102,9 @@ fn a_truncated_file_is_replaced_wherever_it_ends() {
 
 /// A flipped byte may hit nothing that matters; then the file opens and all rows are as they were.
 #[track_caller]
-fn check_flip(place: &Place, whole: &[u8], at: usize) -> bool {
+fn check_flip(place: &Place, whole: &[u8], at: usize, bits: u8) -> bool {
     let mut bytes = whole.to_vec();
-    bytes[at] ^= 0xff;
+    bytes[at] ^= bits;
     fs::write(&place.path, &bytes).unwrap();
     let (index, opened) = MailIndex::open(&place.path, &identity())
         .unwrap_or_else(|error| panic!("byte {at}: {}", chain(&error)));
@@ -131,12 +131,13 @@ fn check_flip(place: &Place, whole: &[u8], at: usize) -> bool {
 fn every_flipped_byte_of_the_header_is_noticed_or_harmless() {
     let place = published();
     let whole = fs::read(&place.path).unwrap();
-    let noticed = (0..320)
-        .filter(|at| check_flip(&place, &whole, *at))
+    let flips = (0..320).flat_map(|at| [(at, 0x01), (at, 0xff)]);
+    let noticed = flips
+        .filter(|(at, bits)| check_flip(&place, &whole, *at, *bits))
         .count();
     assert!(
-        noticed >= 9,
-        "the magic number alone has nine bytes, noticed {noticed}"
+        noticed >= 18,
+        "the magic number alone has nine bytes, each flipped twice, noticed {noticed}"
     );
 }
 
@@ -145,8 +146,44 @@ fn flipped_bytes_anywhere_never_change_a_row() {
     let place = published();
     let whole = fs::read(&place.path).unwrap();
     let places = (320..whole.len()).step_by(whole.len() / 150 + 1);
-    let noticed = places.filter(|at| check_flip(&place, &whole, *at)).count();
+    let noticed = places
+        .filter(|at| check_flip(&place, &whole, *at, 0x10))
+        .count();
     assert!(noticed > 0);
+}
+
+/// After a crash redb may go back to the commit before, when the last one is damaged; the stamp then
+/// tells the caller.
+#[test]
+fn a_crashed_and_damaged_file_never_pairs_a_stamp_with_rows_of_another_snapshot() {
+    let place = Place::new();
+    let index = place.open();
+    let rows = |content: u8| {
+        (0..300).map(move |n| Change::PutItem(item(1, n), item_row("subject", &[content; 60])))
+    };
+    for (content, stamp) in [(1, "s1"), (2, "s2")] {
+        index.stage(&rows(content).collect::<Vec<_>>()).unwrap();
+        index.publish(stamp, 1).unwrap();
+    }
+    let crashed = fs::read(&place.path).unwrap();
+    drop(index);
+    let header = (0..320).step_by(3);
+    let pages = (320..crashed.len()).step_by(crashed.len() / 150 + 1);
+    for at in header.chain(pages) {
+        let mut bytes = crashed.clone();
+        bytes[at] ^= 0xff;
+        fs::write(&place.path, &bytes).unwrap();
+        let (index, _) = MailIndex::open(&place.path, &identity()).unwrap();
+        let items = index.items(&folder(1), None, 1000).unwrap();
+        let (length, content) = match index.stamp().unwrap().as_deref() {
+            Some("s1") => (300, 1),
+            Some("s2") => (300, 2),
+            _ => (0, 0),
+        };
+        assert_eq!(items.len(), length, "byte {at}");
+        let all_same = |(_, row): &(_, mailindex::ItemRow)| row.content == [content; 60];
+        assert!(items.iter().all(all_same), "byte {at}");
+    }
 }
 
 #[test]

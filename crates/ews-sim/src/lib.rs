@@ -1,1 +1,60 @@
-//! ews-sim
+//! An Exchange Web Services server simulator.
+//!
+//! The simulator keeps mailboxes as Exchange does: folders of items, each item a bag of MAPI
+//! properties with recipients and attachments. It speaks SOAP over HTTP with any EWS client and
+//! answers with what the official schemas allow. It shares no protocol code with any client.
+//!
+//! It is not a mail server: nothing is ever delivered, and what a client sends is only counted
+//! ([`Sim::sent_messages`]).
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use ews_sim::Sim;
+//!
+//! let sim = Sim::builder().mailbox("alice@example.test").build()?;
+//! sim.mailbox("alice@example.test")?
+//!     .add_mime("Inbox", b"Subject: hello\r\n\r\nHi!\r\n")?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let server = sim.serve(listener).await?;
+//! // Point any EWS client at server.url(), user svc@example.test, password secret.
+//! server.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The parts: [`SimBuilder`] describes the world, [`Sim`] holds it, [`MailboxHandle`] looks into
+//! and changes one mailbox from code, [`FaultPlan`] makes the server misbehave, [`Stats`] tells
+//! what it was asked.
+#![warn(missing_docs)]
+
+mod account;
+mod changes;
+mod clock;
+mod config;
+mod error;
+mod export;
+mod fault;
+mod folder;
+mod generate;
+mod handle;
+mod id;
+mod item;
+mod load;
+mod mailbox;
+mod op;
+mod payload;
+mod populate;
+mod server;
+mod sim;
+mod soap;
+mod stats;
+mod xml;
+
+pub use account::Account;
+pub use clock::Clock;
+pub use config::{AccountConfig, Config, GenerateConfig, SyntheticConfig};
+pub use error::{Error, ErrorKind};
+pub use fault::{BusyShape, FaultAction, FaultPlan, FaultRule, FaultWhen};
+pub use handle::{Deletion, FolderInfo, ItemInfo, MailboxHandle};
+pub use sim::{RunningServer, ServerVersion, Sim, SimBuilder};
+pub use stats::Stats;

@@ -1,0 +1,118 @@
+//! The configuration file of a simulator.
+
+use serde::Deserialize;
+
+use crate::account::Account;
+use crate::error::Error;
+use crate::fault::FaultPlan;
+
+/// A simulator described in JSON; every member is optional.
+///
+/// ```json
+/// {
+///   "accounts": [{ "user": "svc@example.test", "password": "secret", "impersonate": true }],
+///   "mailbox_password": "secret",
+///   "mailboxes": ["alice@example.test"],
+///   "mail": ["./mail"],
+///   "faults": "ExportItems every 50 busy 500",
+///   "fault_seed": 1,
+///   "generate": { "seed": 1, "mailboxes": 3, "items": 200 },
+///   "synthetic": [{ "mailbox": "big@example.test", "folder": "Inbox", "count": 1000000, "seed": 7 }]
+/// }
+/// ```
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Config {
+    /// Accounts, in place of the default `svc@example.test`.
+    pub accounts: Vec<AccountConfig>,
+    /// The password with which each mailbox signs in as itself; default `secret`.
+    pub mailbox_password: Option<String>,
+    /// Mailboxes to create empty.
+    pub mailboxes: Vec<String>,
+    /// Folders of mail to load (see [`crate::SimBuilder::load_dir`]).
+    pub mail: Vec<std::path::PathBuf>,
+    /// Fault rules in their text form.
+    pub faults: Option<String>,
+    /// Seed of fault probabilities.
+    pub fault_seed: u64,
+    /// Mailboxes to make up.
+    pub generate: Option<GenerateConfig>,
+    /// Synthetic folders.
+    pub synthetic: Vec<SyntheticConfig>,
+}
+
+/// An account in a [`Config`].
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AccountConfig {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+    /// Whether the account may impersonate every mailbox.
+    #[serde(default)]
+    pub impersonate: bool,
+}
+
+impl std::fmt::Debug for AccountConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccountConfig({}, ***)", self.user)
+    }
+}
+
+/// Realistic mailboxes made from a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateConfig {
+    /// The seed: the same seed makes the same mailboxes.
+    pub seed: u64,
+    /// How many mailboxes.
+    pub mailboxes: usize,
+    /// How many items in each, about.
+    pub items: usize,
+}
+
+/// A folder of items that are computed when asked for and need no memory.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyntheticConfig {
+    /// The mailbox address.
+    pub mailbox: String,
+    /// The folder path, such as `Inbox`.
+    pub folder: String,
+    /// How many items.
+    pub count: u64,
+    /// The seed of their content.
+    pub seed: u64,
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Invalid`] naming the line and member that is wrong.
+    pub fn from_json(text: &str) -> Result<Config, Error> {
+        serde_json::from_str(text)
+            .map_err(|error| Error::invalid("configuration is not valid").with_source(error))
+    }
+
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = Account> + '_ {
+        self.accounts.iter().map(|account| {
+            if account.impersonate {
+                Account::impersonator(&account.user, &account.password)
+            } else {
+                Account::new(&account.user, &account.password)
+            }
+        })
+    }
+
+    pub(crate) fn fault_plan(&self) -> Result<Option<FaultPlan>, Error> {
+        let Some(text) = &self.faults else {
+            return Ok(None);
+        };
+        Ok(Some(text.parse::<FaultPlan>()?.seed(self.fault_seed)))
+    }
+}

@@ -1,0 +1,261 @@
+//! HTTP in front of the operations.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use axum::serve::ListenerExt as _;
+use futures::StreamExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::account::Account;
+use crate::error::Error;
+use crate::fault::{BusyShape, FaultAction};
+use crate::op::{self, Caller, Reply};
+use crate::sim::{Sim, World};
+use crate::soap::Fault;
+use crate::stats::InFlight;
+
+/// How long [`RunningServer::stop`] waits for requests in progress.
+const STOP_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
+/// A request that announces a body this much over the limit is not read to its end.
+const NO_CREDENTIALS_BODY_LIMIT: usize = 1024 * 1024;
+
+/// A simulator being served. Dropping it stops taking connections.
+#[derive(Debug)]
+pub struct RunningServer {
+    url: String,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl RunningServer {
+    /// Returns the EWS endpoint's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Stops serving: no new connections, requests in progress get two seconds.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // A receiver that is gone means the task has ended already.
+            let _ = stop.send(());
+        }
+        if tokio::time::timeout(STOP_WAIT, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+/// Starts serving.
+pub(crate) fn serve(sim: Sim, listener: TcpListener) -> Result<RunningServer, Error> {
+    let address = listener
+        .local_addr()
+        .map_err(|error| Error::io("listener has no address", error))?;
+    let (stop, stopped) = oneshot::channel();
+    let router = Router::new().fallback(handle).with_state(sim);
+    let listener = listener.tap_io(|connection| {
+        // Without this each answer waits for the client's delayed acknowledgement.
+        let _ = connection.set_nodelay(true);
+    });
+    let task = tokio::spawn(async move {
+        let server = axum::serve(listener, router).with_graceful_shutdown(async {
+            let _ = stopped.await;
+        });
+        if let Err(error) = server.await {
+            tracing::warn!(%error, "simulator stopped serving");
+        }
+    });
+    Ok(RunningServer {
+        url: format!("http://{address}/EWS/Exchange.asmx"),
+        stop: Some(stop),
+        task,
+    })
+}
+
+async fn handle(State(sim): State<Sim>, request: Request) -> Response<Body> {
+    let world = &sim.0;
+    let path = request.uri().path();
+    if path == "/sim/stats" {
+        return stats(world);
+    }
+    if !path.to_ascii_lowercase().ends_with("/exchange.asmx") {
+        return plain(StatusCode::NOT_FOUND, "");
+    }
+    let Some(account) = sign_in(world, request.headers()) else {
+        world.recorder.record(|stats| stats.unauthorized += 1);
+        // The body is read so that a client that sent it whole can go on with the connection.
+        let _ = axum::body::to_bytes(request.into_body(), NO_CREDENTIALS_BODY_LIMIT).await;
+        return unauthorized();
+    };
+    match *request.method() {
+        Method::POST => {}
+        Method::GET | Method::HEAD => return plain(StatusCode::OK, "Exchange Web Services"),
+        _ => return plain(StatusCode::METHOD_NOT_ALLOWED, ""),
+    }
+    let in_flight = world.recorder.enter();
+    let limit = usize::try_from(world.max_request_bytes).unwrap_or(usize::MAX);
+    let Ok(body) = axum::body::to_bytes(request.into_body(), limit).await else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, "");
+    };
+    world.recorder.record(|stats| stats.bytes_in += body.len() as u64);
+    answer(world, account, body, in_flight).await
+}
+
+/// Decides about faults, runs the operation and sends the answer.
+async fn answer(
+    world: &Arc<World>,
+    account: Account,
+    body: Bytes,
+    in_flight: InFlight,
+) -> Response<Body> {
+    let looked = {
+        let world = Arc::clone(world);
+        let body = body.clone();
+        tokio::task::spawn_blocking(move || op::look(&world, &body)).await
+    };
+    let action = match looked {
+        Ok(Ok(action)) => action,
+        Ok(Err(fault)) => return fault_response(world, &fault),
+        Err(_) => return plain(StatusCode::INTERNAL_SERVER_ERROR, ""),
+    };
+    let mut cut = None;
+    let mut inner_busy = None;
+    if let Some(action) = action {
+        world.recorder.record(|stats| stats.faults_injected += 1);
+        match action {
+            FaultAction::Busy { shape: BusyShape::Http503, back_off_ms } => {
+                return busy_503(back_off_ms);
+            }
+            FaultAction::Busy { shape: BusyShape::Fault500, back_off_ms } => {
+                return fault_response(world, &Fault::busy(back_off_ms));
+            }
+            FaultAction::Busy { shape: BusyShape::Inner200, back_off_ms } => {
+                inner_busy = Some(back_off_ms);
+            }
+            FaultAction::Delay(ms) => {
+                tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+            }
+            FaultAction::Status(status) => {
+                let status = StatusCode::from_u16(status);
+                return plain(status.unwrap_or(StatusCode::BAD_GATEWAY), "");
+            }
+            FaultAction::Garbage => {
+                return xml_response(StatusCode::OK, Body::from("\u{1}<<not XML at all&"));
+            }
+            FaultAction::Cut(bytes) => cut = Some(bytes),
+            FaultAction::Fail(_) | FaultAction::Truncate => {}
+        }
+    }
+    let caller = Caller { world: Arc::clone(world), account, inner_busy };
+    let run = tokio::task::spawn_blocking(move || op::run(&caller, &body)).await;
+    let response = match run {
+        Ok(Ok(reply)) => reply_response(world, reply, in_flight),
+        Ok(Err(fault)) => fault_response(world, &fault),
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, ""),
+    };
+    match cut {
+        Some(bytes) => cut_after(response, bytes),
+        None => response,
+    }
+}
+
+fn reply_response(world: &Arc<World>, reply: Reply, in_flight: InFlight) -> Response<Body> {
+    match reply {
+        Reply::Whole(bytes) => {
+            world.recorder.record(|stats| stats.bytes_out += bytes.len() as u64);
+            drop(in_flight);
+            xml_response(StatusCode::OK, Body::from(bytes))
+        }
+        Reply::Export(export) => {
+            let pieces = export.into_stream(Arc::clone(world), in_flight);
+            xml_response(StatusCode::OK, Body::from_stream(pieces))
+        }
+    }
+}
+
+/// Lets only the first bytes of a body through, then breaks the connection.
+fn cut_after(response: Response<Body>, bytes: u64) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let mut left = bytes;
+    let broken = || std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut on purpose");
+    let pieces = body.into_data_stream().map(move |piece| {
+        let piece = piece.map_err(std::io::Error::other)?;
+        if left == 0 {
+            return Err(broken());
+        }
+        let keep = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+        left -= keep as u64;
+        Ok(piece.slice(..keep))
+    });
+    let ending = futures::stream::once(std::future::ready(Err(broken())));
+    Response::from_parts(parts, Body::from_stream(pieces.chain(ending)))
+}
+
+/// Finds the account that a Basic header names with the right password.
+fn sign_in(world: &World, headers: &HeaderMap) -> Option<Account> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64_simd::STANDARD.decode_to_vec(token.trim().as_bytes()).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    let named = world.accounts.iter().find(|account| account.is_called(user));
+    if let Some(account) = named {
+        return (account.password() == password).then(|| account.clone());
+    }
+    let mailbox = world.addresses().into_iter().find(|address| {
+        Account::new(address.as_str(), "").is_called(user)
+    })?;
+    (world.mailbox_password == password).then(|| Account::new(mailbox, password))
+}
+
+fn stats(world: &World) -> Response<Body> {
+    let body = serde_json::to_vec(&world.recorder.snapshot()).unwrap_or_default();
+    response(StatusCode::OK, "application/json", Body::from(body))
+}
+
+fn fault_response(world: &World, fault: &Fault) -> Response<Body> {
+    let bytes = fault.render(world.version);
+    world.recorder.record(|stats| stats.bytes_out += bytes.len() as u64);
+    xml_response(StatusCode::INTERNAL_SERVER_ERROR, Body::from(bytes))
+}
+
+fn busy_503(back_off_ms: u64) -> Response<Body> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "");
+    let seconds = back_off_ms.div_ceil(1000);
+    if let Ok(value) = seconds.to_string().parse() {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+fn unauthorized() -> Response<Body> {
+    let mut response = plain(StatusCode::UNAUTHORIZED, "");
+    let challenge = header::HeaderValue::from_static("Basic realm=\"ews-sim\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+fn xml_response(status: StatusCode, body: Body) -> Response<Body> {
+    response(status, "text/xml; charset=utf-8", body)
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    response(status, "text/plain; charset=utf-8", Body::from(text))
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let value = header::HeaderValue::from_static(content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    response
+}

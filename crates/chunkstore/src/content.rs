@@ -21,6 +21,8 @@
 //! chunk ids follow, the bytes being their concatenation; 0 = the id of one chunk list follows.
 
 pub(crate) mod codec;
+pub(crate) mod list;
+pub(crate) mod part;
 
 use self::codec::{RecordReader, put_varint};
 use crate::chunk_id::ChunkId;
@@ -165,7 +167,7 @@ impl Content {
 
     /// Returns the chunks this record names itself: segment, pieces and chunk lists.
     ///
-    /// What a chunk list names is not among them; [`ContentChunks`](crate::ContentChunks) reads
+    /// What a chunk list names is not among them: [`content_chunks`](crate::content_chunks) reads
     /// on.
     pub fn chunk_ids(&self) -> impl Iterator<Item = ChunkId> + '_ {
         let segment = match &self.skeleton {

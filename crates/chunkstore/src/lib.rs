@@ -50,6 +50,7 @@ pub use seal::Suite;
 pub use session::{Committed, NewSnapshot, Session, SessionOptions, SessionStats};
 
 // Items, segments and trees, on the chunk traits alone.
+mod chunker;
 mod content;
 mod format;
 mod gear;
@@ -62,7 +63,7 @@ mod tree_writer;
 
 pub use content::{ChunkRefs, Content, MAX_INLINE_CHUNKS, MAX_PAYLOADS, Payload, Skeleton};
 pub use format::{Format, Formats, Joiner, Opaque, PartSink, SplitError, Splitter, Step};
-pub use item_reader::{read_content, read_content_to_vec};
+pub use item_reader::{content_chunks, read_content, read_content_to_vec};
 pub use item_writer::ItemWriter;
 pub use segment::{PendingContent, SegmentOptions, SegmentStore};
 pub use tree::{

@@ -1,15 +1,49 @@
 //! Segments: small skeletons of one group, compressed together.
+//!
+//! Skeletons of one mailbox folder resemble one another; a mebibyte of them compresses to half
+//! of what they need one by one, and has one index entry instead of seventy.
+//!
+//! # Stored form, version 1
+//!
+//! | field | bytes | meaning |
+//! | --- | --- | --- |
+//! | version | 1 | 1 |
+//! | count | *n* | skeletons, 1 to 65,536 |
+//! | lengths | *n* each | bytes of each skeleton |
+//! | skeletons | … | one behind the other, to the end |
+//!
+//! *n* is LEB128. A segment is one chunk, of at most 1 MiB.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::chunks::{ChunkKind, ChunkSink};
-use crate::content::Content;
-use crate::error::{Error, Result};
+use bytes::Bytes;
+
+use crate::chunk_id::ChunkId;
+use crate::chunks::{ChunkKind, ChunkSink, MAX_CHUNK_BYTES};
+use crate::content::codec::{RecordReader, put_varint};
+use crate::content::{Content, Skeleton};
+use crate::error::Result;
+
+/// The longest skeleton that shares a segment, in bytes; longer ones are chunks of their own.
+pub(crate) const MAX_SEGMENT_SKELETON: usize = 64 << 10;
+
+/// The most skeletons of one segment.
+const MAX_SKELETONS: usize = 1 << 16;
+
+/// Bytes of a length in a segment, at most.
+const LENGTH_BYTES: usize = 3;
+
+/// Bytes in front of the lengths, at most: version and count.
+const HEAD_BYTES: usize = 4;
+
+const SEGMENT_VERSION: u8 = 1;
 
 /// How segments are filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentOptions {
-    /// Plain bytes after which a segment is closed; default and at most 1 MiB.
+    /// Plain bytes after which a segment is closed; default 1 MiB, held between 128 KiB and 1 MiB.
     pub target_bytes: usize,
     /// Plain bytes of all open segments together, above which the largest is closed early;
     /// default 32 MiB. Bounds memory when a mailbox has a thousand folders.
@@ -21,7 +55,7 @@ pub struct SegmentOptions {
 impl Default for SegmentOptions {
     fn default() -> Self {
         Self {
-            target_bytes: 1 << 20,
+            target_bytes: MAX_CHUNK_BYTES,
             max_open_bytes: 32 << 20,
             kind: ChunkKind::Data,
         }
@@ -29,15 +63,62 @@ impl Default for SegmentOptions {
 }
 
 /// Collects small skeletons into segments, one open segment per group. Cheap to clone.
+///
+/// A skeleton's place is known only when its segment was closed and stored; until then its item
+/// is a [`PendingContent`].
 #[derive(Clone)]
 pub struct SegmentStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     sink: Arc<dyn ChunkSink>,
+    options: SegmentOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<u64, OpenSegment>,
+    open_bytes: usize,
+    /// Closed, but not known to be stored: a failed or dropped call leaves them here, and the
+    /// next flush stores them.
+    closed: Vec<Arc<ClosedSegment>>,
+}
+
+#[derive(Default)]
+struct OpenSegment {
+    lengths: Vec<u32>,
+    bytes: Vec<u8>,
+    slot: Arc<Slot>,
+}
+
+struct ClosedSegment {
+    group: u64,
+    plain: Bytes,
+    slot: Arc<Slot>,
+}
+
+/// Where a segment's id appears once it is stored.
+#[derive(Default, Debug)]
+pub(crate) struct Slot {
+    id: OnceLock<ChunkId>,
 }
 
 impl SegmentStore {
     /// Creates a store that writes to `sink`.
-    pub fn new(sink: Arc<dyn ChunkSink>, _options: SegmentOptions) -> Self {
-        Self { sink }
+    pub fn new(sink: Arc<dyn ChunkSink>, options: SegmentOptions) -> Self {
+        let options = SegmentOptions {
+            target_bytes: options.target_bytes.clamp(128 << 10, MAX_CHUNK_BYTES),
+            ..options
+        };
+        Self {
+            inner: Arc::new(Inner {
+                sink,
+                options,
+                state: Mutex::default(),
+            }),
+        }
     }
 
     /// Closes a group's open segment; the contents waiting for it are then known.
@@ -45,9 +126,17 @@ impl SegmentStore {
     /// # Errors
     ///
     /// Those of [`ChunkSink::put_chunk`]; the segment stays and is written by the next flush.
-    pub async fn flush_group(&self, _group: u64) -> Result<()> {
-        let _ = &self.sink;
-        Err(Error::internal("segments are not built yet"))
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost; the next flush stores what this one did not.
+    pub async fn flush_group(&self, group: u64) -> Result<()> {
+        let closed = {
+            let mut state = self.state();
+            state.close(group);
+            state.closed_where(|segment| segment.group == group)
+        };
+        self.store(closed).await
     }
 
     /// Closes all open segments: every content handed out so far is then known.
@@ -55,20 +144,213 @@ impl SegmentStore {
     /// # Errors
     ///
     /// As for [`SegmentStore::flush_group`].
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`SegmentStore::flush_group`].
     pub async fn flush_all(&self) -> Result<()> {
-        Err(Error::internal("segments are not built yet"))
+        let closed = {
+            let mut state = self.state();
+            let mut groups: Vec<u64> = state.open.keys().copied().collect();
+            // A fixed order: the same run writes the same packs.
+            groups.sort_unstable();
+            for group in groups {
+                state.close(group);
+            }
+            state.closed_where(|_| true)
+        };
+        self.store(closed).await
     }
+
+    pub(crate) fn sink(&self) -> &Arc<dyn ChunkSink> {
+        &self.inner.sink
+    }
+
+    pub(crate) fn kind(&self) -> ChunkKind {
+        self.inner.options.kind
+    }
+
+    /// Appends a skeleton of at most [`MAX_SEGMENT_SKELETON`] bytes to its group's segment.
+    pub(crate) async fn append(&self, group: u64, skeleton: &[u8]) -> Result<(Arc<Slot>, u32)> {
+        let (place, closed) = {
+            let mut state = self.state();
+            let before = state.closed.len();
+            let place = state.append(&self.inner.options, group, skeleton);
+            let closed = state.closed.get(before..).unwrap_or_default().to_vec();
+            (place, closed)
+        };
+        self.store(closed).await?;
+        Ok(place)
+    }
+
+    async fn store(&self, closed: Vec<Arc<ClosedSegment>>) -> Result<()> {
+        for segment in closed {
+            // Two flushes may store the same segment: the second finds it there.
+            let sink = &self.inner.sink;
+            let id = sink
+                .put_chunk(self.inner.options.kind, segment.plain.clone())
+                .await?;
+            // Both would set the same id.
+            let _ = segment.slot.id.set(id);
+            self.state()
+                .closed
+                .retain(|other| !Arc::ptr_eq(other, &segment));
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the state whole: each change is made in one step.
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SegmentStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SegmentStore")
+            .field("options", &self.inner.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn append(
+        &mut self,
+        options: &SegmentOptions,
+        group: u64,
+        skeleton: &[u8],
+    ) -> (Arc<Slot>, u32) {
+        let full = self
+            .open
+            .get(&group)
+            .is_some_and(|open| !open.has_room(skeleton.len(), options.target_bytes));
+        if full {
+            self.close(group);
+        }
+        let open = self.open.entry(group).or_default();
+        let index = open.lengths.len() as u32;
+        open.lengths.push(skeleton.len() as u32);
+        open.bytes.extend_from_slice(skeleton);
+        let slot = Arc::clone(&open.slot);
+        self.open_bytes += skeleton.len();
+        while self.open_bytes > options.max_open_bytes {
+            let largest = self.open.iter().max_by_key(|(_, open)| open.bytes.len());
+            let Some((&largest, _)) = largest else { break };
+            self.close(largest);
+        }
+        (slot, index)
+    }
+
+    fn close(&mut self, group: u64) {
+        if let Some(open) = self.open.remove(&group) {
+            self.open_bytes -= open.bytes.len();
+            self.closed.push(Arc::new(ClosedSegment {
+                group,
+                plain: open.encode(),
+                slot: open.slot,
+            }));
+        }
+    }
+
+    fn closed_where(&self, wanted: impl Fn(&ClosedSegment) -> bool) -> Vec<Arc<ClosedSegment>> {
+        let closed = self.closed.iter().filter(|segment| wanted(segment));
+        closed.cloned().collect()
+    }
+}
+
+impl OpenSegment {
+    fn has_room(&self, more: usize, target_bytes: usize) -> bool {
+        let count = self.lengths.len() + 1;
+        count <= MAX_SKELETONS
+            && HEAD_BYTES + count * LENGTH_BYTES + self.bytes.len() + more <= target_bytes
+    }
+
+    fn encode(&self) -> Bytes {
+        let mut plain =
+            Vec::with_capacity(HEAD_BYTES + self.lengths.len() * LENGTH_BYTES + self.bytes.len());
+        plain.push(SEGMENT_VERSION);
+        put_varint(&mut plain, self.lengths.len() as u64);
+        for length in &self.lengths {
+            put_varint(&mut plain, u64::from(*length));
+        }
+        plain.extend_from_slice(&self.bytes);
+        Bytes::from(plain)
+    }
+}
+
+/// Returns one skeleton of a segment.
+pub(crate) fn skeleton_of(plain: &Bytes, index: u32) -> Result<Bytes> {
+    let mut reader = RecordReader::new(plain, "segment");
+    if reader.byte()? != SEGMENT_VERSION {
+        return Err(reader.damaged("its version is unknown"));
+    }
+    let count = reader.count(MAX_SKELETONS, "the number of skeletons")?;
+    let index = index as usize;
+    if index >= count {
+        return Err(reader.damaged("it has not as many skeletons"));
+    }
+    let mut start = 0;
+    let mut len = 0;
+    for at in 0..count {
+        let next = reader.count(MAX_SEGMENT_SKELETON, "the length of a skeleton")?;
+        if at < index {
+            start += next;
+        } else if at == index {
+            len = next;
+        }
+    }
+    reader.bytes(start)?;
+    Ok(plain.slice_ref(reader.bytes(len)?))
 }
 
 /// The content of a finished item, whose segment may still be open. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PendingContent {
-    content: Option<Content>,
+    inner: Arc<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    content: Content,
+    /// Where the skeleton is, unless the content says so already.
+    place: Option<(Arc<Slot>, u32)>,
 }
 
 impl PendingContent {
+    pub(crate) fn new(content: Content, place: Option<(Arc<Slot>, u32)>) -> Self {
+        Self {
+            inner: Arc::new(Pending { content, place }),
+        }
+    }
+
     /// Returns the content, or `None` while the item's segment is open: flush its group.
     pub fn try_content(&self) -> Option<Content> {
-        self.content.clone()
+        let mut content = self.inner.content.clone();
+        if let Some((slot, index)) = &self.inner.place {
+            content.skeleton = Skeleton::InSegment {
+                segment: *slot.id.get()?,
+                index: *index,
+            };
+        }
+        Some(content)
+    }
+
+    /// Returns the item's length in bytes.
+    pub fn item_bytes(&self) -> u64 {
+        self.inner.content.len
+    }
+
+    /// Returns the item's hash, as in [`Content::hash`].
+    pub fn item_hash(&self) -> [u8; 16] {
+        self.inner.content.hash
+    }
+
+    /// Returns the number of the format the item was stored with: 0 if its own did not
+    /// reproduce it.
+    pub fn format(&self) -> u8 {
+        self.inner.content.format
     }
 }

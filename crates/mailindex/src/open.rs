@@ -6,13 +6,13 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, Database, Durability, ReadableDatabase};
+use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTableMetadata};
 
 use crate::error::{Error, ErrorKind, Fault};
 use crate::index::{MailIndex, commit};
 use crate::schema::{
-    FORMAT, KEY_FORMAT, KEY_IDENTITY, MAX_NAME_BYTES, META, clear_contents, clear_staged,
-    create_tables, has_staged, is_rebuilding,
+    FOLDERS, FORMAT, ITEMS, KEY_FORMAT, KEY_IDENTITY, KEY_REBUILDING, MAX_NAME_BYTES, META,
+    SNAPSHOTS, STAGED, TOTALS, VERSIONS, clear_contents, clear_staged, create_tables,
 };
 
 /// Page cache of one open file. A run has up to four mailboxes open and reads each mostly in key
@@ -160,17 +160,33 @@ fn refusal(database: &Database, identity: &Identity) -> Result<Option<String>, F
     Ok(reason)
 }
 
-/// Removes what an earlier process left unfinished.
+/// Removes what an earlier process left unfinished; writes nothing if there is nothing.
 fn tidy(database: &Database) -> Result<(), Fault> {
+    let (rebuilding, staged) = unfinished(database)?;
+    if !rebuilding && !staged {
+        return Ok(());
+    }
     commit(database, Durability::Immediate, |txn| {
-        create_tables(txn)?;
-        if is_rebuilding(txn)? {
-            clear_contents(txn)?;
-        } else if has_staged(txn)? {
-            clear_staged(txn)?;
+        if rebuilding {
+            clear_contents(txn)
+        } else {
+            clear_staged(txn)
         }
-        Ok(())
     })
+}
+
+/// Says whether there is half a rebuild, and whether there are staged changes; a missing table or
+/// one of another type is damage.
+fn unfinished(database: &Database) -> Result<(bool, bool), Fault> {
+    let txn = database.begin_read()?;
+    txn.open_table(FOLDERS)?;
+    txn.open_table(ITEMS)?;
+    txn.open_table(TOTALS)?;
+    txn.open_table(VERSIONS)?;
+    txn.open_table(SNAPSHOTS)?;
+    let rebuilding = txn.open_table(META)?.get(KEY_REBUILDING)?.is_some();
+    let staged = !txn.open_table(STAGED)?.is_empty()?;
+    Ok((rebuilding, staged))
 }
 
 fn create(path: &Path, identity: &Identity) -> Result<Database, Fault> {

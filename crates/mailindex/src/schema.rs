@@ -1,6 +1,6 @@
 //! Tables of the file, and the format number that stands for all of it.
 
-use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::codec::{decode_snapshot, encode_snapshot};
 use crate::error::Fault;
@@ -42,8 +42,7 @@ pub(crate) const KEY_REBUILDING: &str = "rebuilding";
 pub(crate) const STAGED_PUT: u8 = 1;
 pub(crate) const STAGED_DELETE: u8 = 0;
 
-/// Creates the tables that do not exist, so that readers find every table; refuses tables of
-/// another type.
+/// Creates the tables that do not exist, so that readers find every table.
 pub(crate) fn create_tables(txn: &WriteTransaction) -> Result<(), Fault> {
     txn.open_table(META)?;
     txn.open_table(FOLDERS)?;
@@ -81,11 +80,6 @@ pub(crate) fn clear_staged(txn: &WriteTransaction) -> Result<(), Fault> {
 /// Whether a rebuild is under way.
 pub(crate) fn is_rebuilding(txn: &WriteTransaction) -> Result<bool, Fault> {
     Ok(txn.open_table(META)?.get(KEY_REBUILDING)?.is_some())
-}
-
-/// Whether there are staged changes.
-pub(crate) fn has_staged(txn: &WriteTransaction) -> Result<bool, Fault> {
-    Ok(!txn.open_table(STAGED)?.is_empty()?)
 }
 
 /// Makes `stamp` the published snapshot and returns its sequence number; the same stamp published

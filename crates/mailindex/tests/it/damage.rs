@@ -131,13 +131,13 @@ fn check_flip(place: &Place, whole: &[u8], at: usize, bits: u8) -> bool {
 fn every_flipped_byte_of_the_header_is_noticed_or_harmless() {
     let place = published();
     let whole = fs::read(&place.path).unwrap();
-    let flips = (0..320).flat_map(|at| [(at, 0x01), (at, 0xff)]);
+    let flips = (0..320).map(|at| (at, [0x01, 0xff][at % 2]));
     let noticed = flips
         .filter(|(at, bits)| check_flip(&place, &whole, *at, *bits))
         .count();
     assert!(
-        noticed >= 18,
-        "the magic number alone has nine bytes, each flipped twice, noticed {noticed}"
+        noticed >= 9,
+        "the magic number alone has nine bytes, noticed {noticed}"
     );
 }
 
@@ -167,8 +167,8 @@ fn a_crashed_and_damaged_file_never_pairs_a_stamp_with_rows_of_another_snapshot(
     }
     let crashed = fs::read(&place.path).unwrap();
     drop(index);
-    let header = (0..320).step_by(3);
-    let pages = (320..crashed.len()).step_by(crashed.len() / 150 + 1);
+    let header = (0..320).step_by(5);
+    let pages = (320..crashed.len()).step_by(crashed.len() / 60 + 1);
     for at in header.chain(pages) {
         let mut bytes = crashed.clone();
         bytes[at] ^= 0xff;

@@ -6,6 +6,7 @@
 //!   there.
 //! - [`differences`] and [`assert_same_dirs`]: compare two folders byte by byte.
 //! - [`peak_rss_bytes`]: how much memory this process ever held.
+//! - [`capture_message`]: leaves messages behind for the schema to judge.
 //! - [`temp_dir`]: a folder that goes away with its handle.
 //!
 //! Only a crate's `tests/it` may use this crate. A unit test that did would meet two versions of
@@ -33,6 +34,7 @@
     reason = "a skipped test must say so where the person running it looks"
 )]
 
+mod capture;
 mod damage;
 mod faulty_store;
 mod golden;
@@ -40,6 +42,7 @@ mod memory;
 mod scratch;
 mod shared;
 
+pub use capture::{capture_message, captures_messages};
 pub use damage::{flip_byte, rewrite, truncate};
 pub use faulty_store::{Call, CallRecord, Counts, Fault, FaultyStore, Rule};
 pub use golden::{Difference, DifferenceKind, assert_same_dirs, differences};

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use fasttransfer::{Message, PropertyBag, named, tag};
+use fasttransfer::mime_skeleton::{decode_text, expand};
+use fasttransfer::{Message, PropertyBag, Transfer, named, tag};
 
 use super::attach;
 use super::body::{charset, lenient_base64, lenient_quoted_printable};
@@ -12,7 +13,7 @@ use super::ics::put_meeting;
 use super::mime_tree::{self, Entity, TransferEncoding};
 use super::props::{file_time, put_bool, put_i32, put_list, put_opt, put_str, put_time};
 use super::recipients::{RecipientType, add_recipients, display_names, put_sender};
-use super::skeleton::{Layout, Piece, Plan};
+use super::skeleton::{Piece, Plan, keep_literally, strip};
 
 /// Deepest nesting of messages in messages; a message nested deeper is a file attachment.
 const MAX_EMBED_DEPTH: usize = 8;
@@ -31,6 +32,10 @@ const NATIVE_HTML: i32 = 3;
 pub fn message_from_mime(raw: &[u8]) -> Message {
     let (mut message, plan) = load(raw, 0);
     plan.store(&mut message, raw);
+    // The promise does not rest on every rule above being right.
+    if !matches!(expand(&message, raw.len() as u64), Some(Ok(mime)) if mime == raw) {
+        keep_literally(&mut message, raw);
+    }
     message
 }
 
@@ -153,18 +158,20 @@ impl Loader<'_> {
 
     fn text(&mut self, entity: &Entity<'_>) {
         self.has_text = true;
-        let (bytes, layout) = self.decode(entity);
+        let (bytes, transfer) = self.decode(entity);
         let charset = charset(entity.parameter("charset"), &bytes);
-        let text = charset
-            .encoding
-            .decode_without_bom_handling(&bytes)
-            .0
-            .into_owned();
-        if let Some(layout) = layout {
-            let charset = charset.encoding.name();
+        let name = charset.encoding.name();
+        let text = decode_text(&bytes, name);
+        if let (Some(_), Some(transfer)) = (&text, transfer) {
+            let charset = name;
             self.plan
-                .add(entity.body.clone(), Piece::Text { charset, layout });
+                .add(entity.body.clone(), Piece::Text { charset, transfer });
         }
+        // Text that does not encode back is read as well as it goes; its bytes stay literal.
+        let text = text.unwrap_or_else(|| {
+            let (text, _) = charset.encoding.decode_without_bom_handling(&bytes);
+            text.replace('\0', "\u{FFFD}")
+        });
         let props = &mut self.message.props;
         props.set(tag::BODY, text);
         if !self.has_html {
@@ -174,10 +181,10 @@ impl Loader<'_> {
 
     fn html(&mut self, entity: &Entity<'_>) {
         self.has_html = true;
-        let (bytes, layout) = self.decode(entity);
+        let (bytes, transfer) = self.decode(entity);
         let charset = charset(entity.parameter("charset"), &bytes);
-        if let Some(layout) = layout {
-            self.plan.add(entity.body.clone(), Piece::Html { layout });
+        if let Some(transfer) = transfer {
+            self.plan.add(entity.body.clone(), Piece::Html { transfer });
         }
         let props = &mut self.message.props;
         props.set(tag::HTML, bytes);
@@ -189,12 +196,12 @@ impl Loader<'_> {
         if number >= MAX_ATTACHMENTS {
             return;
         }
-        let (bytes, layout) = self.decode(entity);
+        let (bytes, transfer) = self.decode(entity);
         let (mut inner, plan) = load(&bytes, self.depth + 1);
         plan.store(&mut inner, &bytes);
-        if let Some(layout) = layout {
+        if let Some(transfer) = transfer {
             self.plan
-                .add(entity.body.clone(), Piece::Embedded { number, layout });
+                .add(entity.body.clone(), Piece::Embedded { number, transfer });
         }
         self.message
             .attachments
@@ -206,10 +213,10 @@ impl Loader<'_> {
         if number >= MAX_ATTACHMENTS {
             return;
         }
-        let (bytes, layout) = self.decode(entity);
-        if let Some(layout) = layout {
+        let (bytes, transfer) = self.decode(entity);
+        if let Some(transfer) = transfer {
             self.plan
-                .add(entity.body.clone(), Piece::File { number, layout });
+                .add(entity.body.clone(), Piece::File { number, transfer });
         }
         if entity.media_type == "text/calendar" && self.calendar.is_none() {
             let method = entity.parameter("method").unwrap_or_default().to_owned();
@@ -221,10 +228,10 @@ impl Loader<'_> {
     }
 
     /// The decoded body, and how to encode it again; `None` when only the raw bytes can do that.
-    fn decode(&self, entity: &Entity<'_>) -> (Bytes, Option<Layout>) {
+    fn decode(&self, entity: &Entity<'_>) -> (Bytes, Option<Transfer>) {
         let raw = self.slice(entity.body.clone());
-        if let Some((bytes, layout)) = Layout::strip(raw, entity.encoding) {
-            return (bytes.into(), Some(layout));
+        if let Some((bytes, transfer)) = strip(raw, entity.encoding) {
+            return (bytes.into(), Some(transfer));
         }
         let bytes = match entity.encoding {
             TransferEncoding::Identity => raw.to_vec(),

@@ -2,18 +2,21 @@
 
 use std::ops::Range;
 
-use fasttransfer::{Message, tag};
+use fasttransfer::mime_skeleton::{SkeletonBuilder, expand};
+use fasttransfer::{Message, Transfer, strip_base64, strip_quoted_printable, tag};
 
 use super::mime_tree::TransferEncoding;
+
+/// Longest MIME given out, in bytes: what an item of the largest size may become in base64.
+const MAX_MIME_BYTES: u64 = 512 << 20;
 
 /// MIME of an item: the original bytes where the item was loaded from a file and not edited
 /// since, else generated from its properties.
 pub fn mime_of(message: &Message) -> Vec<u8> {
-    message
-        .props
-        .binary(tag::MIME_SKELETON)
-        .unwrap_or_default()
-        .to_vec()
+    match expand(message, MAX_MIME_BYTES) {
+        Some(Ok(original)) => original,
+        _ => Vec::new(),
+    }
 }
 
 /// Makes an item forget the file it came from, so that its MIME is generated from its
@@ -24,22 +27,18 @@ pub fn forget_original(message: &mut Message) {
 
 /// Keeps a file none of whose bytes stand in properties.
 pub(crate) fn keep_literally(message: &mut Message, raw: &[u8]) {
-    message.props.set(tag::MIME_SKELETON, raw.to_vec());
+    Plan::default().store(message, raw);
 }
 
-/// How decoded bytes are encoded again to the same raw bytes.
-#[derive(Debug)]
-pub(crate) enum Layout {
-    Identity,
-}
-
-impl Layout {
-    /// Decodes, if encoding again gives the same bytes.
-    pub(crate) fn strip(raw: &[u8], encoding: TransferEncoding) -> Option<(Vec<u8>, Self)> {
-        match encoding {
-            TransferEncoding::Identity => Some((raw.to_vec(), Self::Identity)),
-            _ => None,
+/// Takes a transfer encoding off, if putting it on again gives the same bytes.
+pub(crate) fn strip(raw: &[u8], encoding: TransferEncoding) -> Option<(Vec<u8>, Transfer)> {
+    match encoding {
+        TransferEncoding::Identity => Some((raw.to_vec(), Transfer::Raw)),
+        TransferEncoding::Base64 => {
+            strip_base64(raw).map(|(bytes, layout)| (bytes, Transfer::Base64(layout)))
         }
+        TransferEncoding::QuotedPrintable => strip_quoted_printable(raw)
+            .map(|(bytes, layout)| (bytes, Transfer::QuotedPrintable(layout))),
     }
 }
 
@@ -49,35 +48,50 @@ pub(crate) enum Piece {
     TransportHeaders,
     Text {
         charset: &'static str,
-        layout: Layout,
+        transfer: Transfer,
     },
     Html {
-        layout: Layout,
+        transfer: Transfer,
     },
     File {
         number: usize,
-        layout: Layout,
+        transfer: Transfer,
     },
     Embedded {
         number: usize,
-        layout: Layout,
+        transfer: Transfer,
     },
 }
 
-/// Pieces with their places.
+/// Pieces with their places in the original, front to back.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pieces: Vec<(Range<usize>, Piece)>,
 }
 
 impl Plan {
-    /// Notes a piece.
+    /// Notes a piece; pieces come front to back.
     pub(crate) fn add(&mut self, range: Range<usize>, piece: Piece) {
         self.pieces.push((range, piece));
     }
 
-    /// Writes the skeleton.
+    /// Writes the skeleton: the pieces, and between them the original literally.
     pub(crate) fn store(self, message: &mut Message, raw: &[u8]) {
-        keep_literally(message, raw);
+        let between = |from: usize, to: usize| raw.get(from..to).unwrap_or_default();
+        let mut builder = SkeletonBuilder::new();
+        let mut at = 0;
+        for (range, piece) in self.pieces {
+            builder.literal(between(at, range.start));
+            at = range.end;
+            match piece {
+                Piece::TransportHeaders => builder.transport_headers(),
+                Piece::Text { charset, transfer } => builder.body_text(charset, &transfer),
+                Piece::Html { transfer } => builder.body_html(&transfer),
+                Piece::File { number, transfer } => builder.attachment(number, &transfer),
+                Piece::Embedded { number, transfer } => builder.embedded(number, &transfer),
+            };
+        }
+        builder.literal(between(at, raw.len()));
+        message.props.set(tag::MIME_SKELETON, builder.finish(raw));
     }
 }

@@ -1,1 +1,89 @@
-//! ews-client
+//! A client for Exchange Web Services.
+//!
+//! Speaks the SOAP protocol of Exchange Server 2010 SP1 and later, and of other servers that
+//! implement a part of it. It knows nothing of what its callers do with mail.
+//!
+//! - [`Client`]: one async method per operation, sharing connections and what was learnt about
+//!   the server. [`Client::for_mailbox`] works in another's mailbox by impersonation.
+//! - Requests are structs named after their operation ([`FindFolder`], [`SyncFolderItems`]…);
+//!   each validates against Microsoft's schema.
+//! - Answers are typed and read leniently: unknown elements are passed over, what is missing stays
+//!   empty. Batches give one [`Outcome`] per entry, in the request's order.
+//! - [`Client::export_items`] hands an item's native stream on while it arrives, and
+//!   [`Client::upload_items`] encodes one while it is sent: items of any size take constant memory.
+//! - [`Error`] ends a call, [`ItemError`] one entry of a batch; [`ErrorKind`] says what to do.
+//! - Requests are repeated as [`RetryPolicy`] says, never blindly.
+//!
+//! ```no_run
+//! use ews_client::{
+//!     BaseShape, Client, ClientOptions, Credentials, DistinguishedFolder, FindFolder, FolderShape,
+//! };
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = "https://mail.example.test/EWS/Exchange.asmx".parse()?;
+//! let credentials = Credentials::basic("svc@example.test", "a secret");
+//! let client = Client::new(ClientOptions::new(endpoint, credentials))?;
+//! let shape = FolderShape::new(BaseShape::Default);
+//! let page = client.find_folder(&FindFolder::deep(DistinguishedFolder::MsgFolderRoot, shape)).await?;
+//! assert!(page.includes_last || page.next_offset.is_some());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library prints nothing, reads no environment and starts no task; it needs a Tokio runtime
+//! with time and I/O enabled.
+
+#![warn(missing_docs)]
+
+mod answer;
+mod auth;
+mod base64_stream;
+mod body;
+mod call;
+mod client;
+mod element;
+mod envelope;
+mod error;
+mod http;
+mod model;
+mod op;
+mod response_code;
+mod retry;
+mod sleep;
+mod stats;
+mod status;
+mod transport;
+mod version;
+mod xml;
+
+pub use auth::Credentials;
+pub use client::{Access, Client, ClientOptions};
+pub use error::{Error, ErrorKind, Result};
+pub use model::{
+    BaseShape, DistinguishedFolder, DistinguishedPropertySet, EmailAddress, ExtendedKey,
+    ExtendedPath, ExtendedProperty, Folder, FolderId, FolderIdRef, FolderKind, FolderShape,
+    Importance, Item, ItemError, ItemId, ItemKind, ItemShape, MapiType, Outcome, PropertyPath,
+    PropertySet, PropertyValue, SyncState,
+};
+pub use op::{
+    AlternateId, ConflictResolution, ContainmentComparison, ContainmentMode, ConvertId,
+    CreateFolder, CreateItem, DeleteItem, DisposalType, ExportEvent, ExportStream, FieldChange,
+    FindFolder, FindFolderPage, FindItem, FindItemPage, FolderChange, FolderTraversal, GetFolder,
+    GetItem, HierarchyPage, IdFormat, ItemChange, ItemTraversal, ItemUpdate, MAX_SYNC_CHANGES,
+    MoveItem, NewFolder, NewItem, Paging, Resolution, ResolveNames, Restriction, SearchScope,
+    SortDirection, SyncFolderHierarchy, SyncFolderItems, SyncPage, SyncScope, UpdateItem,
+    UploadAction, UploadData, UploadItem,
+};
+pub use response_code::ResponseCode;
+pub use retry::RetryPolicy;
+pub use sleep::{Sleeper, TokioSleeper};
+pub use stats::Stats;
+pub use transport::{
+    OpenStream, RequestBody, Transport, TransportError, TransportErrorKind, TransportRequest,
+    TransportResponse,
+};
+pub use version::{SchemaVersion, ServerVersion};
+
+pub use bytes::Bytes;
+pub use jiff::Timestamp;
+pub use url::Url;

@@ -1,0 +1,148 @@
+//! An answer's body as it arrives: counted, and bounded in time and length.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::stats::Counters;
+use crate::transport::{TransportError, TransportErrorKind};
+
+/// The body's pieces, or why they stopped.
+pub(crate) type Body = BoxStream<'static, Result<Bytes>>;
+
+/// Most bytes one XML event may take, payloads left out.
+const MAX_EVENT_BYTES: usize = 1 << 20;
+
+/// Wraps a transport's body: a silence longer than `idle` is an error, bytes are counted.
+pub(crate) fn watched(
+    body: BoxStream<'static, std::result::Result<Bytes, TransportError>>,
+    idle: Duration,
+    counters: Arc<Counters>,
+) -> Body {
+    stream::unfold(Some(body), move |state| {
+        let counters = Arc::clone(&counters);
+        async move {
+            let mut body = state?;
+            match tokio::time::timeout(idle, body.next()).await {
+                Ok(Some(Ok(bytes))) => {
+                    counters.update(|stats| stats.bytes_in += bytes.len() as u64);
+                    Some((Ok(bytes), Some(body)))
+                }
+                Ok(Some(Err(error))) => Some((Err(from_transport(error)), None)),
+                Ok(None) => None,
+                Err(_) => {
+                    let text = format!("the answer stalled for {} s", idle.as_secs());
+                    Some((Err(Error::new(ErrorKind::Timeout, text)), None))
+                }
+            }
+        }
+    })
+    .boxed()
+}
+
+/// The transport's failure in this crate's terms.
+pub(crate) fn from_transport(error: TransportError) -> Error {
+    let kind = match error.kind {
+        TransportErrorKind::Unreachable => ErrorKind::Unreachable,
+        TransportErrorKind::Timeout => ErrorKind::Timeout,
+        TransportErrorKind::Interrupted => ErrorKind::Interrupted,
+        TransportErrorKind::Payload => ErrorKind::Invalid,
+    };
+    Error::new(kind, error.message)
+}
+
+/// Reads a whole body of at most `limit` bytes.
+pub(crate) async fn collect(mut body: Body, limit: u64) -> Result<Bytes> {
+    let mut whole = BytesMut::new();
+    while let Some(piece) = body.next().await {
+        let piece = piece?;
+        if whole.len() as u64 + piece.len() as u64 > limit {
+            return Err(Error::protocol(format!(
+                "the answer is longer than {limit} bytes"
+            )));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+/// A body as the XML reader wants it.
+pub(crate) struct BodyReader {
+    body: Body,
+    piece: Bytes,
+    /// Bytes the current event may still take.
+    allowance: usize,
+    failure: Option<Error>,
+}
+
+impl BodyReader {
+    pub(crate) fn new(body: Body) -> BodyReader {
+        BodyReader {
+            body,
+            piece: Bytes::new(),
+            allowance: MAX_EVENT_BYTES,
+            failure: None,
+        }
+    }
+
+    /// Begins a new event.
+    pub(crate) fn allow(&mut self) {
+        self.allowance = MAX_EVENT_BYTES;
+    }
+
+    /// Why reading failed, if it was the body and not its XML.
+    pub(crate) fn failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+}
+
+impl AsyncBufRead for BodyReader {
+    fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.allowance == 0 {
+            this.failure = Some(Error::protocol("a part of the answer is too long"));
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        while this.piece.is_empty() {
+            match ready!(this.body.poll_next_unpin(context)) {
+                Some(Ok(piece)) => this.piece = piece,
+                Some(Err(error)) => {
+                    this.failure = Some(error);
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                None => break,
+            }
+        }
+        let len = this.piece.len().min(this.allowance);
+        Poll::Ready(Ok(this.piece.get(..len).unwrap_or_default()))
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        let this = self.get_mut();
+        let amount = amount.min(this.piece.len());
+        this.piece.advance(amount);
+        this.allowance = this.allowance.saturating_sub(amount);
+    }
+}
+
+impl AsyncRead for BodyReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let piece = ready!(self.as_mut().poll_fill_buf(context))?;
+        let len = piece.len().min(buf.remaining());
+        buf.put_slice(piece.get(..len).unwrap_or_default());
+        self.consume(len);
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,311 @@
+//! One call: envelope, attempts, negotiation of the schema version, judgement of the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use crate::body::{self, Body, BodyReader};
+use crate::client::{Access, Client, ServerNotes};
+use crate::envelope;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{ItemError, ItemId};
+use crate::op::{ExportItems, ExportStream, Operation};
+use crate::response_code::ResponseCode;
+use crate::retry::{self, Attempt, Failure};
+use crate::status;
+use crate::transport::{RequestBody, TransportErrorKind, TransportRequest, TransportResponse};
+use crate::version::SchemaVersion;
+use crate::xml::Document;
+
+/// Most bytes of an answer read for its fault or error page.
+const MAX_ERROR_BYTES: u64 = 1 << 20;
+/// The slowest upload waited for, in bytes a second: the time a request's body takes at this
+/// rate comes on top of the time-out.
+const MIN_UPLOAD_RATE: u64 = 32 << 10;
+
+/// An attempt that failed, and what a repeat would mean.
+struct Failed {
+    error: Error,
+    failure: Failure,
+}
+
+impl Failed {
+    fn last(error: Error) -> Failed {
+        Failed {
+            error,
+            failure: Failure::Final,
+        }
+    }
+
+    /// Judges a fault or an error in the answer.
+    fn answered(error: Error) -> Failed {
+        let failure = match error.response_code() {
+            Some(code) if envelope::is_refusal(code) => Failure::Refused,
+            Some(
+                ResponseCode::ErrorInternalServerTransientError
+                | ResponseCode::ErrorMailboxStoreUnavailable
+                | ResponseCode::ErrorADUnavailable
+                | ResponseCode::ErrorMailboxFailover
+                | ResponseCode::ErrorConnectionFailed,
+            ) => Failure::Unknown,
+            Some(_) => Failure::Final,
+            None => match error.kind() {
+                ErrorKind::Interrupted | ErrorKind::Timeout => Failure::Unknown,
+                _ => Failure::Final,
+            },
+        };
+        Failed { error, failure }
+    }
+}
+
+impl Client {
+    /// Sends a request until it is answered, and reads the answer.
+    pub(crate) async fn call<O: Operation + Sync>(&self, operation: &O) -> Result<O::Answer> {
+        operation
+            .validate()
+            .map_err(|error| self.place::<O>(error, 0))?;
+        let mut progress = Progress::default();
+        loop {
+            let version = self.shared.schema();
+            let failed = match self.attempt(operation, version).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            self.pause::<O>(&mut progress, version, failed).await?;
+        }
+    }
+
+    /// The same for ExportItems, up to the first event of the answer.
+    pub(crate) async fn export(&self, ids: &[ItemId]) -> Result<ExportStream> {
+        let operation = ExportItems(ids.to_vec());
+        operation
+            .validate()
+            .map_err(|error| self.place::<ExportItems>(error, 0))?;
+        let mut progress = Progress::default();
+        loop {
+            let version = self.shared.schema();
+            let failed = match self
+                .attempt_export(&operation, version, progress.made + 1)
+                .await
+            {
+                Ok(stream) => return Ok(stream),
+                Err(failed) => failed,
+            };
+            self.pause::<ExportItems>(&mut progress, version, failed)
+                .await?;
+        }
+    }
+
+    async fn attempt<O: Operation + Sync>(
+        &self,
+        operation: &O,
+        version: SchemaVersion,
+    ) -> std::result::Result<O::Answer, Failed> {
+        let body = self.send(operation, version).await?;
+        let bytes = body::collect(body, O::MAX_ANSWER_BYTES)
+            .await
+            .map_err(Failed::answered)?;
+        let text = text(&bytes).map_err(Failed::last)?;
+        let document = Document::parse(text).map_err(Failed::last)?;
+        if let Some(version) = envelope::server_version(document.root()) {
+            self.shared.set_server(version);
+        }
+        let response = envelope::response(&document).map_err(Failed::answered)?;
+        if let Some(busy) = envelope::refused_as_busy(response) {
+            return Err(Failed::answered(busy.into_error()));
+        }
+        operation.read(response).map_err(Failed::answered)
+    }
+
+    async fn attempt_export(
+        &self,
+        operation: &ExportItems,
+        version: SchemaVersion,
+        attempts: u32,
+    ) -> std::result::Result<ExportStream, Failed> {
+        let body = self.send(operation, version).await?;
+        let notes = ServerNotes {
+            shared: Arc::clone(&self.shared),
+            operation: ExportItems::NAME,
+            attempts,
+        };
+        let mut stream = ExportStream::new(BodyReader::new(body), operation.0.clone(), notes);
+        match stream.busy().await.map_err(Failed::answered)? {
+            Some(busy) => Err(Failed::answered(ItemError::into_error(busy))),
+            None => Ok(stream),
+        }
+    }
+
+    async fn send<O: Operation + Sync>(
+        &self,
+        operation: &O,
+        version: SchemaVersion,
+    ) -> std::result::Result<Body, Failed> {
+        let request = self.request(operation, version);
+        let sent_bytes = request.body.len();
+        self.shared.counters.update(|stats| {
+            stats.requests += 1;
+            stats.bytes_out += sent_bytes;
+            *stats.operations.entry(O::NAME).or_default() += 1;
+        });
+        let limit = request.time_limit;
+        let response = tokio::time::timeout(limit, self.shared.transport.send(request)).await;
+        let response = match response {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let failure = match error.kind {
+                    TransportErrorKind::Unreachable => Failure::NotSent,
+                    TransportErrorKind::Payload => Failure::Final,
+                    _ => Failure::Unknown,
+                };
+                return Err(Failed {
+                    error: body::from_transport(error),
+                    failure,
+                });
+            }
+            Err(_) => {
+                let text = format!("no answer within {} s", limit.as_secs());
+                return Err(Failed {
+                    error: Error::new(ErrorKind::Timeout, text),
+                    failure: Failure::Unknown,
+                });
+            }
+        };
+        self.judge(response).await
+    }
+
+    /// Looks at the status: a body to read, or a failure.
+    async fn judge(&self, response: TransportResponse) -> std::result::Result<Body, Failed> {
+        let status = response.status;
+        let head = status::Head::read(&response);
+        let counters = Arc::clone(&self.shared.counters);
+        let body = body::watched(response.body, self.shared.options.request_timeout, counters);
+        if (200..300).contains(&status) {
+            return match head.not_ews() {
+                Some(error) => Err(Failed::last(error)),
+                None => Ok(body),
+            };
+        }
+        // The connection may break while an error page arrives; the status still counts.
+        let bytes = body::collect(body, MAX_ERROR_BYTES)
+            .await
+            .unwrap_or_default();
+        let fault = text(&bytes)
+            .ok()
+            .and_then(|text| Document::parse(text).ok())
+            .and_then(|document| {
+                if let Some(version) = envelope::server_version(document.root()) {
+                    self.shared.set_server(version);
+                }
+                let fault = document.root().child("Body")?.child("Fault")?;
+                Some(envelope::read_fault(fault))
+            });
+        let page = String::from_utf8_lossy(bytes.get(..4096).unwrap_or(&bytes));
+        let (error, failure) = head.failure(fault, &page);
+        Err(match failure {
+            Some(failure) => Failed { error, failure },
+            None => Failed::answered(error),
+        })
+    }
+
+    fn request<O: Operation>(&self, operation: &O, version: SchemaVersion) -> TransportRequest {
+        let options = &self.shared.options;
+        let mailbox = match &self.access {
+            Access::Own => None,
+            Access::Impersonate(smtp) => Some(smtp.as_str()),
+        };
+        let mut writer = envelope::open(version, mailbox);
+        operation.write(&mut writer, version);
+        let body: RequestBody = operation.body(writer);
+        let mut headers = vec![
+            ("content-type", "text/xml; charset=utf-8".to_owned()),
+            ("accept", "text/xml".to_owned()),
+            ("user-agent", options.user_agent.clone()),
+            ("soapaction", envelope::action(O::NAME)),
+        ];
+        if let Some(smtp) = mailbox {
+            headers.push(("x-anchormailbox", smtp.to_owned()));
+        }
+        let upload = Duration::from_secs(body.len() / MIN_UPLOAD_RATE);
+        TransportRequest {
+            url: options.endpoint.clone(),
+            headers,
+            authorization: Zeroizing::clone(&options.credentials.authorization()),
+            time_limit: options.request_timeout.saturating_add(upload),
+            body,
+        }
+    }
+
+    /// Prepares the next attempt by going down a schema version or by waiting; or gives up.
+    async fn pause<O: Operation>(
+        &self,
+        progress: &mut Progress,
+        version: SchemaVersion,
+        failed: Failed,
+    ) -> Result<()> {
+        let Failed { error, failure } = failed;
+        if envelope::is_version_complaint(&error) && self.shared.step_down(version) {
+            tracing::debug!(operation = O::NAME, %version, "schema version refused, trying an older one");
+            return Ok(());
+        }
+        progress.made += 1;
+        let attempt = Attempt {
+            failure,
+            made: progress.made,
+            idempotent: O::IDEMPOTENT,
+            server_wait: error.retry_after(),
+            waited: progress.waited,
+        };
+        let Some(wait) = retry::decide(&self.shared.options.retry, attempt) else {
+            return Err(self.place::<O>(error, progress.made));
+        };
+        tracing::debug!(operation = O::NAME, %error, ?wait, "sending again");
+        progress.waited += wait;
+        self.shared.counters.update(|stats| {
+            stats.retries += 1;
+            stats.waits += 1;
+            stats.waited += wait;
+        });
+        self.shared.options.sleeper.sleep(wait).await;
+        Ok(())
+    }
+
+    fn place<O: Operation>(&self, error: Error, attempts: u32) -> Error {
+        error.in_call(O::NAME, &self.shared.url, attempts)
+    }
+}
+
+#[derive(Default)]
+struct Progress {
+    made: u32,
+    waited: Duration,
+}
+
+/// An answer's text; anything but UTF-8 is no EWS server's.
+fn text(bytes: &Bytes) -> Result<&str> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Error::protocol("the answer is not UTF-8 text"))?;
+    let start = text.trim_start_matches('\u{FEFF}').trim_start();
+    if start.is_empty() {
+        return Err(Error::new(
+            ErrorKind::NotEws,
+            "the server sent an empty answer",
+        ));
+    }
+    if !start.starts_with('<') {
+        let quoted = crate::error::quote(start.get(..80).unwrap_or("text"));
+        return Err(Error::new(
+            ErrorKind::NotEws,
+            format!("the server sent no XML: {quoted}"),
+        ));
+    }
+    if start
+        .get(..14)
+        .is_some_and(|start| start.eq_ignore_ascii_case("<!doctype html"))
+    {
+        return Err(Error::new(ErrorKind::NotEws, "the server sent a web page"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,327 @@
+//! The client: one method per operation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use url::Url;
+
+use crate::auth::Credentials;
+use crate::error::{Error, Result};
+use crate::http::HttpTransport;
+use crate::model::{Folder, Item, ItemId, Outcome};
+use crate::op::{
+    AlternateId, ConvertId, CreateFolder, CreateItem, DeleteItem, ExportStream, FindFolder,
+    FindFolderPage, FindItem, FindItemPage, GetFolder, GetItem, HierarchyPage, MoveItem,
+    Resolution, ResolveNames, SyncFolderHierarchy, SyncFolderItems, SyncPage, UpdateItem,
+    UploadItem, UploadItems,
+};
+use crate::retry::RetryPolicy;
+use crate::sleep::{Sleeper, TokioSleeper};
+use crate::stats::{Counters, Stats};
+use crate::transport::Transport;
+use crate::version::{SchemaVersion, ServerVersion};
+
+/// How to reach and treat a server.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// The EWS address, as a rule `https://host/EWS/Exchange.asmx`.
+    pub endpoint: Url,
+    /// How to sign in.
+    pub credentials: Credentials,
+    /// The User-Agent header. Default: the crate's name and version.
+    pub user_agent: String,
+    /// Longest silence of the server: before an answer begins (the time to send a large request
+    /// comes on top) and between its pieces. Default 120 s: Exchange gives a batch one minute.
+    pub request_timeout: Duration,
+    /// Longest time to establish a connection. Default 20 s.
+    pub connect_timeout: Duration,
+    /// Certificates to trust besides the system's, in PEM form.
+    pub extra_root_pem: Option<Vec<u8>>,
+    /// How persistent to be.
+    pub retry: RetryPolicy,
+    /// How to wait. Default: the Tokio clock.
+    pub sleeper: Arc<dyn Sleeper>,
+}
+
+impl ClientOptions {
+    /// The defaults for a server and an account.
+    pub fn new(endpoint: Url, credentials: Credentials) -> ClientOptions {
+        ClientOptions {
+            endpoint,
+            credentials,
+            user_agent: concat!("ews-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+            request_timeout: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(20),
+            extra_root_pem: None,
+            retry: RetryPolicy::default(),
+            sleeper: Arc::new(TokioSleeper),
+        }
+    }
+}
+
+/// Whose mailbox a client works in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// The account's own.
+    #[default]
+    Own,
+    /// That of another, by its primary SMTP address; needs the ApplicationImpersonation right.
+    Impersonate(String),
+}
+
+/// A connection pool to one server with one account, working in one mailbox. Cheap to clone;
+/// clones share connections, counters and what was learnt about the server.
+///
+/// All methods send at most one request at a time; concurrency is the caller's. They repeat a
+/// request as [`ClientOptions::retry`] allows, and never one that may already have been carried
+/// out, unless that does no harm.
+///
+/// # Errors
+///
+/// Every method fails with the kinds of [`crate::ErrorKind`]; entries of a batch that the server
+/// refuses are [`crate::ItemError`]s inside an `Ok`, in the request's order.
+///
+/// # Cancellation
+///
+/// Dropping a call drops its connection. Whether a request that changes something was carried
+/// out is then unknown.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) access: Access,
+}
+
+pub(crate) struct Shared {
+    pub(crate) options: ClientOptions,
+    pub(crate) transport: Arc<dyn Transport>,
+    /// The endpoint as messages show it.
+    pub(crate) url: String,
+    pub(crate) counters: Arc<Counters>,
+    schema: AtomicU8,
+    server: Mutex<Option<ServerVersion>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("url", &self.shared.url)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client over HTTP. Sends nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for an address that is neither http nor https, and unusable certificates.
+    pub fn new(options: ClientOptions) -> Result<Client> {
+        if !matches!(options.endpoint.scheme(), "http" | "https")
+            || options.endpoint.host().is_none()
+        {
+            return Err(Error::invalid(format!(
+                "{} is no http or https address",
+                redacted(&options.endpoint)
+            )));
+        }
+        let transport = HttpTransport::new(&options)?;
+        Ok(Client::with_transport(options, Arc::new(transport)))
+    }
+
+    /// A client over another transport.
+    pub fn with_transport(mut options: ClientOptions, transport: Arc<dyn Transport>) -> Client {
+        let url = redacted(&options.endpoint);
+        // Credentials inside the address would end up in logs; those in the options count.
+        // These only fail for addresses that cannot hold credentials anyway.
+        let _ = options.endpoint.set_username("");
+        let _ = options.endpoint.set_password(None);
+        Client {
+            shared: Arc::new(Shared {
+                options,
+                transport,
+                url,
+                counters: Arc::default(),
+                schema: AtomicU8::new(SchemaVersion::NEWEST as u8),
+                server: Mutex::new(None),
+            }),
+            access: Access::Own,
+        }
+    }
+
+    /// The same connection, working in another mailbox.
+    pub fn for_mailbox(&self, access: Access) -> Client {
+        Client {
+            shared: Arc::clone(&self.shared),
+            access,
+        }
+    }
+
+    /// Whose mailbox this client works in.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// What the server said of itself in its last answer; `None` before the first and from
+    /// servers that do not say.
+    pub fn server_version(&self) -> Option<ServerVersion> {
+        self.shared
+            .server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The schema version that requests claim, after what the server accepted so far.
+    pub fn schema_version(&self) -> SchemaVersion {
+        self.shared.schema()
+    }
+
+    /// What was sent and received so far, by this client and all that share its connection.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.read()
+    }
+
+    /// GetFolder: folders by id or fixed name.
+    pub async fn get_folder(&self, request: &GetFolder) -> Result<Vec<Outcome<Folder>>> {
+        self.call(request).await
+    }
+
+    /// FindFolder: the folders below others.
+    pub async fn find_folder(&self, request: &FindFolder) -> Result<FindFolderPage> {
+        self.call(request).await
+    }
+
+    /// SyncFolderHierarchy: what changed in the folder tree.
+    pub async fn sync_folder_hierarchy(
+        &self,
+        request: &SyncFolderHierarchy,
+    ) -> Result<HierarchyPage> {
+        self.call(request).await
+    }
+
+    /// SyncFolderItems: what changed in a folder. A state the server no longer knows fails with
+    /// the code `ErrorInvalidSyncStateData`; some servers start over instead, without a word.
+    pub async fn sync_folder_items(&self, request: &SyncFolderItems) -> Result<SyncPage> {
+        self.call(request).await
+    }
+
+    /// FindItem: the items of a folder.
+    pub async fn find_item(&self, request: &FindItem) -> Result<FindItemPage> {
+        self.call(request).await
+    }
+
+    /// GetItem: items by id.
+    pub async fn get_item(&self, request: &GetItem) -> Result<Vec<Outcome<Item>>> {
+        self.call(request).await
+    }
+
+    /// ExportItems: the native streams of items, read while they arrive. Exchange takes 100 ids
+    /// at most; failures after the first event are the caller's to resume with the ids that did
+    /// not reach [`crate::ExportEvent::End`].
+    pub async fn export_items(&self, ids: &[ItemId]) -> Result<ExportStream> {
+        self.export(ids).await
+    }
+
+    /// UploadItems: creates or replaces items from native streams. Exchange takes 64 MiB of
+    /// request, about 48 MB of streams.
+    ///
+    /// An `Interrupted` or `Timeout` leaves open which items arrived.
+    pub async fn upload_items(&self, items: Vec<UploadItem>) -> Result<Vec<Outcome<ItemId>>> {
+        self.call(&UploadItems(items)).await
+    }
+
+    /// CreateFolder: new folders in a parent.
+    pub async fn create_folder(&self, request: &CreateFolder) -> Result<Vec<Outcome<Folder>>> {
+        self.call(request).await
+    }
+
+    /// CreateItem: new items; nothing is sent to anyone.
+    pub async fn create_item(&self, request: &CreateItem) -> Result<Vec<Outcome<ItemId>>> {
+        self.call(request).await
+    }
+
+    /// DeleteItem: deletes items; nobody is told.
+    pub async fn delete_item(&self, request: &DeleteItem) -> Result<Vec<Outcome<()>>> {
+        self.call(request).await
+    }
+
+    /// MoveItem: moves items; the new ids come back where the server gives them.
+    pub async fn move_item(&self, request: &MoveItem) -> Result<Vec<Outcome<Option<ItemId>>>> {
+        self.call(request).await
+    }
+
+    /// UpdateItem: changes properties; nobody is told.
+    pub async fn update_item(&self, request: &UpdateItem) -> Result<Vec<Outcome<ItemId>>> {
+        self.call(request).await
+    }
+
+    /// ResolveNames: whom a name may mean.
+    pub async fn resolve_names(&self, request: &ResolveNames) -> Result<Vec<Resolution>> {
+        self.call(request).await
+    }
+
+    /// ConvertId: ids in another form.
+    pub async fn convert_id(&self, request: &ConvertId) -> Result<Vec<Outcome<AlternateId>>> {
+        self.call(request).await
+    }
+}
+
+impl Shared {
+    pub(crate) fn schema(&self) -> SchemaVersion {
+        let number = self.schema.load(Ordering::Relaxed);
+        let mut version = SchemaVersion::NEWEST;
+        while version as u8 > number {
+            match version.older() {
+                Some(older) => version = older,
+                None => break,
+            }
+        }
+        version
+    }
+
+    /// Goes one version down from the one that was refused; false where none is left.
+    pub(crate) fn step_down(&self, refused: SchemaVersion) -> bool {
+        let Some(older) = refused.older() else {
+            return false;
+        };
+        // Another request may have gone further meanwhile.
+        self.schema.fetch_min(older as u8, Ordering::Relaxed);
+        true
+    }
+
+    pub(crate) fn set_server(&self, version: ServerVersion) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(version);
+    }
+}
+
+/// What an answer read later still has to report: the server's version, and errors with their
+/// place.
+#[derive(Clone)]
+pub(crate) struct ServerNotes {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) operation: &'static str,
+    pub(crate) attempts: u32,
+}
+
+impl ServerNotes {
+    pub(crate) fn version(&self, version: ServerVersion) {
+        self.shared.set_server(version);
+    }
+
+    pub(crate) fn in_call(&self, error: Error) -> Error {
+        error.in_call(self.operation, &self.shared.url, self.attempts)
+    }
+}
+
+/// An address without credentials and query, for messages.
+pub(crate) fn redacted(url: &Url) -> String {
+    let mut url = url.clone();
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
+}

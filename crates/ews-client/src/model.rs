@@ -1,0 +1,21 @@
+//! The typed model: what requests name and answers carry.
+
+mod distinguished;
+mod folder;
+mod id;
+mod item;
+mod item_error;
+pub(crate) mod property;
+mod shape;
+pub(crate) mod time;
+
+pub use distinguished::DistinguishedFolder;
+pub use folder::{Folder, FolderKind};
+pub use id::{FolderId, FolderIdRef, ItemId, SyncState};
+pub use item::{EmailAddress, Importance, Item, ItemKind};
+pub use item_error::{ItemError, Outcome};
+pub use property::{
+    DistinguishedPropertySet, ExtendedKey, ExtendedPath, ExtendedProperty, MapiType, PropertyPath,
+    PropertySet, PropertyValue,
+};
+pub use shape::{BaseShape, FolderShape, ItemShape};

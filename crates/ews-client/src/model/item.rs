@@ -1,0 +1,143 @@
+//! Items.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::model::property::{ExtendedProperty, find_tag, named};
+use crate::model::{FolderId, ItemId};
+
+/// The element an item comes in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs)] // the variants are the schema's element names
+pub enum ItemKind {
+    /// Anything without an element of its own, such as a note.
+    #[default]
+    Item,
+    Message,
+    SharingMessage,
+    CalendarItem,
+    Contact,
+    DistributionList,
+    MeetingMessage,
+    MeetingRequest,
+    MeetingResponse,
+    MeetingCancellation,
+    Task,
+    PostItem,
+    /// An element this list lacks, by its name.
+    Other(Box<str>),
+}
+
+impl ItemKind {
+    /// The element's local name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            ItemKind::Item => "Item",
+            ItemKind::Message => "Message",
+            ItemKind::SharingMessage => "SharingMessage",
+            ItemKind::CalendarItem => "CalendarItem",
+            ItemKind::Contact => "Contact",
+            ItemKind::DistributionList => "DistributionList",
+            ItemKind::MeetingMessage => "MeetingMessage",
+            ItemKind::MeetingRequest => "MeetingRequest",
+            ItemKind::MeetingResponse => "MeetingResponse",
+            ItemKind::MeetingCancellation => "MeetingCancellation",
+            ItemKind::Task => "Task",
+            ItemKind::PostItem => "PostItem",
+            ItemKind::Other(name) => name,
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> ItemKind {
+        match name {
+            "Item" => ItemKind::Item,
+            "Message" => ItemKind::Message,
+            "SharingMessage" => ItemKind::SharingMessage,
+            "CalendarItem" => ItemKind::CalendarItem,
+            "Contact" => ItemKind::Contact,
+            "DistributionList" => ItemKind::DistributionList,
+            "MeetingMessage" => ItemKind::MeetingMessage,
+            "MeetingRequest" => ItemKind::MeetingRequest,
+            "MeetingResponse" => ItemKind::MeetingResponse,
+            "MeetingCancellation" => ItemKind::MeetingCancellation,
+            "Task" => ItemKind::Task,
+            "PostItem" => ItemKind::PostItem,
+            other => ItemKind::Other(other.into()),
+        }
+    }
+}
+
+named! {
+    /// How urgent the sender finds it (`ImportanceChoicesType`).
+    Importance {
+        Low, Normal, High,
+    }
+}
+
+/// A correspondent (`EmailAddressType`, MS-OXWSCDATA 2.2.4.31). Any part may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EmailAddress {
+    /// The display name.
+    pub name: Option<String>,
+    /// The address, in the form `routing_type` says.
+    pub address: Option<String>,
+    /// `SMTP` or `EX`.
+    pub routing_type: Option<String>,
+    /// `Mailbox`, `PublicDL`, `Contact`…
+    pub mailbox_type: Option<String>,
+}
+
+/// An item (MS-OXWSCORE 2.2.4.24). Only what the shape asked for and the item has is filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    /// Its id; `None` only where an answer left it out.
+    pub id: Option<ItemId>,
+    /// The folder it lies in.
+    pub parent_folder_id: Option<FolderId>,
+    /// For example `IPM.Note`.
+    pub item_class: Option<String>,
+    /// Its subject.
+    pub subject: Option<String>,
+    /// Its size in bytes as the server counts it.
+    pub size: Option<u64>,
+    /// When it arrived.
+    pub date_time_received: Option<Timestamp>,
+    /// When it was sent.
+    pub date_time_sent: Option<Timestamp>,
+    /// When it was created in this store.
+    pub date_time_created: Option<Timestamp>,
+    /// When it last changed.
+    pub last_modified: Option<Timestamp>,
+    /// Whether it was read.
+    pub is_read: Option<bool>,
+    /// Whether it is a draft.
+    pub is_draft: Option<bool>,
+    /// Whether it has attachments, as the server counts them.
+    pub has_attachments: Option<bool>,
+    /// Whether it belongs to the folder's hidden contents (FAI).
+    pub is_associated: Option<bool>,
+    /// The Message-ID header.
+    pub internet_message_id: Option<String>,
+    /// Whom it is from.
+    pub from: Option<EmailAddress>,
+    /// How urgent.
+    pub importance: Option<Importance>,
+    /// Its MIME text.
+    pub mime_content: Option<Bytes>,
+    /// The categories' names.
+    pub categories: Vec<String>,
+    /// The iCalendar UID of a calendar item or meeting message.
+    pub uid: Option<String>,
+    /// The MAPI properties asked for and present.
+    pub extended: Vec<ExtendedProperty>,
+    /// The element it came in.
+    pub kind: ItemKind,
+}
+
+impl Item {
+    /// The MAPI property with that tag.
+    pub fn property(&self, tag: u16) -> Option<&ExtendedProperty> {
+        find_tag(&self.extended, tag)
+    }
+}

@@ -1,0 +1,193 @@
+//! What an HTTP status means for a call.
+
+use std::time::Duration;
+
+use crate::answer::MAX_BACK_OFF;
+use crate::error::{Error, ErrorKind, quote};
+use crate::model::ItemError;
+use crate::response_code::ResponseCode;
+use crate::retry::Failure;
+use crate::transport::TransportResponse;
+
+/// The parts of an answer's head that matter.
+#[derive(Debug)]
+pub(crate) struct Head {
+    status: u16,
+    content_type: Option<String>,
+    location: Option<String>,
+    retry_after: Option<Duration>,
+    challenges: Option<String>,
+}
+
+impl Head {
+    pub(crate) fn read(response: &TransportResponse) -> Head {
+        let header = |name| response.header(name).map(str::to_owned);
+        Head {
+            status: response.status,
+            content_type: header("content-type"),
+            location: header("location"),
+            retry_after: retry_after(response.header("retry-after"), response.header("date")),
+            challenges: header("www-authenticate"),
+        }
+    }
+
+    /// A successful answer that cannot be EWS's. Only the plain cases: a wrong type on a true
+    /// answer is forgiven.
+    pub(crate) fn not_ews(&self) -> Option<Error> {
+        let text = self.content_type.as_deref()?.to_ascii_lowercase();
+        let what = if text.starts_with("text/html") {
+            "a web page"
+        } else if text.starts_with("application/json") {
+            "JSON"
+        } else {
+            return None;
+        };
+        Some(self.error(
+            ErrorKind::NotEws,
+            format!("the server sent {what}; is this the EWS address?"),
+        ))
+    }
+
+    /// The failure behind a status that is no success; `None` beside it where the fault decides
+    /// whether a repeat helps.
+    pub(crate) fn failure(&self, fault: Option<ItemError>, page: &str) -> (Error, Option<Failure>) {
+        // The fault of a proxy's own making would have no code: then the status says more.
+        let known = fault
+            .filter(|fault| !matches!(fault.code, ResponseCode::Other(_)) || self.status == 500);
+        if let Some(fault) = known {
+            return (self.fault(fault), None);
+        }
+        let status = self.status;
+        let (kind, failure, text) = match status {
+            300..=399 => {
+                let text = match &self.location {
+                    Some(location) => format!("the server redirects to {}", quote(location)),
+                    None => "the server redirects without saying where".to_owned(),
+                };
+                (ErrorKind::NotEws, Failure::Final, text)
+            }
+            401 => (ErrorKind::Auth, Failure::Final, self.refused()),
+            403 | 456 => (
+                ErrorKind::Denied,
+                Failure::Final,
+                format!("the server denies access (HTTP {status})"),
+            ),
+            404 | 405 | 410 | 501 => (
+                ErrorKind::NotEws,
+                Failure::Final,
+                format!("no EWS service at this address (HTTP {status})"),
+            ),
+            429 | 503 => (
+                ErrorKind::Busy,
+                Failure::Refused,
+                format!("the server is busy (HTTP {status})"),
+            ),
+            408 | 502 | 504 => (
+                ErrorKind::Interrupted,
+                Failure::Unknown,
+                format!("the server failed on the way (HTTP {status})"),
+            ),
+            413 => (
+                ErrorKind::Invalid,
+                Failure::Final,
+                "the request is too large for the server (HTTP 413)".into(),
+            ),
+            500 if page.to_ascii_lowercase().contains("unknown request") => (
+                ErrorKind::Unsupported,
+                Failure::Final,
+                "the server does not know the operation (HTTP 500)".into(),
+            ),
+            500..=599 => (
+                ErrorKind::Protocol,
+                Failure::Unknown,
+                format!("the server failed (HTTP {status})"),
+            ),
+            400 | 415 => (
+                ErrorKind::Invalid,
+                Failure::Final,
+                format!("the server finds the request wrong (HTTP {status})"),
+            ),
+            _ => (
+                ErrorKind::Protocol,
+                Failure::Final,
+                format!("unexpected status (HTTP {status})"),
+            ),
+        };
+        (self.error(kind, text), Some(failure))
+    }
+
+    fn fault(&self, fault: ItemError) -> Error {
+        let retry_after = fault.back_off.or(self.retry_after);
+        let unsupported = names_unknown_operation(&fault);
+        let text = fault.to_string();
+        let kind = if unsupported {
+            ErrorKind::Unsupported
+        } else {
+            fault.kind()
+        };
+        Error::new(kind, text)
+            .with_code(fault.code)
+            .with_status(self.status)
+            .with_retry_after(retry_after)
+    }
+
+    /// The text for refused credentials, with what the server would take instead of Basic.
+    fn refused(&self) -> String {
+        match &self.challenges {
+            Some(offers) if !offers.to_ascii_lowercase().contains("basic") => {
+                let schemes: Vec<&str> = offers
+                    .split(',')
+                    .filter_map(|offer| offer.split_whitespace().next())
+                    .filter(|word| !word.contains('='))
+                    .collect();
+                format!(
+                    "the server does not take Basic authentication, only {}",
+                    quote(&schemes.join(", "))
+                )
+            }
+            _ => "the server refuses the user name or password (HTTP 401)".to_owned(),
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, text: impl Into<String>) -> Error {
+        Error::new(kind, text)
+            .with_status(self.status)
+            .with_retry_after(self.retry_after)
+    }
+}
+
+/// Whether a fault without a code of the schema says that the operation is unknown: servers that
+/// implement a part of EWS word it in many ways.
+pub(crate) fn names_unknown_operation(fault: &ItemError) -> bool {
+    let text = fault.message.to_ascii_lowercase();
+    match &fault.code {
+        ResponseCode::Other(code) => {
+            let phrases = [
+                "unknown request",
+                "not implemented",
+                "not supported",
+                "unsupported",
+                "unknown operation",
+                "unknown method",
+            ];
+            phrases.iter().any(|phrase| text.contains(phrase))
+                || code.eq_ignore_ascii_case("ActionNotSupported")
+        }
+        _ => false,
+    }
+}
+
+/// A Retry-After header in seconds or as a date; a date is compared with the answer's own.
+fn retry_after(value: Option<&str>, date: Option<&str>) -> Option<Duration> {
+    let value = value?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds).min(MAX_BACK_OFF));
+    }
+    let until = jiff::fmt::rfc2822::parse(value).ok()?;
+    let now = jiff::fmt::rfc2822::parse(date?.trim()).ok()?;
+    let seconds = until
+        .timestamp()
+        .as_second()
+        .saturating_sub(now.timestamp().as_second());
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(MAX_BACK_OFF))
+}

@@ -1,0 +1,292 @@
+//! A whole answer as a tree, within limits.
+//!
+//! Names are local names: servers differ in prefixes, some even in namespaces. The nodes lie in
+//! one vector and borrow from the answer, so a page of items costs few allocations.
+
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::error::{Error, Result};
+
+/// Deepest nesting accepted. The deepest recorded answer has 22 levels; restrictions nest more.
+pub(crate) const MAX_DEPTH: usize = 128;
+/// Most elements of one answer: a FindFolder of 100,000 folders with 20 properties.
+pub(crate) const MAX_NODES: usize = 2_000_000;
+/// Most attributes of one element.
+const MAX_ATTRIBUTES: usize = 64;
+
+/// A parsed answer.
+#[derive(Debug)]
+pub(crate) struct Document<'a> {
+    nodes: Vec<NodeData<'a>>,
+    attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+#[derive(Debug)]
+struct NodeData<'a> {
+    name: Cow<'a, str>,
+    text: Cow<'a, str>,
+    attributes: (u32, u32),
+    first_child: u32,
+    last_child: u32,
+    next_sibling: u32,
+}
+
+/// An element of a [`Document`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'d> {
+    document: &'d Document<'d>,
+    index: u32,
+}
+
+/// Marks the absence of a node: the root is nobody's child and nobody's sibling.
+const NONE: u32 = 0;
+
+impl<'a> Document<'a> {
+    /// Parses one document; anything after its root element is ignored.
+    pub(crate) fn parse(text: &'a str) -> Result<Document<'a>> {
+        let text = text.trim_start_matches('\u{FEFF}').trim_start();
+        let mut reader = Reader::from_str(text);
+        let config = reader.config_mut();
+        config.check_end_names = true;
+        let mut building = Building {
+            document: Document {
+                nodes: Vec::new(),
+                attributes: Vec::new(),
+            },
+            open: Vec::new(),
+        };
+        loop {
+            let event = reader.read_event().map_err(|error| {
+                Error::protocol(format!("malformed XML at byte {}", reader.error_position()))
+                    .with_source(error)
+            })?;
+            if building.event(event)? {
+                return Ok(building.document);
+            }
+        }
+    }
+
+    /// The root element.
+    pub(crate) fn root(&self) -> Node<'_> {
+        Node {
+            document: self,
+            index: 0,
+        }
+    }
+}
+
+struct Building<'a> {
+    document: Document<'a>,
+    open: Vec<u32>,
+}
+
+impl<'a> Building<'a> {
+    /// Takes one event; true once the root element has ended.
+    fn event(&mut self, event: Event<'a>) -> Result<bool> {
+        match event {
+            Event::Start(start) => {
+                let index = self.push(&start)?;
+                self.open.push(index);
+            }
+            Event::Empty(start) => {
+                self.push(&start)?;
+                return Ok(self.open.is_empty());
+            }
+            Event::End(_) => {
+                self.open.pop();
+                return Ok(self.open.is_empty());
+            }
+            Event::Text(text) => self.text(text.xml10_content()),
+            Event::CData(text) => self.text(text.xml10_content()),
+            Event::GeneralRef(reference) => {
+                let resolved = resolve(&reference)?;
+                self.text(Cow::Owned(resolved));
+            }
+            Event::DocType(_) => return Err(Error::protocol("the answer has a document type")),
+            Event::Eof => return Err(Error::protocol("the answer ends inside an element")),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+        }
+        Ok(false)
+    }
+
+    fn push(&mut self, start: &BytesStart<'a>) -> Result<u32> {
+        let nodes = &mut self.document.nodes;
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Error::protocol(format!(
+                "the answer nests deeper than {MAX_DEPTH} elements"
+            )));
+        }
+        if nodes.len() >= MAX_NODES {
+            return Err(Error::protocol(format!(
+                "the answer has more than {MAX_NODES} elements"
+            )));
+        }
+        // Both counts fit: MAX_NODES * MAX_ATTRIBUTES stays below 2^32.
+        let first = self.document.attributes.len() as u32;
+        for (count, attribute) in start.attributes().with_checks(false).enumerate() {
+            let attribute = attribute
+                .map_err(|error| Error::protocol("malformed attribute").with_source(error))?;
+            if count >= MAX_ATTRIBUTES {
+                return Err(Error::protocol(format!(
+                    "an element has more than {MAX_ATTRIBUTES} attributes"
+                )));
+            }
+            let key = attribute.key.local_name().into_inner().to_owned();
+            let value = attribute
+                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                .map_err(|error| Error::protocol("malformed attribute").with_source(error))?
+                .into_owned();
+            self.document
+                .attributes
+                .push((Cow::Owned(key), Cow::Owned(value)));
+        }
+        let last = self.document.attributes.len() as u32;
+        let index = nodes.len() as u32;
+        nodes.push(NodeData {
+            name: Cow::Owned(start.local_name().into_inner().to_owned()),
+            text: Cow::Borrowed(""),
+            attributes: (first, last),
+            first_child: NONE,
+            last_child: NONE,
+            next_sibling: NONE,
+        });
+        self.link(index);
+        Ok(index)
+    }
+
+    fn link(&mut self, index: u32) {
+        let nodes = &mut self.document.nodes;
+        let Some(&parent) = self.open.last() else {
+            return;
+        };
+        let Some(parent) = nodes.get_mut(parent as usize) else {
+            return;
+        };
+        let previous = std::mem::replace(&mut parent.last_child, index);
+        if previous == NONE {
+            parent.first_child = index;
+        } else if let Some(previous) = nodes.get_mut(previous as usize) {
+            previous.next_sibling = index;
+        }
+    }
+
+    fn text(&mut self, text: Cow<'a, str>) {
+        let Some(&index) = self.open.last() else {
+            return;
+        };
+        let Some(node) = self.document.nodes.get_mut(index as usize) else {
+            return;
+        };
+        if node.text.is_empty() {
+            node.text = text;
+        } else {
+            node.text.to_mut().push_str(&text);
+        }
+    }
+}
+
+/// Resolves a reference: the five names of XML, and characters. Characters XML forbids become
+/// U+FFFD, since Exchange escapes whatever a subject holds; unknown names stay as they are.
+pub(crate) fn resolve(reference: &quick_xml::events::BytesRef<'_>) -> Result<String> {
+    let name: &str = reference;
+    if name.starts_with('#') {
+        return Ok(reference
+            .resolve_char_ref()
+            .ok()
+            .flatten()
+            .unwrap_or('\u{FFFD}')
+            .to_string());
+    }
+    Ok(match quick_xml::escape::resolve_xml_entity(name) {
+        Some(text) => text.to_owned(),
+        None => format!("&{name};"),
+    })
+}
+
+impl<'d> Node<'d> {
+    fn data(self) -> Option<&'d NodeData<'d>> {
+        self.document.nodes.get(self.index as usize)
+    }
+
+    /// The local name.
+    pub(crate) fn name(self) -> &'d str {
+        self.data().map_or("", |data| &data.name)
+    }
+
+    /// The element's own text, children's left out.
+    pub(crate) fn text(self) -> &'d str {
+        self.data().map_or("", |data| &data.text)
+    }
+
+    /// The attribute of that local name.
+    pub(crate) fn attribute(self, name: &str) -> Option<&'d str> {
+        let (first, last) = self.data()?.attributes;
+        let attributes = self
+            .document
+            .attributes
+            .get(first as usize..last as usize)?;
+        attributes
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| &**value)
+    }
+
+    /// The child elements in order.
+    pub(crate) fn children(self) -> impl Iterator<Item = Node<'d>> {
+        let document = self.document;
+        let at = move |index: u32| (index != NONE).then_some(Node { document, index });
+        let first = self.data().and_then(|data| at(data.first_child));
+        std::iter::successors(first, move |node| {
+            node.data().and_then(|data| at(data.next_sibling))
+        })
+    }
+
+    /// The first child of that name.
+    pub(crate) fn child(self, name: &str) -> Option<Node<'d>> {
+        self.children().find(|child| child.name() == name)
+    }
+
+    /// The text of the first child of that name.
+    pub(crate) fn child_text(self, name: &str) -> Option<&'d str> {
+        self.child(name).map(Node::text)
+    }
+
+    /// A child's text read as a number, a boolean and so on; `None` when absent or unreadable.
+    pub(crate) fn child_value<T: std::str::FromStr>(self, name: &str) -> Option<T> {
+        self.child_text(name)?.trim().parse().ok()
+    }
+
+    /// A child's text read as an XML boolean.
+    pub(crate) fn child_bool(self, name: &str) -> Option<bool> {
+        parse_bool(self.child_text(name)?)
+    }
+
+    /// An attribute read as an XML boolean.
+    pub(crate) fn attribute_bool(self, name: &str) -> Option<bool> {
+        parse_bool(self.attribute(name)?)
+    }
+
+    /// The first element of that name at any depth, this one included.
+    pub(crate) fn find(self, name: &str) -> Option<Node<'d>> {
+        // Children lie behind their parents in the vector, so a walk in order is depth-first;
+        // it is bounded by the number of nodes.
+        if self.name() == name {
+            return Some(self);
+        }
+        self.children().find_map(|child| child.find(name))
+    }
+}
+
+/// An XML boolean in any letter case.
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+    match text.trim() {
+        "1" => Some(true),
+        "0" => Some(false),
+        text if text.eq_ignore_ascii_case("true") => Some(true),
+        text if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}

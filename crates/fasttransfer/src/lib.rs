@@ -4,9 +4,12 @@
 #![warn(missing_docs)]
 
 mod code_page;
+mod compact;
+mod compactor;
 mod decode;
 mod deframer;
 mod error;
+mod expander;
 pub mod guid;
 mod lexer;
 mod message;
@@ -22,8 +25,11 @@ mod varint;
 mod wire;
 mod writer;
 
+pub use compact::CompactSink;
+pub use compactor::Compactor;
 pub use deframer::{Deframer, FrameEvent, FrameSink, FrameStop};
 pub use error::{Error, ErrorKind};
+pub use expander::{Expander, Step};
 pub use guid::Guid;
 pub use lexer::{Event, Lexer, LexerSink, LexerStop, PropDef};
 pub use message::{Attachment, Message};

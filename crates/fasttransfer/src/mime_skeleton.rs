@@ -35,6 +35,10 @@ use crate::{Error, Message, PropValue, tag};
 const MAGIC: &[u8; 5] = b"PKMS\x01";
 /// Messages inside one another.
 const DEPTH_LIMIT: usize = 32;
+/// Work allowed beyond four times the length limit, in bytes.
+const WORK_BASE: u64 = 1 << 20;
+/// What an operation costs beside the bytes it writes, in bytes.
+const OPERATION_WORK: u64 = 16;
 
 mod op {
     pub const LITERAL: u8 = 0;
@@ -168,74 +172,96 @@ fn encode_text(text: &str, charset: &str) -> Option<Vec<u8>> {
 pub fn expand(message: &Message, max_len: u64) -> Option<Result<Vec<u8>, Error>> {
     let skeleton = message.props.binary(tag::MIME_SKELETON)?;
     let rest = skeleton.strip_prefix(MAGIC)?;
-    Some(expand_at(message, rest, max_len, 0))
+    let mut expansion = Expansion {
+        max_len,
+        work_left: max_len.saturating_mul(4).saturating_add(WORK_BASE),
+        depth: 0,
+    };
+    Some(expansion.message(message, rest))
 }
 
-fn expand_at(message: &Message, rest: &[u8], max_len: u64, depth: usize) -> Result<Vec<u8>, Error> {
-    let mut input = Cursor::new(rest);
-    let header = input.number().zip(input.take(8));
-    let Some((len, sum)) = header else {
-        return Err(misfit());
-    };
-    if len > max_len || depth > DEPTH_LIMIT {
-        return Err(Error::limit("MIME message"));
-    }
-    let mut out = Vec::new();
-    while !input.is_empty() {
-        operation(message, &mut input, &mut out, max_len, depth)?;
-        if out.len() as u64 > len {
+/// What an expansion may still cost. Messages that mention their attachments again and again
+/// would otherwise grow exponentially with depth.
+struct Expansion {
+    max_len: u64,
+    work_left: u64,
+    depth: usize,
+}
+
+impl Expansion {
+    fn message(&mut self, message: &Message, rest: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut input = Cursor::new(rest);
+        let header = input.number().zip(input.take(8));
+        let Some((len, sum)) = header else {
+            return Err(misfit());
+        };
+        if len > self.max_len || self.depth > DEPTH_LIMIT {
+            return Err(Error::limit("MIME message"));
+        }
+        let mut out = Vec::new();
+        while !input.is_empty() {
+            let before = out.len();
+            self.operation(message, &mut input, &mut out)?;
+            if out.len() as u64 > len {
+                return Err(misfit());
+            }
+            let work = (out.len() - before) as u64 + OPERATION_WORK;
+            self.work_left = self
+                .work_left
+                .checked_sub(work)
+                .ok_or_else(|| Error::limit("MIME message"))?;
+        }
+        if out.len() as u64 != len || checksum(&out).to_le_bytes() != sum {
             return Err(misfit());
         }
+        Ok(out)
     }
-    if out.len() as u64 != len || checksum(&out).to_le_bytes() != sum {
-        return Err(misfit());
-    }
-    Ok(out)
-}
 
-fn operation(
-    message: &Message,
-    input: &mut Cursor<'_>,
-    out: &mut Vec<u8>,
-    max_len: u64,
-    depth: usize,
-) -> Result<(), Error> {
-    match input.byte().ok_or_else(misfit)? {
-        op::LITERAL => out.extend_from_slice(input.bytes().ok_or_else(misfit)?),
-        op::TRANSPORT_HEADERS => {
-            let text = message.props.str(tag::TRANSPORT_MESSAGE_HEADERS);
-            out.extend_from_slice(text.ok_or_else(misfit)?.as_bytes());
+    fn operation(
+        &mut self,
+        message: &Message,
+        input: &mut Cursor<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        match input.byte().ok_or_else(misfit)? {
+            op::LITERAL => out.extend_from_slice(input.bytes().ok_or_else(misfit)?),
+            op::TRANSPORT_HEADERS => {
+                let text = message.props.str(tag::TRANSPORT_MESSAGE_HEADERS);
+                out.extend_from_slice(text.ok_or_else(misfit)?.as_bytes());
+            }
+            op::BODY_TEXT => {
+                let charset = input.bytes().and_then(|label| str::from_utf8(label).ok());
+                let bytes = message
+                    .props
+                    .str(tag::BODY)
+                    .zip(charset)
+                    .and_then(|(text, charset)| encode_text(text, charset));
+                encoded(input, bytes.as_deref(), out)?;
+            }
+            op::BODY_HTML => encoded(input, message.props.binary(tag::HTML), out)?,
+            op::ATTACHMENT => {
+                let attachment = input.size().and_then(|i| message.attachments.get(i));
+                let bytes = attachment.and_then(|a| a.props.binary(tag::ATTACH_DATA_BINARY));
+                encoded(input, bytes, out)?;
+            }
+            op::EMBEDDED => {
+                let attachment = input.size().and_then(|i| message.attachments.get(i));
+                let embedded = attachment
+                    .and_then(|a| a.embedded.as_deref())
+                    .ok_or_else(misfit)?;
+                let rest = match embedded.props.get(tag::MIME_SKELETON) {
+                    Some(PropValue::Binary(skeleton)) => skeleton.strip_prefix(MAGIC),
+                    _ => None,
+                };
+                self.depth += 1;
+                let bytes = self.message(embedded, rest.ok_or_else(misfit)?)?;
+                self.depth -= 1;
+                encoded(input, Some(&bytes), out)?;
+            }
+            _ => return Err(misfit()),
         }
-        op::BODY_TEXT => {
-            let charset = input.bytes().and_then(|label| str::from_utf8(label).ok());
-            let bytes = message
-                .props
-                .str(tag::BODY)
-                .zip(charset)
-                .and_then(|(text, charset)| encode_text(text, charset));
-            encoded(input, bytes.as_deref(), out)?;
-        }
-        op::BODY_HTML => encoded(input, message.props.binary(tag::HTML), out)?,
-        op::ATTACHMENT => {
-            let attachment = input.size().and_then(|i| message.attachments.get(i));
-            let bytes = attachment.and_then(|a| a.props.binary(tag::ATTACH_DATA_BINARY));
-            encoded(input, bytes, out)?;
-        }
-        op::EMBEDDED => {
-            let attachment = input.size().and_then(|i| message.attachments.get(i));
-            let embedded = attachment
-                .and_then(|a| a.embedded.as_deref())
-                .ok_or_else(misfit)?;
-            let rest = match embedded.props.get(tag::MIME_SKELETON) {
-                Some(PropValue::Binary(skeleton)) => skeleton.strip_prefix(MAGIC),
-                _ => None,
-            };
-            let bytes = expand_at(embedded, rest.ok_or_else(misfit)?, max_len, depth + 1)?;
-            encoded(input, Some(&bytes), out)?;
-        }
-        _ => return Err(misfit()),
+        Ok(())
     }
-    Ok(())
 }
 
 fn encoded(input: &mut Cursor<'_>, bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), Error> {

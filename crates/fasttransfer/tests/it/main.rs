@@ -1,0 +1,14 @@
+//! Integration tests of `fasttransfer`.
+
+/// Messages and random generators the tests share.
+mod arbitrary;
+/// The compact form: everything comes back, whatever it was.
+mod compact;
+/// The lexer and the deframer, whole and byte by byte.
+mod lexing;
+/// What a hostile stream can and cannot do.
+mod limits;
+/// Writing and reading back.
+mod round_trip;
+/// The genuine pieces of native streams.
+mod samples;

@@ -1,0 +1,323 @@
+//! One run of a backup: rounds of sessions until every mailbox is read.
+//!
+//! A round opens a session, reads the mailboxes (a few at once) and commits. When a round has
+//! lasted long enough its mailboxes stop at the next page, their partial snapshots are committed,
+//! and the next round continues from them: a crash costs at most one round, and an interrupted
+//! run, a crashed one and a new one all continue in the same way.
+
+mod fetch;
+mod folder;
+mod mailbox;
+mod reconcile;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chunkstore::{Session, SessionOptions, SnapshotId};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::blocking::IndexHandle;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::monitor::{Event, Monitor};
+use crate::report::{BackupReport, Gap, ItemFailure, MailboxReport};
+use crate::selection::Selection;
+use crate::snapshot::Snapshot;
+use crate::source::Exchange;
+use crate::stop::Stop;
+use crate::vault::Vault;
+
+/// How a backup is run.
+#[derive(Clone, Debug)]
+pub struct BackupOptions {
+    /// Addresses of the mailboxes; empty means the account's own.
+    pub mailboxes: Vec<String>,
+    /// What of each mailbox; empty means everything.
+    pub selection: Selection,
+    /// Mailboxes read at the same time; default 4.
+    pub mailboxes_at_once: usize,
+    /// Requests under way for each of them; default 4.
+    pub requests_per_mailbox: usize,
+    /// After how long what was read so far is committed; default 15 minutes, at most 30, since
+    /// collection waits for open sessions.
+    pub seal_after: Duration,
+    /// After how long a folder is looked at even if the server says that nothing changed;
+    /// default 7 days.
+    pub full_sync_after: Duration,
+    /// What the snapshot says about the program that made it.
+    pub program: String,
+}
+
+impl Default for BackupOptions {
+    fn default() -> Self {
+        Self {
+            mailboxes: Vec::new(),
+            selection: Selection::default(),
+            mailboxes_at_once: 4,
+            requests_per_mailbox: 4,
+            seal_after: Duration::from_secs(15 * 60),
+            full_sync_after: Duration::from_secs(7 * 24 * 3600),
+            program: concat!("postkeep ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// What all mailboxes of a round share.
+#[derive(Clone)]
+struct Round {
+    vault: Vault,
+    exchange: Exchange,
+    options: Arc<BackupOptions>,
+    session: Session,
+    stop: Stop,
+    monitor: Arc<dyn Monitor>,
+}
+
+/// What one mailbox's part of a round came to.
+struct MailboxOutcome {
+    mailbox: String,
+    result: Result<Read>,
+}
+
+/// A mailbox that was read, wholly or up to a stop.
+struct Read {
+    report: MailboxReport,
+    failures: Vec<ItemFailure>,
+    gaps: Vec<Gap>,
+    index: IndexHandle,
+    snapshot: SnapshotId,
+    time_unix_ms: i64,
+}
+
+impl Vault {
+    /// Backs up mailboxes.
+    ///
+    /// What cannot be read of a mailbox, and mailboxes that cannot be opened, are in the report;
+    /// an error means that nothing useful could be done at all.
+    ///
+    /// # Errors
+    /// `Auth`, `Denied`, `NotFound`, `Unreachable`, `NotEws` if no mailbox could be opened;
+    /// those of the repository.
+    ///
+    /// # Cancellation
+    /// Cancelling the token ends the run cleanly: what was read is committed, and the next run
+    /// continues from there. Dropping the future leaves an open session without effect.
+    pub async fn backup(
+        &self,
+        exchange: &Exchange,
+        options: &BackupOptions,
+        cancel: &CancellationToken,
+        monitor: Arc<dyn Monitor>,
+    ) -> Result<BackupReport> {
+        let started = self.now_unix_ms();
+        let requests_before = exchange.client().stats().requests;
+        let mut run = Run {
+            vault: self,
+            exchange,
+            options: Arc::new(options.clone()),
+            cancel,
+            monitor,
+            report: BackupReport::default(),
+            errors: Vec::new(),
+        };
+        let mut waiting = run.mailboxes();
+        while !waiting.is_empty() {
+            waiting = run.round(waiting).await?;
+            if cancel.is_cancelled() {
+                break;
+            }
+        }
+        let mut report = run.finish(&waiting)?;
+        report.requests = exchange.client().stats().requests - requests_before;
+        report.elapsed_ms = u64::try_from(self.now_unix_ms() - started).unwrap_or(0);
+        Ok(report)
+    }
+}
+
+/// A run in progress.
+struct Run<'a> {
+    vault: &'a Vault,
+    exchange: &'a Exchange,
+    options: Arc<BackupOptions>,
+    cancel: &'a CancellationToken,
+    monitor: Arc<dyn Monitor>,
+    report: BackupReport,
+    errors: Vec<Error>,
+}
+
+impl Run<'_> {
+    /// The mailboxes asked for, each once.
+    fn mailboxes(&self) -> Vec<String> {
+        let mut mailboxes: Vec<String> = Vec::new();
+        let own = [self.exchange.account().to_owned()];
+        let asked = if self.options.mailboxes.is_empty() { &own } else { &self.options.mailboxes[..] };
+        for mailbox in asked {
+            let mailbox = mailbox.trim().to_lowercase();
+            if !mailboxes.contains(&mailbox) {
+                mailboxes.push(mailbox);
+            }
+        }
+        mailboxes
+    }
+
+    /// Reads mailboxes until all are done or the round has lasted long enough; returns those
+    /// with work left.
+    async fn round(&mut self, mailboxes: Vec<String>) -> Result<Vec<String>> {
+        let newest = self.vault.newest_snapshots().await?;
+        let session = self
+            .vault
+            .repository
+            .session(SessionOptions::default())
+            .await
+            .doing(|| "open a session in the repository".into())?;
+        let seal_after = i64::try_from(self.options.seal_after.as_millis()).unwrap_or(i64::MAX);
+        let round = Round {
+            vault: self.vault.clone(),
+            exchange: self.exchange.clone(),
+            options: Arc::clone(&self.options),
+            session: session.clone(),
+            stop: Stop::new(
+                self.cancel.clone(),
+                Arc::clone(&self.vault.environment.now_unix_ms),
+                seal_after,
+            ),
+            monitor: Arc::clone(&self.monitor),
+        };
+        let outcomes = read_all(&round, mailboxes, &newest).await;
+        if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
+            let committed = session.commit().await.doing(|| "commit the session".into())?;
+            self.report.chunks_new += committed.stats.chunks_new;
+            self.report.chunks_deduplicated += committed.stats.chunks_deduplicated;
+            self.report.bytes_deduplicated += committed.stats.deduplicated_bytes;
+            self.report.bytes_stored += committed.stats.stored_bytes;
+        } else {
+            session.abandon().await.doing(|| "close the session".into())?;
+        }
+        self.account(outcomes).await
+    }
+
+    /// Publishes the indexes of what was committed, and adds to the report.
+    async fn account(&mut self, outcomes: Vec<MailboxOutcome>) -> Result<Vec<String>> {
+        let mut waiting = Vec::new();
+        for MailboxOutcome { mailbox, result } in outcomes {
+            match result {
+                Ok(read) => {
+                    let (stamp, time) = (read.snapshot.to_string(), read.time_unix_ms);
+                    read.index.run(move |index| index.publish(&stamp, time).map(drop)).await?;
+                    if !read.report.complete {
+                        waiting.push(mailbox);
+                    }
+                    self.report.add(read.report, read.failures, read.gaps);
+                }
+                Err(error) => {
+                    let report = MailboxReport {
+                        mailbox,
+                        error: Some(one_line(&error)),
+                        ..MailboxReport::default()
+                    };
+                    self.report.add(report, Vec::new(), Vec::new());
+                    self.errors.push(error);
+                }
+            }
+        }
+        if !waiting.is_empty() && !self.cancel.is_cancelled() {
+            self.monitor.event(Event::Checkpoint);
+        }
+        Ok(waiting)
+    }
+
+    fn finish(self, waiting: &[String]) -> Result<BackupReport> {
+        let Self { mut report, errors, .. } = self;
+        if report.mailboxes.iter().all(|mailbox| mailbox.error.is_some())
+            && let Some(error) = errors.into_iter().next()
+        {
+            return Err(error);
+        }
+        report.interrupted = !waiting.is_empty();
+        Ok(report)
+    }
+}
+
+/// Reads mailboxes side by side, as many at once as the options say. A panic in one of them
+/// becomes that mailbox's error.
+async fn read_all(
+    round: &Round,
+    mailboxes: Vec<String>,
+    newest: &[Snapshot],
+) -> Vec<MailboxOutcome> {
+    let at_once = Arc::new(Semaphore::new(round.options.mailboxes_at_once.max(1)));
+    let mut tasks = JoinSet::new();
+    let mut names = std::collections::HashMap::new();
+    for mailbox in &mailboxes {
+        let parent = newest.iter().find(|snapshot| snapshot.mailbox == *mailbox).cloned();
+        let (round, at_once, name) = (round.clone(), Arc::clone(&at_once), mailbox.clone());
+        let task = tasks.spawn(async move {
+            let _turn = at_once.acquire().await;
+            mailbox::read(round, name, parent).await
+        });
+        names.insert(task.id(), mailbox.clone());
+    }
+    let mut outcomes = Vec::with_capacity(mailboxes.len());
+    while let Some(joined) = tasks.join_next_with_id().await {
+        let (id, result) = match joined {
+            Ok((id, result)) => (id, result),
+            Err(panic) => {
+                let id = panic.id();
+                (id, Err(Error::with_source(ErrorKind::Internal, "a defect stopped the mailbox", panic)))
+            }
+        };
+        if let Some(mailbox) = names.remove(&id) {
+            round.monitor.event(Event::MailboxFinished {
+                mailbox: &mailbox,
+                complete: result.as_ref().is_ok_and(|read| read.report.complete),
+            });
+            let result = result.doing(|| format!("back up {mailbox}"));
+            outcomes.push(MailboxOutcome { mailbox, result });
+        }
+    }
+    outcomes.sort_by_key(|outcome| mailboxes.iter().position(|name| *name == outcome.mailbox));
+    outcomes
+}
+
+/// An error and its causes in one line.
+pub(crate) fn one_line(error: &Error) -> String {
+    let mut line = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line.replace(['\r', '\n'], " ")
+}
+
+impl BackupReport {
+    /// Adds a mailbox's part of a round; rounds of the same mailbox add up.
+    fn add(&mut self, report: MailboxReport, failures: Vec<ItemFailure>, gaps: Vec<Gap>) {
+        match self.mailboxes.iter_mut().find(|known| known.mailbox == report.mailbox) {
+            Some(known) => {
+                known.items_downloaded += report.items_downloaded;
+                known.items_flagged += report.items_flagged;
+                known.items_deleted += report.items_deleted;
+                known.bytes_downloaded += report.bytes_downloaded;
+                known.folders_read += report.folders_read;
+                known.complete = report.complete;
+                known.error = report.error;
+                if report.snapshot.is_some() {
+                    known.snapshot = report.snapshot;
+                    known.folders = report.folders;
+                    known.items = report.items;
+                }
+            }
+            None => self.mailboxes.push(report),
+        }
+        for failure in failures {
+            // An item that failed in an earlier round of this run failed once.
+            self.failures.retain(|known| known.item_id != failure.item_id);
+            self.failures.push(failure);
+        }
+        self.gaps.extend(gaps);
+    }
+}

@@ -1,0 +1,333 @@
+//! Reads what changed in one folder, page by page.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use ews_client::{
+    BaseShape, FolderId, FolderIdRef, Item, ItemChange, ItemId, ItemShape, PropertyPath,
+    ResponseCode, SyncFolderItems, SyncPage, SyncState,
+};
+use mailindex::{Change, FolderKey, FolderRow, ItemKey, ItemRow};
+use tokio::task::JoinSet;
+
+use super::fetch::{Fetched, Wanted, batches, fetch};
+use super::mailbox::Mailbox;
+use super::settle::SettledPage;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::folders::RemoteFolder;
+use crate::keys::item_key;
+use crate::report::ItemFailure;
+use crate::state::Owed;
+
+/// Exchange returns at most 512 changes a page.
+const PAGE: u32 = 512;
+
+/// Pages of one folder that are downloaded at the same time.
+const OPEN_PAGES: usize = 3;
+
+/// Ids of failed items that a folder remembers for the next run. Where more fail, the folder is
+/// compared as a whole next time: what is stored is not downloaded again.
+const MAX_OWED: usize = 200;
+
+/// A page whose items are being downloaded.
+struct OpenPage {
+    changes: Vec<Change>,
+    downloads: JoinSet<Result<Vec<Fetched>>>,
+    sync_state: Option<String>,
+    last: bool,
+}
+
+/// The reading of one folder.
+pub(super) struct FolderRead<'a> {
+    mailbox: &'a Arc<Mailbox>,
+    folder: &'a RemoteFolder,
+    row: FolderRow,
+    owed: Owed,
+    /// All items seen since the sync began anew; what is stored and not seen has gone.
+    seen: Option<HashSet<ItemKey>>,
+}
+
+impl<'a> FolderRead<'a> {
+    /// Prepares to read a folder from where the index stands.
+    pub(super) async fn new(mailbox: &'a Arc<Mailbox>, folder: &'a RemoteFolder) -> Result<Self> {
+        let key = folder.key;
+        let known = mailbox.index.run(move |index| index.folder(&key)).await?;
+        let row = mailbox.folder_row(folder, known.as_ref());
+        let owed = known.map(|row| Owed::from_bytes(&row.extra).unwrap_or_default());
+        let seen = row.sync_state.is_none().then(HashSet::new);
+        Ok(Self { mailbox, folder, row, owed: owed.unwrap_or_default(), seen })
+    }
+
+    /// Reads the folder to its end, or to a stop.
+    pub(super) async fn run(mut self) -> Result<()> {
+        let mut pages: VecDeque<OpenPage> = VecDeque::new();
+        self.row.sync_done = false;
+        if let Some(page) = self.owed_page()? {
+            pages.push_back(page);
+        }
+        let mut ended = false;
+        loop {
+            let ask = !ended && pages.len() < OPEN_PAGES && !self.mailbox.round.stop.now();
+            if ask {
+                let page = self.next_page().await?;
+                ended = page.last;
+                pages.push_back(page);
+            } else if let Some(page) = pages.pop_front() {
+                self.close(page).await?;
+            } else {
+                break;
+            }
+        }
+        if ended {
+            self.remove_unseen().await?;
+        }
+        Ok(())
+    }
+
+    /// The items that failed in an earlier run, as a page of their own before the first.
+    fn owed_page(&mut self) -> Result<Option<OpenPage>> {
+        if self.owed.0.is_empty() {
+            return Ok(None);
+        }
+        let wanted = std::mem::take(&mut self.owed.0)
+            .into_iter()
+            .map(|(id, subject)| Wanted {
+                key: item_key(self.folder.key, &id),
+                id: ItemId::new(id),
+                class: String::new(),
+                subject,
+                size_bytes: 0,
+                is_read: None,
+            })
+            .collect();
+        let sync_state = self.row.sync_state.clone();
+        Ok(Some(self.open(Vec::new(), wanted, sync_state, false)))
+    }
+
+    async fn next_page(&mut self) -> Result<OpenPage> {
+        let page = self.ask().await?;
+        let keys = page.changes.iter().filter_map(|change| key_of(self.folder.key, change));
+        let mut known = self.mailbox.known(keys.collect()).await?;
+        let mut changes = Vec::new();
+        let mut wanted = Vec::new();
+        for change in page.changes {
+            self.sort(change, &mut known, &mut changes, &mut wanted);
+        }
+        // A server that neither moves on nor ends would be asked for ever.
+        let state = page.sync_state.as_str().to_owned();
+        let stuck = !page.includes_last
+            && changes.is_empty()
+            && wanted.is_empty()
+            && self.row.sync_state.as_deref() == Some(state.as_str());
+        self.row.sync_state = Some(state.clone());
+        Ok(self.open(changes, wanted, Some(state), page.includes_last || stuck))
+    }
+
+    fn open(
+        &self,
+        changes: Vec<Change>,
+        wanted: Vec<Wanted>,
+        sync_state: Option<String>,
+        last: bool,
+    ) -> OpenPage {
+        let mut downloads = JoinSet::new();
+        for batch in batches(wanted) {
+            downloads.spawn(fetch(Arc::clone(self.mailbox), batch));
+        }
+        OpenPage { changes, downloads, sync_state, last }
+    }
+
+    /// Asks for the next page of changes; a sync state the server no longer accepts starts the
+    /// sync anew, and what is stored already is recognised by its change keys.
+    async fn ask(&mut self) -> Result<SyncPage> {
+        loop {
+            let folder = FolderIdRef::Id(FolderId::new(self.folder.id.clone()));
+            let state = self.row.sync_state.clone().map(SyncState::from);
+            let request = SyncFolderItems {
+                shape: item_shape(),
+                max_changes: PAGE,
+                ..SyncFolderItems::new(folder, state)
+            };
+            let answer = {
+                let _permit = self.mailbox.permits.acquire().await;
+                self.mailbox.client.sync_folder_items(&request).await
+            };
+            match answer {
+                Err(error)
+                    if error.response_code() == Some(&ResponseCode::ErrorInvalidSyncStateData)
+                        && self.row.sync_state.is_some() =>
+                {
+                    self.row.sync_state = None;
+                    self.seen = Some(HashSet::new());
+                }
+                answer => {
+                    return answer.doing(|| format!("read the changes of {}", self.folder.path));
+                }
+            }
+        }
+    }
+
+    /// Decides what one change means: a download, a row to change, or nothing.
+    fn sort(
+        &mut self,
+        change: ItemChange,
+        known: &mut HashMap<ItemKey, ItemRow>,
+        changes: &mut Vec<Change>,
+        wanted: &mut Vec<Wanted>,
+    ) {
+        let folder = self.folder.key;
+        match change {
+            ItemChange::Create(item) | ItemChange::Update(item) => {
+                let Some(found) = wanted_item(folder, &item) else { return };
+                if let Some(seen) = &mut self.seen {
+                    seen.insert(found.key);
+                }
+                match compare(&found, known.remove(&found.key)) {
+                    Known::Same => {}
+                    Known::OtherFlag(row) => {
+                        self.mailbox.counts.add_flagged();
+                        changes.push(Change::PutItem(found.key, *row));
+                    }
+                    Known::No => wanted.push(found),
+                }
+            }
+            ItemChange::Delete(id) => {
+                let key = item_key(folder, &id.id);
+                if known.remove(&key).is_some() {
+                    self.mailbox.counts.add_deleted(1);
+                    changes.push(Change::DeleteItem(key));
+                }
+            }
+            ItemChange::ReadFlagChange { id, is_read } => {
+                let key = item_key(folder, &id.id);
+                if let Some(mut row) = known.remove(&key) {
+                    row.is_read = Some(is_read);
+                    row.change_key = id.change_key.unwrap_or(row.change_key);
+                    self.mailbox.counts.add_flagged();
+                    changes.push(Change::PutItem(key, row));
+                }
+            }
+            // A kind of change this program does not know: the count of items will tell.
+            _ => {}
+        }
+    }
+
+    /// Waits for a page's downloads and hands everything on.
+    async fn close(&mut self, mut page: OpenPage) -> Result<()> {
+        let mut rows = Vec::new();
+        while let Some(joined) = page.downloads.join_next().await {
+            let fetched = joined.unwrap_or_else(|panic| {
+                Err(Error::with_source(ErrorKind::Internal, "a defect stopped a download", panic))
+            })?;
+            for outcome in fetched {
+                match outcome {
+                    Fetched::Stored(row) => rows.push(*row),
+                    Fetched::Gone => {}
+                    Fetched::Failed { wanted, reason } => self.fail(wanted, reason),
+                }
+            }
+        }
+        let mut row = self.row.clone();
+        row.sync_state = page.sync_state;
+        row.sync_done = page.last;
+        if self.owed.0.len() > MAX_OWED {
+            row.sync_state = None;
+            row.sync_done = false;
+        } else {
+            row.extra = self.owed.to_bytes();
+            // A folder that owes items is looked at again, whatever the server says of it.
+            row.sync_done &= self.owed.0.is_empty();
+        }
+        if page.last {
+            row.last_full_sync_unix_ms = self.mailbox.round.vault.now_unix_ms();
+        }
+        let folder = Some((self.folder.key, row));
+        self.mailbox.settle(SettledPage { changes: page.changes, rows, folder }).await
+    }
+
+    fn fail(&mut self, wanted: Wanted, reason: String) {
+        self.owed.0.push((wanted.id.id.clone(), wanted.subject.clone()));
+        self.mailbox.failed(ItemFailure {
+            mailbox: self.mailbox.address.clone(),
+            folder: self.folder.path.clone(),
+            subject: wanted.subject,
+            item_id: wanted.id.id,
+            reason,
+        });
+    }
+
+    /// After a sync that began anew: removes what is stored but was not seen.
+    async fn remove_unseen(&mut self) -> Result<()> {
+        let Some(seen) = self.seen.take() else { return Ok(()) };
+        self.mailbox.settle_all().await?;
+        self.mailbox.remove_all_but(self.folder.key, &seen).await
+    }
+}
+
+/// What the index knows of an item that the server lists.
+pub(super) enum Known {
+    /// It is stored as it is.
+    Same,
+    /// Only its read state differs; the row as it should be.
+    OtherFlag(Box<ItemRow>),
+    /// It is not stored, or in another version.
+    No,
+}
+
+/// Compares a listed item with what is stored, by its change key.
+pub(super) fn compare(found: &Wanted, stored: Option<ItemRow>) -> Known {
+    let Some(mut row) = stored else { return Known::No };
+    if found.id.change_key.as_deref().is_none_or(|key| key != row.change_key) {
+        return Known::No;
+    }
+    if found.is_read.is_some() && found.is_read != row.is_read {
+        row.is_read = found.is_read;
+        return Known::OtherFlag(Box::new(row));
+    }
+    Known::Same
+}
+
+fn key_of(folder: FolderKey, change: &ItemChange) -> Option<ItemKey> {
+    let id = match change {
+        ItemChange::Create(item) | ItemChange::Update(item) => item.id.as_ref()?,
+        ItemChange::Delete(id) | ItemChange::ReadFlagChange { id, .. } => id,
+        _ => return None,
+    };
+    Some(item_key(folder, &id.id))
+}
+
+impl Mailbox {
+    /// The stored rows of some items, those there are.
+    pub(super) async fn known(&self, keys: Vec<ItemKey>) -> Result<HashMap<ItemKey, ItemRow>> {
+        self.index
+            .run(move |index| {
+                let mut known = HashMap::with_capacity(keys.len());
+                for key in keys {
+                    if let Some(row) = index.item(&key)? {
+                        known.insert(key, row);
+                    }
+                }
+                Ok(known)
+            })
+            .await
+    }
+}
+
+/// The properties a listing asks for: what batches, reports and comparisons need.
+pub(super) fn item_shape() -> ItemShape {
+    let fields = ["item:ItemClass", "item:Subject", "item:Size", "message:IsRead"];
+    ItemShape::new(BaseShape::IdOnly).with(fields.map(PropertyPath::field))
+}
+
+/// An item of a listing as something to download.
+pub(super) fn wanted_item(folder: FolderKey, item: &Item) -> Option<Wanted> {
+    let id = item.id.clone()?;
+    Some(Wanted {
+        key: item_key(folder, &id.id),
+        id,
+        class: item.item_class.clone().unwrap_or_default(),
+        subject: item.subject.clone().unwrap_or_default(),
+        size_bytes: item.size.unwrap_or(0),
+        is_read: item.is_read,
+    })
+}

@@ -1,0 +1,377 @@
+//! Reads one mailbox in one round: which folders can have changed, what changed in them, and the
+//! snapshot that results.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chunkstore::{ChunkKind, NewSnapshot, SegmentOptions, SegmentStore, write_tree};
+use ews_client::Client;
+use futures::future::ready;
+use futures::{StreamExt, TryStreamExt, stream};
+use mailindex::{Change, FolderKey, FolderRow, Row, RowKey};
+use tokio::sync::Semaphore;
+
+use super::folder::{FolderRead, item_shape, wanted_item};
+use super::settle::Settling;
+use super::{Read, Round};
+use crate::blocking::IndexHandle;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::folders::{RemoteFolder, RemoteFolders};
+use crate::keys::{TreeKey, folder_key};
+use crate::monitor::Event;
+use crate::report::{Gap, ItemFailure, MailboxReport};
+use crate::snapshot::{About, Snapshot};
+use crate::state::{folder_entry, item_entry};
+
+/// Staged rows read from the index at once when a snapshot is written.
+const STAGED_PAGE: usize = 2_000;
+
+/// A mailbox being read: what its downloads and pages share.
+pub(super) struct Mailbox {
+    pub(super) round: Round,
+    pub(super) address: String,
+    pub(super) client: Client,
+    /// Bounds the requests under way.
+    pub(super) permits: Semaphore,
+    pub(super) index: IndexHandle,
+    pub(super) skeletons: SegmentStore,
+    pub(super) summaries: SegmentStore,
+    pub(super) settling: Settling,
+    pub(super) counts: Counts,
+    failures: Mutex<Vec<ItemFailure>>,
+}
+
+/// What was counted while a mailbox was read.
+#[derive(Default)]
+pub(super) struct Counts {
+    downloaded: AtomicU64,
+    bytes: AtomicU64,
+    flagged: AtomicU64,
+    deleted: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn add_downloaded(&self, bytes: u64) {
+        self.downloaded.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_flagged(&self) {
+        self.flagged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_deleted(&self, items: u64) {
+        self.deleted.fetch_add(items, Ordering::Relaxed);
+    }
+}
+
+/// Reads a mailbox and puts its snapshot into the round's session.
+pub(super) async fn read(
+    round: Round,
+    address: String,
+    parent: Option<Snapshot>,
+) -> Result<Read> {
+    round.monitor.event(Event::MailboxStarted { mailbox: &address });
+    let client = round.exchange.mailbox(&address);
+    let permits = Semaphore::new(round.options.requests_per_mailbox.max(1));
+    // Before anything is written here: a mailbox that cannot be opened leaves no trace.
+    let remote = RemoteFolders::read(&client, &permits).await?;
+    let index = round.vault.index(&address, parent.as_ref(), &*round.monitor).await?;
+    let session = Arc::new(round.session.clone());
+    let summaries = SegmentOptions { kind: ChunkKind::Meta, ..SegmentOptions::default() };
+    let mailbox = Arc::new(Mailbox {
+        client,
+        permits,
+        index,
+        skeletons: SegmentStore::new(session.clone(), SegmentOptions::default()),
+        summaries: SegmentStore::new(session, summaries),
+        settling: Settling::default(),
+        counts: Counts::default(),
+        failures: Mutex::new(Vec::new()),
+        round,
+        address,
+    });
+    let (folders_read, gaps) = if mailbox.round.options.selection.items.is_empty() {
+        mailbox.read_folders(&remote).await?
+    } else {
+        (mailbox.read_items(&remote).await?, Vec::new())
+    };
+    mailbox.settle_all().await?;
+    mailbox.snapshot(parent.as_ref(), folders_read, gaps).await
+}
+
+impl Mailbox {
+    /// Reads every selected folder that can have changed.
+    async fn read_folders(self: &Arc<Self>, remote: &RemoteFolders) -> Result<(u64, Vec<Gap>)> {
+        let known: HashMap<FolderKey, FolderRow> =
+            self.index.run(|index| index.folders()).await?.into_iter().collect();
+        let selection = &self.round.options.selection;
+        let mut gaps = Vec::new();
+        let mut changed = Vec::new();
+        let mut rows = Vec::new();
+        for folder in &remote.folders {
+            if folder.is_search {
+                gaps.push(self.gap(&folder.path, "a search folder holds no items of its own"));
+                continue;
+            }
+            if !selection.has_folder(&folder.path, folder.distinguished.as_deref()) {
+                gaps.push(self.gap(&folder.path, "not selected"));
+                continue;
+            }
+            let row = known.get(&folder.key);
+            if self.can_have_changed(folder, row) {
+                changed.push(folder);
+            }
+            let mut new_row = self.folder_row(folder, row);
+            if let Some(row) = row {
+                // The marks of change are those at which the contents were last read.
+                (new_row.commit_time, new_row.deleted_count) = (row.commit_time, row.deleted_count);
+                new_row.total_count = row.total_count;
+            } else {
+                (new_row.commit_time, new_row.deleted_count) = (None, None);
+            }
+            if row != Some(&new_row) {
+                rows.push(Change::PutFolder(folder.key, new_row));
+            }
+        }
+        if selection.folders.is_empty() {
+            self.drop_folders(remote, &known, &mut rows).await?;
+        } else if changed.is_empty() && rows.is_empty() && gaps.len() == remote.folders.len() {
+            let wanted = selection.folders.join(", ");
+            return Err(Error::new(ErrorKind::NotFound, format!("the mailbox has no folder {wanted}")));
+        }
+        self.index.run(move |index| index.stage(&rows)).await?;
+        let items = changed.iter().map(|folder| u64::from(folder.total)).sum();
+        self.round.monitor.event(Event::ItemsExpected { mailbox: &self.address, items });
+        self.read_changed(&changed).await?;
+        Ok((changed.len() as u64, gaps))
+    }
+
+    async fn read_changed(self: &Arc<Self>, changed: &[&RemoteFolder]) -> Result<()> {
+        let at_once = self.round.options.requests_per_mailbox.max(1);
+        stream::iter(changed)
+            .map(|folder| async {
+                if self.round.stop.now() {
+                    return Ok(());
+                }
+                let event = Event::Folder { mailbox: &self.address, path: &folder.path };
+                self.round.monitor.event(event);
+                FolderRead::new(self, folder).await?.run().await
+            })
+            .buffer_unordered(at_once)
+            .try_collect::<()>()
+            .await?;
+        self.settle_all().await?;
+        for folder in changed {
+            if self.round.stop.now() {
+                break;
+            }
+            self.prove_complete(folder).await?;
+        }
+        Ok(())
+    }
+
+    /// Folders that are stored and no longer exist go, with all in them.
+    async fn drop_folders(
+        &self,
+        remote: &RemoteFolders,
+        known: &HashMap<FolderKey, FolderRow>,
+        rows: &mut Vec<Change>,
+    ) -> Result<()> {
+        let live: std::collections::HashSet<_> =
+            remote.folders.iter().map(|folder| folder.key).collect();
+        for key in known.keys().filter(|key| !live.contains(key)).copied() {
+            let items = self.index.run(move |index| index.item_count(&key)).await?;
+            self.counts.add_deleted(items);
+            rows.push(Change::DeleteFolder(key));
+        }
+        Ok(())
+    }
+
+    /// Reads single items, each in the folder it lies in.
+    async fn read_items(self: &Arc<Self>, remote: &RemoteFolders) -> Result<u64> {
+        let ids: Vec<ews_client::ItemId> = self
+            .round
+            .options
+            .selection
+            .items
+            .iter()
+            .map(|id| ews_client::ItemId::new(id.clone()))
+            .collect();
+        let mut shape = item_shape();
+        shape.additional.push(ews_client::PropertyPath::field("item:ParentFolderId"));
+        let request = ews_client::GetItem { shape, ids: ids.clone() };
+        let outcomes = {
+            let _permit = self.permits.acquire().await;
+            self.client.get_item(&request).await.doing(|| "find the items".into())?
+        };
+        let mut by_folder: HashMap<FolderKey, Vec<super::fetch::Wanted>> = HashMap::new();
+        for (id, outcome) in ids.iter().zip(outcomes) {
+            let item = outcome.map_err(|error| {
+                let kind = crate::error::kind_of_ews(error.kind());
+                Error::with_source(kind, format!("find item {}", id.id), error)
+            })?;
+            let folder = item.parent_folder_id.as_ref().map(|folder| folder_key(&folder.id));
+            if let Some((folder, wanted)) =
+                folder.and_then(|folder| Some((folder, wanted_item(folder, &item)?)))
+            {
+                by_folder.entry(folder).or_default().push(wanted);
+            }
+        }
+        let folders = by_folder.len() as u64;
+        for (key, wanted) in by_folder {
+            let Some(folder) = remote.folders.iter().find(|folder| folder.key == key) else {
+                return Err(Error::new(ErrorKind::NotFound, "an item lies outside the visible folders"));
+            };
+            if self.index.run(move |index| index.folder(&key)).await?.is_none() {
+                let mut row = self.folder_row(folder, None);
+                (row.commit_time, row.deleted_count) = (None, None);
+                self.index.run(move |index| index.stage(&[Change::PutFolder(key, row)])).await?;
+            }
+            self.download(folder, wanted).await?;
+        }
+        Ok(folders)
+    }
+
+    /// Whether a folder has to be looked at: not if the marks the server keeps are what they
+    /// were, it was read to its end, and that is not too long ago.
+    fn can_have_changed(&self, folder: &RemoteFolder, row: Option<&FolderRow>) -> bool {
+        let Some(row) = row else { return true };
+        let age_ms = self.round.vault.now_unix_ms() - row.last_full_sync_unix_ms;
+        let limit = i64::try_from(self.round.options.full_sync_after.as_millis());
+        !row.sync_done
+            || folder.commit_time.is_none()
+            || folder.commit_time != row.commit_time
+            || folder.deleted != row.deleted_count
+            || folder.total != row.total_count
+            || age_ms > limit.unwrap_or(i64::MAX)
+    }
+
+    /// A folder's row as the server describes it, with what is known of its reading.
+    pub(super) fn folder_row(&self, folder: &RemoteFolder, known: Option<&FolderRow>) -> FolderRow {
+        FolderRow {
+            folder_id: folder.id.clone(),
+            parent: folder.parent,
+            display_name: folder.name.clone(),
+            folder_class: folder.class.clone(),
+            distinguished: folder.distinguished.clone(),
+            total_count: folder.total,
+            sync_state: known.and_then(|row| row.sync_state.clone()),
+            sync_done: known.is_some_and(|row| row.sync_done),
+            commit_time: folder.commit_time,
+            deleted_count: folder.deleted,
+            last_full_sync_unix_ms: known.map_or(0, |row| row.last_full_sync_unix_ms),
+            extra: known.map(|row| row.extra.clone()).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn failed(&self, failure: ItemFailure) {
+        self.round.monitor.event(Event::ItemFailed { failure: &failure });
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+    }
+
+    /// How many items of a folder could not be read in this round.
+    pub(super) fn failures_in(&self, path: &str) -> u64 {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.iter().filter(|failure| failure.folder == path).count() as u64
+    }
+
+    fn gap(&self, what: &str, reason: &str) -> Gap {
+        Gap { mailbox: self.address.clone(), what: what.into(), reason: reason.into() }
+    }
+
+    /// Writes the tree of what changed and the snapshot that names it.
+    async fn snapshot(
+        &self,
+        parent: Option<&Snapshot>,
+        folders_read: u64,
+        gaps: Vec<Gap>,
+    ) -> Result<Read> {
+        let changes = staged_changes(self.index.clone());
+        let session = Arc::new(self.round.session.clone());
+        let parent_root = parent.map(|parent| &parent.root);
+        let root =
+            write_tree(session, self.round.vault.source(), parent_root, changes.boxed()).await?;
+        let complete = !self.round.stop.now();
+        let failures =
+            std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
+        let totals = self.index.run(|index| index.counts_with_staged()).await?;
+        let options = &self.round.options;
+        let about = About {
+            server: self.round.exchange.server().to_owned(),
+            program: options.program.clone(),
+            folders: totals.folders,
+            items: totals.items,
+            bytes: totals.item_bytes,
+            failures: failures.len() as u64,
+            selection: options.selection.describe(),
+        };
+        let value = serde_json::to_vec(&about).map_err(|error| {
+            Error::with_source(ErrorKind::Internal, "write the snapshot's description", error)
+        })?;
+        let time_unix_ms = self.round.vault.now_unix_ms();
+        let snapshot = self
+            .round
+            .session
+            .add_snapshot(NewSnapshot {
+                name: self.address.clone(),
+                time_unix_ms,
+                partial: !complete,
+                root,
+                value,
+            })
+            .doing(|| "add the snapshot".into())?;
+        let report = MailboxReport {
+            mailbox: self.address.clone(),
+            snapshot: Some(snapshot.to_string()),
+            complete,
+            folders: totals.folders,
+            folders_read,
+            items: totals.items,
+            items_downloaded: self.counts.downloaded.load(Ordering::Relaxed),
+            items_flagged: self.counts.flagged.load(Ordering::Relaxed),
+            items_deleted: self.counts.deleted.load(Ordering::Relaxed),
+            bytes_downloaded: self.counts.bytes.load(Ordering::Relaxed),
+            error: None,
+        };
+        Ok(Read { report, failures, gaps, index: self.index.clone(), snapshot, time_unix_ms })
+    }
+}
+
+/// The staged rows of the index as changes of the snapshot's tree, in its order.
+fn staged_changes(
+    index: IndexHandle,
+) -> impl futures::Stream<Item = Result<chunkstore::Change>> + Send {
+    // The index keeps a folder next to its items; the tree keeps all folders before all items.
+    let folders = staged_rows(index.clone())
+        .try_filter(|change| ready(matches!(change.row_key, RowKey::Folder(_))));
+    let items = staged_rows(index)
+        .try_filter(|change| ready(matches!(change.row_key, RowKey::Item(_))));
+    folders.chain(items).and_then(|change| ready(tree_change(change)))
+}
+
+fn staged_rows(
+    index: IndexHandle,
+) -> impl futures::Stream<Item = Result<mailindex::StagedChange>> + Send {
+    stream::try_unfold(None::<Vec<u8>>, move |after| {
+        let index = index.clone();
+        async move {
+            let page = index.run(move |index| index.staged(after, STAGED_PAGE)).await?;
+            let Some(last) = page.last().map(|change| change.key.clone()) else {
+                return Ok(None);
+            };
+            Ok::<_, Error>(Some((stream::iter(page.into_iter().map(Ok)), Some(last))))
+        }
+    })
+    .try_flatten()
+}
+
+fn tree_change(change: mailindex::StagedChange) -> Result<chunkstore::Change> {
+    Ok(match (change.row_key, change.row) {
+        (RowKey::Folder(key), Some(Row::Folder(row))) => folder_entry(key, &row).into(),
+        (RowKey::Item(key), Some(Row::Item(row))) => item_entry(key, &row)?.into(),
+        (RowKey::Folder(key), _) => chunkstore::Change::remove(TreeKey::Folder(key).to_bytes()),
+        (RowKey::Item(key), _) => chunkstore::Change::remove(TreeKey::Item(key).to_bytes()),
+    })
+}

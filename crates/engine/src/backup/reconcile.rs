@@ -1,0 +1,148 @@
+//! Proves that a folder is complete, and makes it so: by counting, and where the counts differ by
+//! comparing all ids.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ews_client::{
+    BaseShape, FindItem, FolderId, FolderIdRef, FolderShape, GetFolder, Paging, PropertyPath,
+};
+use mailindex::{Change, FolderKey, ItemKey};
+use tokio::task::JoinSet;
+
+use super::fetch::{Fetched, batches, fetch};
+use super::folder::{Known, compare, item_shape, wanted_item};
+use super::mailbox::Mailbox;
+use super::settle::SettledPage;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::folders::RemoteFolder;
+use crate::report::ItemFailure;
+
+/// Exchange returns at most 1,000 rows of a FindItem.
+const PAGE: u32 = 1000;
+
+/// Rows of the index looked at in one call.
+const INDEX_PAGE: usize = 4096;
+
+impl Mailbox {
+    /// Compares the number of items in a folder that was just read with the server's own count,
+    /// asked again only when they differ, and lists the folder where they still do.
+    pub(super) async fn prove_complete(self: &Arc<Self>, folder: &RemoteFolder) -> Result<()> {
+        let key = folder.key;
+        let stored = self.index.run(move |index| index.item_count_with_staged(&key)).await?;
+        let owed = self.failures_in(&folder.path);
+        if stored + owed == u64::from(folder.total)
+            || self.count_now(folder).await?.is_none_or(|count| stored + owed == count)
+        {
+            return Ok(());
+        }
+        self.compare_all(folder).await
+    }
+
+    async fn count_now(&self, folder: &RemoteFolder) -> Result<Option<u64>> {
+        let request = GetFolder {
+            shape: FolderShape::new(BaseShape::IdOnly)
+                .with([PropertyPath::field("folder:TotalCount")]),
+            ids: vec![folder_ref(folder)],
+        };
+        let _permit = self.permits.acquire().await;
+        let outcomes = self
+            .client
+            .get_folder(&request)
+            .await
+            .doing(|| format!("count the items of {}", folder.path))?;
+        let folder = outcomes.into_iter().next().and_then(Result::ok);
+        Ok(folder.and_then(|folder| folder.total_count))
+    }
+
+    /// Lists all items of a folder: downloads what is not stored, removes what is not listed.
+    async fn compare_all(self: &Arc<Self>, folder: &RemoteFolder) -> Result<()> {
+        let mut seen = HashSet::new();
+        let mut offset = 0;
+        loop {
+            if self.round.stop.now() {
+                return Ok(());
+            }
+            let paging = Paging { offset, max_entries: PAGE };
+            let request = FindItem::new(folder_ref(folder), item_shape(), paging);
+            let page = {
+                let _permit = self.permits.acquire().await;
+                self.client.find_item(&request).await.doing(|| format!("list {}", folder.path))?
+            };
+            let got = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
+            let found: Vec<_> =
+                page.items.iter().filter_map(|item| wanted_item(folder.key, item)).collect();
+            seen.extend(found.iter().map(|found| found.key));
+            let mut known = self.known(found.iter().map(|found| found.key).collect()).await?;
+            let mut wanted = found;
+            wanted.retain(|found| matches!(compare(found, known.remove(&found.key)), Known::No));
+            self.download(folder, wanted).await?;
+            if page.includes_last || got == 0 {
+                break;
+            }
+            offset = page.next_offset.filter(|next| *next > offset).unwrap_or(offset + got);
+        }
+        self.settle_all().await?;
+        self.remove_all_but(folder.key, &seen).await
+    }
+
+    /// Downloads items outside of a sync and hands them on.
+    pub(super) async fn download(
+        self: &Arc<Self>,
+        folder: &RemoteFolder,
+        wanted: Vec<super::fetch::Wanted>,
+    ) -> Result<()> {
+        let mut downloads = JoinSet::new();
+        for batch in batches(wanted) {
+            downloads.spawn(fetch(Arc::clone(self), batch));
+        }
+        let mut rows = Vec::new();
+        while let Some(joined) = downloads.join_next().await {
+            let fetched = joined.unwrap_or_else(|panic| {
+                Err(Error::with_source(ErrorKind::Internal, "a defect stopped a download", panic))
+            })?;
+            for outcome in fetched {
+                match outcome {
+                    Fetched::Stored(row) => rows.push(*row),
+                    Fetched::Gone => {}
+                    Fetched::Failed { wanted, reason } => self.failed(ItemFailure {
+                        mailbox: self.address.clone(),
+                        folder: folder.path.clone(),
+                        subject: wanted.subject,
+                        item_id: wanted.id.id,
+                        reason,
+                    }),
+                }
+            }
+        }
+        self.settle(SettledPage { changes: Vec::new(), rows, folder: None }).await
+    }
+
+    /// Removes a folder's stored items that are not among `seen`.
+    pub(super) async fn remove_all_but(
+        &self,
+        folder: FolderKey,
+        seen: &HashSet<ItemKey>,
+    ) -> Result<()> {
+        let mut after: Option<ItemKey> = None;
+        loop {
+            let page =
+                self.index.run(move |index| index.items(&folder, after, INDEX_PAGE)).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            let gone: Vec<Change> = page
+                .iter()
+                .filter(|(key, _)| !seen.contains(key))
+                .map(|(key, _)| Change::DeleteItem(*key))
+                .collect();
+            if !gone.is_empty() {
+                self.counts.add_deleted(gone.len() as u64);
+                self.index.run(move |index| index.stage(&gone)).await?;
+            }
+        }
+    }
+}
+
+fn folder_ref(folder: &RemoteFolder) -> FolderIdRef {
+    FolderIdRef::Id(FolderId::new(folder.id.clone()))
+}

@@ -1,0 +1,128 @@
+//! What a run reports: counts, failures, and what is not covered.
+
+use serde::Serialize;
+
+/// An item that could not be transferred.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct ItemFailure {
+    /// The mailbox.
+    pub mailbox: String,
+    /// The folder's path.
+    pub folder: String,
+    /// The item's subject, empty where it is not known.
+    pub subject: String,
+    /// The item's EWS ItemId.
+    pub item_id: String,
+    /// The reason, as the server gave it or as we found it.
+    pub reason: String,
+}
+
+/// Something that exists but was not backed up.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Gap {
+    /// The mailbox.
+    pub mailbox: String,
+    /// What it is: a folder's path or the mailbox itself.
+    pub what: String,
+    /// Why it is not covered.
+    pub reason: String,
+}
+
+/// What happened to one mailbox in a backup.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MailboxReport {
+    /// The mailbox.
+    pub mailbox: String,
+    /// The snapshot made, if one was.
+    pub snapshot: Option<String>,
+    /// Whether everything selected was read.
+    pub complete: bool,
+    /// Folders in the snapshot.
+    pub folders: u64,
+    /// Folders whose contents were looked at, because they may have changed.
+    pub folders_read: u64,
+    /// Items in the snapshot.
+    pub items: u64,
+    /// Items new or changed, and so downloaded.
+    pub items_downloaded: u64,
+    /// Items whose read state alone changed.
+    pub items_flagged: u64,
+    /// Items that have gone from the server since the snapshot before.
+    pub items_deleted: u64,
+    /// Bytes of the downloaded items.
+    pub bytes_downloaded: u64,
+    /// Why the mailbox as a whole failed, if it did.
+    pub error: Option<String>,
+}
+
+/// What a backup did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct BackupReport {
+    /// One entry a mailbox, in the order asked for.
+    pub mailboxes: Vec<MailboxReport>,
+    /// Items that were not backed up, though selected.
+    pub failures: Vec<ItemFailure>,
+    /// What exists and was not selected or cannot be covered.
+    pub gaps: Vec<Gap>,
+    /// Chunks that were new to the repository.
+    pub chunks_new: u64,
+    /// Chunks that the repository already had.
+    pub chunks_deduplicated: u64,
+    /// Bytes the deduplicated chunks would have taken, before compression.
+    pub bytes_deduplicated: u64,
+    /// Bytes added to the repository.
+    pub bytes_stored: u64,
+    /// Requests made to the server, retries included.
+    pub requests: u64,
+    /// Milliseconds the run took.
+    pub elapsed_ms: u64,
+    /// Whether the run was stopped before its end; what was read is committed.
+    pub interrupted: bool,
+}
+
+impl BackupReport {
+    /// Whether everything selected is now in the repository.
+    pub fn is_complete(&self) -> bool {
+        !self.interrupted
+            && self.failures.is_empty()
+            && self.mailboxes.iter().all(|mailbox| mailbox.error.is_none())
+    }
+}
+
+/// What a restore did, or would do.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RestoreReport {
+    /// Where to: the mailbox.
+    pub mailbox: String,
+    /// Whether nothing was written because only a plan was asked for.
+    pub dry_run: bool,
+    /// One entry a folder.
+    pub folders: Vec<FolderRestore>,
+    /// Items created.
+    pub items_restored: u64,
+    /// Items left alone because they are there already.
+    pub items_skipped: u64,
+    /// Bytes of the restored items.
+    pub bytes_restored: u64,
+    /// Items that could not be restored.
+    pub failures: Vec<ItemFailure>,
+    /// Requests made to the server, retries included.
+    pub requests: u64,
+    /// Milliseconds the restore took.
+    pub elapsed_ms: u64,
+    /// Whether it was stopped before its end; running it again continues.
+    pub interrupted: bool,
+}
+
+/// What a restore does to one folder.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct FolderRestore {
+    /// The folder's path in the target mailbox.
+    pub path: String,
+    /// Whether the folder has to be created.
+    pub created: bool,
+    /// Items to create.
+    pub items: u64,
+    /// Items there already.
+    pub skipped: u64,
+}

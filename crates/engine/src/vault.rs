@@ -1,0 +1,137 @@
+//! The facade that programs hold: one repository, its cache folder, and the work on them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chunkstore::{Environment, Formats, Passphrase, Repository};
+use object_store::ObjectStore;
+
+use crate::error::{Doing, Result};
+use crate::snapshot::{Snapshot, SnapshotSelector};
+use crate::split::FtsFormat;
+
+pub use chunkstore::CreateOptions;
+
+/// A repository with a folder for local caches. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault {
+    pub(crate) repository: Repository,
+    pub(crate) cache: Arc<Path>,
+    pub(crate) formats: Formats,
+    pub(crate) environment: Environment,
+}
+
+/// What a vault needs besides the repository.
+#[derive(Clone)]
+pub struct VaultOptions {
+    /// Where local index files are kept. All of it can be deleted at any time: it is made anew
+    /// from the repository.
+    pub cache_dir: PathBuf,
+    /// The clock and the source of randomness.
+    pub environment: Environment,
+}
+
+impl Vault {
+    /// Creates a repository at a destination and opens it.
+    ///
+    /// # Errors
+    /// `Conflict` if there is a repository already, `Unsupported` if the destination cannot keep
+    /// a repository safely, `Unreachable`, `NoSpace`.
+    pub async fn create(
+        destination: Arc<dyn ObjectStore>,
+        passphrase: &Passphrase,
+        create: &CreateOptions,
+        options: VaultOptions,
+    ) -> Result<Self> {
+        let environment = options.environment.clone();
+        let repository = Repository::create(destination, passphrase, create, environment)
+            .await
+            .doing(|| "create the repository".into())?;
+        Ok(Self::new(repository, options))
+    }
+
+    /// Opens a repository.
+    ///
+    /// # Errors
+    /// `Auth` for a wrong passphrase, `NotFound` if there is no repository, `Unsupported` for one
+    /// of a later version, `Corrupt`, `Unreachable`.
+    pub async fn open(
+        destination: Arc<dyn ObjectStore>,
+        passphrase: &Passphrase,
+        options: VaultOptions,
+    ) -> Result<Self> {
+        let environment = options.environment.clone();
+        let repository = Repository::open(destination, passphrase, environment)
+            .await
+            .doing(|| "open the repository".into())?;
+        Ok(Self::new(repository, options))
+    }
+
+    fn new(repository: Repository, options: VaultOptions) -> Self {
+        Self {
+            repository,
+            cache: options.cache_dir.into(),
+            formats: Formats::new().with(Arc::new(FtsFormat)),
+            environment: options.environment,
+        }
+    }
+
+    /// The repository's id, as text.
+    pub fn id(&self) -> String {
+        self.repository.id().to_string()
+    }
+
+    /// The store beneath, for what only the store knows.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// All snapshots, oldest first.
+    pub async fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        self.repository.refresh().await.doing(|| "read the repository's sessions".into())?;
+        self.repository.snapshots().iter().map(Snapshot::from_stored).collect()
+    }
+
+    /// The snapshots a user means: one for a snapshot's id, the newest of each mailbox for
+    /// `latest`; narrowed to one mailbox if one is named.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, `Invalid` if an abbreviated id fits several.
+    pub async fn select(
+        &self,
+        selector: &SnapshotSelector,
+        mailbox: Option<&str>,
+    ) -> Result<Vec<Snapshot>> {
+        selector.choose(self.snapshots().await?, mailbox)
+    }
+
+    /// The newest snapshot of each mailbox, partial or not: where the next run continues.
+    pub(crate) async fn newest_snapshots(&self) -> Result<Vec<Snapshot>> {
+        let mut newest: Vec<Snapshot> = Vec::new();
+        for snapshot in self.snapshots().await? {
+            match newest.iter_mut().find(|known| known.mailbox == snapshot.mailbox) {
+                Some(known) => *known = snapshot,
+                None => newest.push(snapshot),
+            }
+        }
+        Ok(newest)
+    }
+
+    pub(crate) fn now_unix_ms(&self) -> i64 {
+        (self.environment.now_unix_ms)()
+    }
+
+    /// The index file of a mailbox: a readable part and a hash, so that any address is a safe
+    /// and unique file name on every system.
+    pub(crate) fn index_path(&self, mailbox: &str) -> PathBuf {
+        let readable: String = mailbox
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "@.-".contains(c) { c } else { '_' })
+            .take(60)
+            .collect();
+        let hash = blake3::hash(mailbox.as_bytes()).to_hex();
+        self.cache
+            .join(self.repository.id().to_string())
+            .join(format!("{readable}-{}.redb", &hash[..12]))
+    }
+}

@@ -15,7 +15,9 @@
 
 // Stored objects, keys, packs, index and sessions.
 mod admin;
+mod catalogue;
 mod check;
+mod chunk_cache;
 mod chunk_id;
 mod chunks;
 mod config;
@@ -24,6 +26,7 @@ mod dictionary;
 mod env;
 mod error;
 mod frame;
+mod key_slot;
 mod keyring;
 mod layout;
 mod objects;
@@ -34,6 +37,9 @@ mod record;
 mod repository;
 mod seal;
 mod session;
+mod session_record;
+mod store;
+mod uploads;
 
 pub use check::{CheckOptions, CheckProgress, CheckReport, Problem};
 pub use chunk_id::ChunkId;
@@ -58,7 +64,9 @@ mod item_reader;
 mod item_writer;
 mod segment;
 mod tree;
+mod tree_node;
 mod tree_reader;
+mod tree_run;
 mod tree_writer;
 
 pub use content::{ChunkRefs, Content, MAX_INLINE_CHUNKS, MAX_PAYLOADS, Payload, Skeleton};

@@ -80,9 +80,8 @@ impl Compactor {
                     taken
                 }
                 State::Verbatim => {
-                    let taken = rest.len().min(TOKEN_LIMIT);
-                    self.encoder.outer(&rest[..taken], out);
-                    taken
+                    self.encoder.outer(rest, out);
+                    rest.len()
                 }
             };
             rest = &rest[taken..];
@@ -96,6 +95,7 @@ impl Compactor {
         if !head.is_empty() {
             self.encoder.outer(&head, out);
         }
+        self.encoder.flush_outer(out);
         self.encoder.flush_tokens(out);
     }
 
@@ -115,7 +115,7 @@ impl Compactor {
                 self.encoder.tokens.extend_from_slice(version);
                 self.state = State::Header;
             } else {
-                push_token(&mut self.encoder.tokens, token::OUTER, &head);
+                self.encoder.outer.extend_from_slice(&head);
                 self.state = State::Verbatim;
             }
         }
@@ -193,6 +193,7 @@ struct Encoder {
     is_payload: bool,
     raw: Vec<u8>,
     text: Vec<u8>,
+    outer: Vec<u8>,
     tokens: Vec<u8>,
     cap: Cap,
     /// Buffers that began inside the payload's last bytes.
@@ -209,6 +210,7 @@ impl Default for Encoder {
             is_payload: false,
             raw: Vec::new(),
             text: Vec::new(),
+            outer: Vec::new(),
             tokens: Vec::new(),
             cap: Cap::new(),
             deferred: Vec::new(),
@@ -398,9 +400,24 @@ impl Encoder {
         }
     }
 
+    /// Bytes outside any buffer. Once there are some, no stream bytes follow.
     fn outer(&mut self, bytes: &[u8], out: &mut dyn CompactSink) {
-        for piece in bytes.chunks(TOKEN_LIMIT) {
-            self.token(token::OUTER, piece, out);
+        self.flush_raw(out);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(RAW_FLUSH - self.outer.len()));
+            self.outer.extend_from_slice(now);
+            if self.outer.len() == RAW_FLUSH {
+                self.flush_outer(out);
+            }
+            rest = later;
+        }
+    }
+
+    fn flush_outer(&mut self, out: &mut dyn CompactSink) {
+        if !self.outer.is_empty() {
+            let outer = std::mem::take(&mut self.outer);
+            self.token(token::OUTER, &outer, out);
         }
     }
 

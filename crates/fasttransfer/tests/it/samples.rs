@@ -82,9 +82,9 @@ fn the_uploads_and_the_online_pieces_give_their_properties() {
     };
     assert_eq!(seven.message.props.i32(tag::PRIORITY), Some(0));
     assert_eq!(seven.message.props.i32(tag::SENSITIVITY), Some(0));
-    assert_eq!(nine.version, Some([0x140F, 0x8000 | 4566, 6022]));
+    assert_eq!(nine.version, Some([0x0F14, 0x8000 | 4566, 6022]));
     assert_eq!(nine.message.props.i32(tag::IMPORTANCE), Some(1));
-    assert_eq!(ten.version.unwrap()[0], 0x140F);
+    assert_eq!(ten.version.unwrap()[0], 0x0F14);
     assert_eq!(ten.problems, [Problem::Truncated]);
 }
 

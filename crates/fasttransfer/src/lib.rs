@@ -17,6 +17,7 @@ pub mod mime_skeleton;
 pub mod named;
 mod property;
 mod reader;
+mod summary;
 pub mod tag;
 mod transfer;
 mod tree_builder;
@@ -35,6 +36,7 @@ pub use lexer::{Event, Lexer, LexerSink, LexerStop, PropDef};
 pub use message::{Attachment, Message};
 pub use property::{NamedProp, PropId, PropName, Property, PropertyBag};
 pub use reader::{Limits, MessageReader, Parsed, Problem, read_message};
+pub use summary::{Summariser, Summary, summarise};
 pub use transfer::{Base64Layout, QpLayout, Transfer, strip_base64, strip_quoted_printable};
 pub use value::{FileTime, PropValue};
 pub use writer::{

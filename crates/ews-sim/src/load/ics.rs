@@ -272,7 +272,7 @@ pub(crate) fn global_object_id(uid: &str) -> Vec<u8> {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || text.len() > 2 * MAX_UID_BYTES {
+    if !text.len().is_multiple_of(2) || text.len() > 2 * MAX_UID_BYTES {
         return None;
     }
     (0..text.len())

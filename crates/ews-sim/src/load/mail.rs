@@ -13,7 +13,7 @@ use super::ics::put_meeting;
 use super::mime_tree::{self, Entity, TransferEncoding};
 use super::props::{file_time, put_bool, put_i32, put_list, put_opt, put_str, put_time};
 use super::recipients::{RecipientType, add_recipients, display_names, put_sender};
-use super::skeleton::{Piece, Plan, keep_literally, strip};
+use super::skeleton::{MAX_MIME_BYTES, Piece, Plan, keep_literally, strip};
 
 /// Deepest nesting of messages in messages; a message nested deeper is a file attachment.
 const MAX_EMBED_DEPTH: usize = 8;
@@ -33,7 +33,7 @@ pub fn message_from_mime(raw: &[u8]) -> Message {
     let (mut message, plan) = load(raw, 0);
     plan.store(&mut message, raw);
     // The promise does not rest on every rule above being right.
-    if !matches!(expand(&message, raw.len() as u64), Some(Ok(mime)) if mime == raw) {
+    if !matches!(expand(&message, MAX_MIME_BYTES), Some(Ok(mime)) if mime == raw) {
         keep_literally(&mut message, raw);
     }
     message
@@ -89,13 +89,17 @@ impl Loader<'_> {
         if headers.is_empty() {
             return;
         }
-        // A text that is not the bytes themselves cannot give them back.
-        if std::str::from_utf8(block).is_ok() {
+        // Text that is not the bytes themselves cannot give them back, and a NUL would end it in
+        // the eyes of MAPI clients.
+        let text = to_utf8(block);
+        if text.as_bytes() == block && !text.contains('\0') {
             self.plan
                 .add(headers.range.clone(), Piece::TransportHeaders);
         }
-        let text = to_utf8(block).into_owned();
-        self.message.props.set(tag::TRANSPORT_MESSAGE_HEADERS, text);
+        let text = text.replace('\0', "\u{FFFD}");
+        self.message
+            .props
+            .set(tag::TRANSPORT_MESSAGE_HEADERS, text);
     }
 
     fn people(&mut self, headers: &Headers<'_>) {

@@ -8,7 +8,7 @@ use fasttransfer::{Message, Transfer, strip_base64, strip_quoted_printable, tag}
 use super::mime_tree::TransferEncoding;
 
 /// Longest MIME given out, in bytes: what an item of the largest size may become in base64.
-const MAX_MIME_BYTES: u64 = 512 << 20;
+pub(crate) const MAX_MIME_BYTES: u64 = 512 << 20;
 
 /// MIME of an item: the original bytes where the item was loaded from a file and not edited
 /// since, else generated from its properties.

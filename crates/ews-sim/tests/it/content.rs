@@ -1,5 +1,7 @@
 //! Loading: every byte of every corpus file comes back, and nothing is carried twice.
 
+#![allow(clippy::print_stdout, reason = "the totals are for people to read")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

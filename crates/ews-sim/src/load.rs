@@ -11,6 +11,7 @@
 mod attach;
 mod body;
 mod content_line;
+mod date;
 mod dir;
 mod header;
 mod ics;

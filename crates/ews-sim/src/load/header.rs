@@ -10,6 +10,8 @@ use std::ops::Range;
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Address, ContentType, HeaderValue};
 
+use super::date;
+
 /// Longest field value that is decoded, in bytes. Longer ones stay in the raw header block, where
 /// nothing is lost; real servers refuse header fields far below this size.
 const MAX_VALUE_BYTES: usize = 1 << 20;
@@ -40,12 +42,12 @@ impl<'a> Headers<'a> {
     /// The block ends at the first empty line. Lines that are neither a field nor a continuation
     /// are passed over, unless no field has been seen yet: then the entity has no header at all
     /// and is body from its first byte.
-    pub(crate) fn read(raw: &'a [u8], within: Range<usize>) -> Self {
+    pub(crate) fn read(raw: &'a [u8], line_break: u8, within: Range<usize>) -> Self {
         let mut fields: Vec<Field> = Vec::new();
         let mut at = within.start;
         let mut open = false;
         while at < within.end {
-            let end = line_end(raw, at, within.end);
+            let end = line_end(raw, line_break, at, within.end);
             let line = raw.get(at..end).unwrap_or_default();
             if is_blank_line(line) {
                 return Self::new(raw, fields, within.start..at, end);
@@ -162,10 +164,9 @@ impl Mailbox {
     }
 }
 
-/// Seconds since 1970 of an RFC 5322 date; dates no calendar holds are `None`.
+/// Seconds since 1970 of a raw date value.
 pub(crate) fn decode_date(value: &[u8]) -> Option<i64> {
-    let date = with_stream(value, |stream| stream.parse_date()).into_datetime()?;
-    date.is_valid().then(|| date.to_timestamp())
+    date::parse(&to_utf8(value))
 }
 
 fn decode_text(value: &[u8]) -> Option<String> {
@@ -190,9 +191,17 @@ fn decode_mailboxes(value: &[u8]) -> Vec<Mailbox> {
             .collect(),
     };
     list.into_iter()
-        .map(|addr| Mailbox {
-            name: clean(addr.name.as_deref()),
-            address: clean(addr.address.as_deref()),
+        .map(|addr| {
+            let name = clean(addr.name.as_deref());
+            let address = clean(addr.address.as_deref());
+            // A lone word is the name of a local account.
+            if address.is_empty() && !name.contains(' ') {
+                return Mailbox {
+                    name: String::new(),
+                    address: name,
+                };
+            }
+            Mailbox { name, address }
         })
         .filter(|mailbox| !mailbox.name.is_empty() || !mailbox.address.is_empty())
         .collect()
@@ -216,6 +225,9 @@ where
         .get(..value.len().min(MAX_VALUE_BYTES))
         .unwrap_or_default();
     let mut text = to_utf8(value).into_owned();
+    if !text.contains('\n') {
+        text = text.replace('\r', "\n");
+    }
     if !text.ends_with('\n') {
         text.push('\n');
     }
@@ -234,10 +246,20 @@ pub(crate) fn to_utf8(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Offset after the line feed that ends the line at `at`, or `end`.
-pub(crate) fn line_end(raw: &[u8], at: usize, end: usize) -> usize {
+/// The byte that ends lines: the line feed, or the carriage return in a file without line feeds.
+pub(crate) fn line_break(raw: &[u8]) -> u8 {
+    let mut breaks = raw.iter().filter(|b| matches!(b, b'\n' | b'\r'));
+    if breaks.next() == Some(&b'\r') && !raw.contains(&b'\n') {
+        b'\r'
+    } else {
+        b'\n'
+    }
+}
+
+/// Offset after the line break that ends the line at `at`, or `end`.
+pub(crate) fn line_end(raw: &[u8], line_break: u8, at: usize, end: usize) -> usize {
     raw.get(at..end)
-        .and_then(|rest| rest.iter().position(|&b| b == b'\n'))
+        .and_then(|rest| rest.iter().position(|&b| b == line_break))
         .map_or(end, |n| at + n + 1)
 }
 

@@ -97,9 +97,7 @@ impl Loader<'_> {
                 .add(headers.range.clone(), Piece::TransportHeaders);
         }
         let text = text.replace('\0', "\u{FFFD}");
-        self.message
-            .props
-            .set(tag::TRANSPORT_MESSAGE_HEADERS, text);
+        self.message.props.set(tag::TRANSPORT_MESSAGE_HEADERS, text);
     }
 
     fn people(&mut self, headers: &Headers<'_>) {
@@ -153,8 +151,8 @@ impl Loader<'_> {
             "message/rfc822" | "message/global" if self.depth < MAX_EMBED_DEPTH => {
                 self.embedded(entity);
             }
-            // A multipart without a single part has nothing to attach.
-            kind if kind.starts_with("multipart/") => {}
+            // A multipart without a single part is text that its boundary does not cut.
+            kind if kind.starts_with("multipart/") && !self.has_text => self.text(entity),
             _ if entity.body.is_empty() && entity.file_name().is_none() => {}
             _ => self.file(entity, context),
         }

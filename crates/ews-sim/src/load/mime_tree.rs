@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use mail_parser::ContentType;
 
-use super::header::{Headers, line_end};
+use super::header::{Headers, line_break, line_end};
 
 /// Deepest nesting of multiparts; what is nested deeper is one opaque leaf.
 const MAX_DEPTH: usize = 24;
@@ -69,42 +69,79 @@ impl Entity<'_> {
 
 /// Parses the structure of a whole message.
 pub(crate) fn parse(raw: &[u8]) -> Entity<'_> {
-    let mut budget = MAX_ENTITIES;
-    entity(raw, 0..raw.len(), "text/plain", 0, &mut budget)
+    let mut parser = Parser {
+        raw,
+        line_break: line_break(raw),
+        budget: MAX_ENTITIES,
+    };
+    parser.entity(0..raw.len(), "text/plain", 0)
 }
 
-fn entity<'a>(
+struct Parser<'a> {
     raw: &'a [u8],
-    within: Range<usize>,
-    default_type: &str,
-    depth: usize,
-    budget: &mut usize,
-) -> Entity<'a> {
-    *budget = budget.saturating_sub(1);
-    let headers = Headers::read(raw, within.clone());
-    let content_type = headers.content_type("Content-Type");
-    let mut found = Entity {
-        body: headers.body_start..within.end,
-        media_type: media_type(content_type.as_ref(), default_type),
-        disposition: headers.content_type("Content-Disposition"),
-        encoding: transfer_encoding(&headers),
-        headers,
-        content_type,
-        parts: Vec::new(),
-    };
-    if found.media_type.starts_with("multipart/") && depth < MAX_DEPTH {
-        let child_type = if found.media_type == "multipart/digest" {
-            "message/rfc822"
-        } else {
-            "text/plain"
+    line_break: u8,
+    /// Entities that may still be made.
+    budget: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn entity(&mut self, within: Range<usize>, default_type: &str, depth: usize) -> Entity<'a> {
+        self.budget = self.budget.saturating_sub(1);
+        let headers = Headers::read(self.raw, self.line_break, within.clone());
+        let content_type = headers.content_type("Content-Type");
+        let mut found = Entity {
+            body: headers.body_start..within.end,
+            media_type: media_type(content_type.as_ref(), default_type),
+            disposition: headers.content_type("Content-Disposition"),
+            encoding: transfer_encoding(&headers),
+            headers,
+            content_type,
+            parts: Vec::new(),
         };
-        let boundary = found.parameter("boundary").unwrap_or_default().trim_end();
-        for part in split(raw, found.body.clone(), boundary.as_bytes(), *budget) {
-            let child = entity(raw, part, child_type, depth + 1, budget);
-            found.parts.push(child);
+        if found.media_type.starts_with("multipart/") && depth < MAX_DEPTH {
+            let child_type = if found.media_type == "multipart/digest" {
+                "message/rfc822"
+            } else {
+                "text/plain"
+            };
+            let boundary = found.parameter("boundary").unwrap_or_default().trim_end();
+            for part in self.split(found.body.clone(), boundary.as_bytes()) {
+                let child = self.entity(part, child_type, depth + 1);
+                found.parts.push(child);
+            }
         }
+        found
     }
-    found
+
+    /// Ranges of the parts between the delimiter lines of `boundary`. The line break before a
+    /// delimiter belongs to the delimiter (RFC 2046, 5.1.1). A multipart that is cut off before
+    /// its closing delimiter ends its last part where the data ends.
+    fn split(&self, within: Range<usize>, boundary: &[u8]) -> Vec<Range<usize>> {
+        let mut parts = Vec::new();
+        if boundary.is_empty() || boundary.len() > MAX_BOUNDARY_BYTES {
+            return parts;
+        }
+        let mut open: Option<usize> = None;
+        let mut at = within.start;
+        while at < within.end {
+            let end = line_end(self.raw, self.line_break, at, within.end);
+            let line = self.raw.get(at..end).unwrap_or_default();
+            if let Some(last) = delimiter(line, boundary) {
+                if let Some(start) = open.take() {
+                    parts.push(start..before_line_break(self.raw, start, at));
+                }
+                if last || parts.len() >= self.budget {
+                    return parts;
+                }
+                open = Some(end);
+            }
+            at = end;
+        }
+        if let Some(start) = open {
+            parts.push(start..within.end);
+        }
+        parts
+    }
 }
 
 fn media_type(content_type: Option<&ContentType<'_>>, default_type: &str) -> String {
@@ -134,36 +171,6 @@ fn transfer_encoding(headers: &Headers<'_>) -> TransferEncoding {
     }
 }
 
-/// Ranges of the parts between the delimiter lines of `boundary`. The line break before a
-/// delimiter belongs to the delimiter (RFC 2046, 5.1.1). A multipart that is cut off before its
-/// closing delimiter ends its last part where the data ends.
-fn split(raw: &[u8], within: Range<usize>, boundary: &[u8], most: usize) -> Vec<Range<usize>> {
-    let mut parts = Vec::new();
-    if boundary.is_empty() || boundary.len() > MAX_BOUNDARY_BYTES {
-        return parts;
-    }
-    let mut open: Option<usize> = None;
-    let mut at = within.start;
-    while at < within.end {
-        let end = line_end(raw, at, within.end);
-        let line = raw.get(at..end).unwrap_or_default();
-        if let Some(last) = delimiter(line, boundary) {
-            if let Some(start) = open.take() {
-                parts.push(start..before_line_break(raw, start, at));
-            }
-            if last || parts.len() >= most {
-                return parts;
-            }
-            open = Some(end);
-        }
-        at = end;
-    }
-    if let Some(start) = open {
-        parts.push(start..within.end);
-    }
-    parts
-}
-
 /// `Some(true)` for a closing delimiter line, `Some(false)` for one that opens a part.
 fn delimiter(line: &[u8], boundary: &[u8]) -> Option<bool> {
     let rest = line.strip_prefix(b"--")?.strip_prefix(boundary)?;
@@ -175,12 +182,10 @@ fn delimiter(line: &[u8], boundary: &[u8]) -> Option<bool> {
 }
 
 fn before_line_break(raw: &[u8], start: usize, at: usize) -> usize {
-    let mut end = at;
-    if end > start && raw.get(end - 1) == Some(&b'\n') {
-        end -= 1;
-        if end > start && raw.get(end - 1) == Some(&b'\r') {
-            end -= 1;
-        }
-    }
-    end
+    let line = raw.get(start..at).unwrap_or_default();
+    let line = match line.strip_suffix(b"\n") {
+        Some(rest) => rest.strip_suffix(b"\r").unwrap_or(rest),
+        None => line.strip_suffix(b"\r").unwrap_or(line),
+    };
+    start + line.len()
 }

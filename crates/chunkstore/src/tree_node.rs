@@ -163,12 +163,6 @@ impl LeafBuilder {
 }
 
 fn check_limits(change: &Change, bytes: usize) -> Result<()> {
-    if change.key.is_empty() || change.key.len() > MAX_KEY_BYTES {
-        return Err(Error::invalid(format!(
-            "a tree key has {} bytes, 1 to {MAX_KEY_BYTES} are allowed",
-            change.key.len()
-        )));
-    }
     if let Some((value, contents)) = &change.entry {
         let too_long = value.len() > MAX_VALUE_BYTES
             || contents.len() > MAX_ENTRY_CONTENTS

@@ -15,7 +15,11 @@ const FAN_OUT: usize = 8;
 
 /// Changes in the runs, in percent of the base's entries, above which everything becomes a new
 /// base.
-const REBASE_PERCENT: u64 = 20;
+///
+/// Where changes are spread over all keys, a new base costs as much as a first one. Measured over
+/// a year of a mailbox of 60,000 items with 310 changes a day, in stored bytes a day: 20 % 103 KB,
+/// 33 % 78 KB, 50 % 54 KB; reading a snapshot costs at most half more than its base.
+const REBASE_PERCENT: u64 = 50;
 
 /// Returns how many changes the runs of a tree may hold altogether.
 pub(crate) fn run_entries_allowed(root: &TreeRoot) -> u64 {

@@ -9,11 +9,11 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use self::builder::{Cut, TreeBuilder};
 use crate::chunks::{ChunkSink, ChunkSource};
 use crate::error::{Error, Result};
-use crate::tree::{Change, NodeRef, RunRef, TreeRoot};
+use crate::tree::{Change, MAX_KEY_BYTES, NodeRef, RunRef, TreeRoot};
 use crate::tree_run::{Input, Merge, run_entries_allowed, runs_to_merge, tree_inputs};
 
 /// Changes kept in memory before it is decided whether they become a run or a new base, in bytes.
-const BUFFER_BYTES: usize = 4 << 20;
+const BUFFER_BYTES: usize = 8 << 20;
 
 /// Bytes that a kept change costs beside its key, value and contents.
 const CHANGE_BYTES: usize = 256;
@@ -56,6 +56,12 @@ where
     let mut ascending = move |change: Change| {
         if last.as_ref().is_some_and(|last| change.key <= *last) {
             return Err(Error::invalid("the changes to a tree are out of order"));
+        }
+        if change.key.is_empty() || change.key.len() > MAX_KEY_BYTES {
+            return Err(Error::invalid(format!(
+                "a tree key has {} bytes, 1 to {MAX_KEY_BYTES} are allowed",
+                change.key.len()
+            )));
         }
         last = Some(change.key.clone());
         Ok(change)

@@ -8,7 +8,13 @@ mod compact;
 mod lexing;
 /// What a hostile stream can and cannot do.
 mod limits;
+/// MIME generated from properties, judged by Python's email package where there is one.
+mod mime;
 /// Writing and reading back.
 mod round_trip;
 /// The genuine pieces of native streams.
 mod samples;
+/// MIME taken apart and put together.
+mod skeleton;
+/// Facts picked from the passing stream.
+mod summary;

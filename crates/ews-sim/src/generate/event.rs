@@ -70,6 +70,27 @@ pub(crate) fn appointment(rng: &mut Rng, seed: u64, owner: &Person, time: i64) -
     fold(&lines)
 }
 
+/// A task due some days after `time`; every third is done.
+pub(crate) fn task(rng: &mut Rng, time: i64) -> Vec<u8> {
+    let done = rng.chance(33);
+    let due = time + DAY * (1 + rng.below(60) as i64);
+    fold(&[
+        "BEGIN:VCALENDAR".to_owned(),
+        "PRODID:-//Example//Generated//EN".to_owned(),
+        "VERSION:2.0".to_owned(),
+        "BEGIN:VTODO".to_owned(),
+        format!("UID:{:016x}{:016x}@example.test", rng.next(), rng.next()),
+        format!("SUMMARY:{}", rng.pick(TOPICS)),
+        format!("DTSTAMP:{}", stamp(time)),
+        format!("DTSTART:{}", stamp(time)),
+        format!("DUE:{}", stamp(due)),
+        format!("STATUS:{}", if done { "COMPLETED" } else { "NEEDS-ACTION" }),
+        format!("PRIORITY:{}", rng.pick(&[1, 5, 5, 9])),
+        "END:VTODO".to_owned(),
+        "END:VCALENDAR".to_owned(),
+    ])
+}
+
 /// Joins lines, folding those above 75 bytes (RFC 5545, 3.1).
 pub(crate) fn fold(lines: &[String]) -> Vec<u8> {
     let mut out = String::new();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use fasttransfer::{Message, PropValue, named};
+use fasttransfer::{Message, PropValue, named, tag};
 
 use super::mail::{Draft, Quoted, compose_with};
 use super::rng::Rng;
@@ -10,6 +10,7 @@ use super::words::{self, CATEGORIES, Person, TOPICS};
 use super::{card, event};
 use crate::load::{
     FolderKind, LoadedFolder, LoadedItem, LoadedMailbox, from_ics, from_vcf, message_from_mime,
+    put_i32,
 };
 
 /// People of a world beyond the owners of mailboxes.
@@ -18,6 +19,8 @@ const PEOPLE: u64 = 300;
 const MAX_THREAD: usize = 8;
 /// 2024-01-01 00:00 UTC in seconds since 1970; a mailbox spans the year from there.
 const FIRST_TIME: i64 = 1_704_067_200;
+/// PidTagMessageFlags: a draft.
+const MSGFLAG_UNSENT: i32 = 0x08;
 const YEAR: usize = 31_536_000;
 /// First names of the owners; further mailboxes are numbered.
 const OWNERS: &[&str] = &[
@@ -79,8 +82,8 @@ struct Maker {
 
 impl Maker {
     fn mailbox(&mut self, items: usize) -> LoadedMailbox {
-        let (events, contacts) = (items * 12 / 100, items * 8 / 100);
-        let mail = items - events - contacts;
+        let (events, contacts, tasks) = (items * 12 / 100, items * 8 / 100, items * 3 / 100);
+        let mail = items - events - contacts - tasks;
         let mut sent = Vec::new();
         let mut incoming = Vec::new();
         while sent.len() + incoming.len() < mail {
@@ -105,17 +108,22 @@ impl Maker {
             folders: projects,
             ..sub("Projects", Vec::new())
         });
+        let drafts = sent.split_off(sent.len() - sent.len() / 20);
+        let drafts = drafts.into_iter().map(unsent).collect();
         let calendar = (0..events).map(|_| self.event()).collect();
         let people = (0..contacts).map(|n| self.contact(n)).collect();
+        let plans = (0..tasks).map(|_| self.task()).collect();
         LoadedMailbox {
             address: self.owner.address.clone(),
             folders: vec![
                 inbox,
                 known("Sent Items", "sentitems", FolderKind::Mail, sent),
+                known("Drafts", "drafts", FolderKind::Mail, drafts),
                 known("Deleted Items", "deleteditems", FolderKind::Mail, deleted),
                 known("Junk Email", "junkemail", FolderKind::Mail, junk),
                 known("Calendar", "calendar", FolderKind::Calendar, calendar),
                 known("Contacts", "contacts", FolderKind::Contacts, people),
+                known("Tasks", "tasks", FolderKind::Tasks, plans),
             ],
         }
     }
@@ -173,6 +181,12 @@ impl Maker {
         self.item("ics", from_ics(&raw))
     }
 
+    fn task(&mut self) -> LoadedItem {
+        let time = FIRST_TIME + self.rng.below(YEAR) as i64;
+        let raw = event::task(&mut self.rng, time);
+        self.item("ics", from_ics(&raw))
+    }
+
     fn contact(&mut self, n: usize) -> LoadedItem {
         let person = words::person(self.seed, n as u64);
         let raw = card::contact(&mut self.rng, &person);
@@ -194,6 +208,17 @@ impl Maker {
             is_read: extension != "eml" || self.rng.chance(75),
         }
     }
+}
+
+/// Makes a sent mail one that was never sent.
+fn unsent(mut item: LoadedItem) -> LoadedItem {
+    let flags = item.message.props.i32(tag::MESSAGE_FLAGS).unwrap_or(0);
+    put_i32(
+        &mut item.message.props,
+        tag::MESSAGE_FLAGS,
+        flags | MSGFLAG_UNSENT,
+    );
+    item
 }
 
 /// Deals out a list in shares.

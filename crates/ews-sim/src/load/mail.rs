@@ -13,12 +13,14 @@ use super::ics::put_meeting;
 use super::mime_tree::{self, Entity, TransferEncoding};
 use super::props::{file_time, put_bool, put_i32, put_list, put_opt, put_str, put_time};
 use super::recipients::{RecipientType, add_recipients, display_names, put_sender};
-use super::skeleton::{MAX_MIME_BYTES, Piece, Plan, keep_literally, strip};
+use super::skeleton::{Piece, Plan, keep_literally, strip};
 
 /// Deepest nesting of messages in messages; a message nested deeper is a file attachment.
 const MAX_EMBED_DEPTH: usize = 8;
 /// Most attachments of one message; further parts stay literal bytes of the skeleton.
 const MAX_ATTACHMENTS: usize = 2_000;
+/// Longest message the skeleton is proved for when it is loaded, in bytes.
+const MAX_PROOF_BYTES: u64 = 1 << 30;
 /// PidTagMessageFlags: has attachments.
 const MSGFLAG_HASATTACH: i32 = 0x10;
 /// PidTagMessageFlags: a draft.
@@ -33,7 +35,7 @@ pub fn message_from_mime(raw: &[u8]) -> Message {
     let (mut message, plan) = load(raw, 0);
     plan.store(&mut message, raw);
     // The promise does not rest on every rule above being right.
-    if !matches!(expand(&message, MAX_MIME_BYTES), Some(Ok(mime)) if mime == raw) {
+    if !matches!(expand(&message, MAX_PROOF_BYTES), Some(Ok(mime)) if mime == raw) {
         keep_literally(&mut message, raw);
     }
     message

@@ -160,9 +160,15 @@ impl Recurrence {
         Some(out)
     }
 
+    fn is_weekly(&self) -> bool {
+        matches!(self.pattern, Pattern::Week(_))
+    }
+
     fn period(&self) -> u32 {
         let interval = self.interval.unsigned_abs();
         match self.frequency {
+            // "Every workday" is a weekly pattern of daily frequency.
+            Frequency::Daily if self.is_weekly() => interval,
             Frequency::Daily => interval * 1440,
             Frequency::Weekly | Frequency::Monthly => interval,
             Frequency::Yearly => interval * 12,
@@ -173,8 +179,8 @@ impl Recurrence {
     fn first_date_time(&self, first: Date) -> Option<u32> {
         let interval = self.interval.unsigned_abs();
         match self.frequency {
-            Frequency::Daily => Some(minutes(first)? % (interval * 1440)),
-            Frequency::Weekly => {
+            Frequency::Daily if !self.is_weekly() => Some(minutes(first)? % (interval * 1440)),
+            Frequency::Daily | Frequency::Weekly => {
                 Some(minutes(week_start(first, self.first_weekday)?)? % (interval * 10_080))
             }
             Frequency::Monthly | Frequency::Yearly => {
@@ -255,6 +261,11 @@ fn pattern<'a>(
     let month_day = part("BYMONTHDAY");
     match frequency {
         Frequency::Daily if days.is_empty() && month_day.is_none() => Some(Pattern::Day),
+        Frequency::Daily
+            if plain && month_day.is_none() && part("INTERVAL").is_none_or(|i| i == "1") =>
+        {
+            Some(Pattern::Week(mask))
+        }
         Frequency::Weekly if plain && month_day.is_none() => Some(Pattern::Week(if mask == 0 {
             bit(start.weekday())
         } else {

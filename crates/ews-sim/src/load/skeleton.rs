@@ -2,21 +2,15 @@
 
 use std::ops::Range;
 
-use fasttransfer::mime_skeleton::{SkeletonBuilder, expand};
+use fasttransfer::mime_skeleton::SkeletonBuilder;
 use fasttransfer::{Message, Transfer, strip_base64, strip_quoted_printable, tag};
 
 use super::mime_tree::TransferEncoding;
 
-/// Longest MIME given out, in bytes: what an item of the largest size may become in base64.
-pub(crate) const MAX_MIME_BYTES: u64 = 512 << 20;
-
 /// MIME of an item: the original bytes where the item was loaded from a file and not edited
 /// since, else generated from its properties.
 pub fn mime_of(message: &Message) -> Vec<u8> {
-    match expand(message, MAX_MIME_BYTES) {
-        Some(Ok(original)) => original,
-        _ => Vec::new(),
-    }
+    fasttransfer::to_mime(message)
 }
 
 /// Makes an item forget the file it came from, so that its MIME is generated from its

@@ -57,10 +57,21 @@ impl Zones {
         if let Some(offset) = defined.and_then(|(_, rules)| offset_at(rules, local)) {
             return as_utc - offset;
         }
-        TimeZone::get(zone)
-            .ok()
+        database_zone(zone)
             .and_then(|tz| local.to_zoned(tz).ok())
             .map_or(as_utc, |zoned| zoned.timestamp().as_second())
+    }
+}
+
+/// Looks a zone up by its name, which may stand behind a vendor's prefix
+/// (`/vendor.example/Europe/Berlin`).
+fn database_zone(name: &str) -> Option<TimeZone> {
+    let mut rest = name.trim_matches('/');
+    loop {
+        if let Ok(zone) = TimeZone::get(rest) {
+            return Some(zone);
+        }
+        rest = rest.split_once('/')?.1;
     }
 }
 

@@ -343,7 +343,7 @@ impl Encoder {
     fn string(&mut self, value: &[u8], out: &mut dyn CompactSink) {
         let body = value.get(4..).unwrap_or_default();
         let (token, units) = match body.strip_suffix(&[0, 0]) {
-            Some(units) if units.len() % 2 == 0 => (token::STR, units),
+            Some(units) if units.len().is_multiple_of(2) => (token::STR, units),
             _ => (token::STRZ, body),
         };
         match UTF_16LE.decode_without_bom_handling_and_without_replacement(units) {

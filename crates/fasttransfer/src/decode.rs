@@ -9,8 +9,12 @@ use crate::{FileTime, Guid, PropValue, code_page};
 pub(crate) fn utf16(bytes: &[u8]) -> (String, bool) {
     let body = bytes.strip_suffix(&[0, 0]).unwrap_or(bytes);
     // An odd length, or a suffix that straddled two units, cannot be text.
-    let body = if body.len() % 2 == 0 { body } else { bytes };
-    let mut lossy = body.len() % 2 != 0;
+    let body = if body.len().is_multiple_of(2) {
+        body
+    } else {
+        bytes
+    };
+    let mut lossy = !body.len().is_multiple_of(2);
     let units = body
         .chunks_exact(2)
         .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));

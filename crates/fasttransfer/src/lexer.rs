@@ -279,7 +279,7 @@ impl Lexer {
         for (i, byte) in input.iter().enumerate() {
             self.held.push(*byte);
             let name = &self.held[START..];
-            if name.len() % 2 == 0 && name.ends_with(&[0, 0]) {
+            if name.len().is_multiple_of(2) && name.ends_with(&[0, 0]) {
                 let units: Vec<u16> = name[..name.len() - 2]
                     .chunks_exact(2)
                     .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))

@@ -1,5 +1,40 @@
-//! Reads and writes the native stream of ExportItems and UploadItems (MS-OXCFXICS messageContent
-//! in the framing Exchange puts around it).
+//! The native stream of Exchange items: what ExportItems returns and UploadItems takes.
+//!
+//! The stream is the messageContent element of [MS-OXCFXICS] 2.2.4 in a framing Exchange puts
+//! around it. This crate reads and writes it, picks summaries out of it, transforms it losslessly
+//! for storage, and turns items into files other programs read (MIME, iCalendar, vCard). It does
+//! no I/O, keeps no clock, and knows nothing of servers or stores.
+//!
+//! - [`Message`], [`PropertyBag`], [`PropValue`]: an item in memory; ids in [`tag`] and [`named`].
+//! - [`write_message`], [`MessageEncoder`]: writing, with the exact length known beforehand.
+//! - [`read_message`], [`MessageReader`]: reading within [`Limits`]; what is unusual is listed in
+//!   [`Parsed::problems`], never fatal where something can be read.
+//! - [`Deframer`], [`Lexer`]: the two layers below, as push parsers with constant memory.
+//! - [`Summariser`]: subject, sender, times and the like while the bytes pass by.
+//! - [`Compactor`], [`Expander`]: the storage form, for any input whatsoever.
+//! - [`to_mime`], [`mime_skeleton`]: items as files.
+//!
+//! ```
+//! use fasttransfer::{Limits, Message, WriteOptions, read_message, tag, to_mime, write_message};
+//!
+//! let mut message = Message::default();
+//! message.props.set(tag::MESSAGE_CLASS, "IPM.Note");
+//! message.props.set(tag::SUBJECT, "Lunch?");
+//! let stream = write_message(&message, &WriteOptions::default());
+//!
+//! let parsed = read_message(&stream, &Limits::default())?;
+//! assert_eq!(parsed.message.props.str(tag::SUBJECT), Some("Lunch?"));
+//! assert!(parsed.problems.is_empty());
+//! assert!(to_mime(&parsed.message).starts_with(b"Subject: Lunch?"));
+//! # Ok::<(), fasttransfer::Error>(())
+//! ```
+//!
+//! Microsoft's advice is not to parse the stream (MS-OXCFXICS 3.3.4.2.1), so a backup keeps the
+//! bytes as they came; everything read here is for showing, and a failure to read loses nothing.
+//!
+//! Errors are one [`Error`] with an [`ErrorKind`]. There are no features.
+//!
+//! [MS-OXCFXICS]: https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcfxics/
 
 #![warn(missing_docs)]
 

@@ -177,8 +177,11 @@ impl MessageReader {
         }
         if let Some(stop) = deframer.stopped() {
             it.builder.problem(Problem::BadFraming(stop));
-        } else if !it.halted && !(deframer.at_boundary() && it.lexer.at_boundary()) {
-            it.builder.problem(Problem::Truncated);
+        } else {
+            let complete = deframer.at_boundary() && it.lexer.at_boundary();
+            if !complete && !it.halted {
+                it.builder.problem(Problem::Truncated);
+            }
         }
         let (message, problems) = it.builder.finish();
         Ok(Parsed {

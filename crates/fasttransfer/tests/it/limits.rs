@@ -57,13 +57,14 @@ fn a_huge_announced_value_allocates_nothing() {
 
 #[test]
 fn many_properties_in_one_object_end_at_the_limit() {
-    let mut message = Message::default();
-    message.props = (1..9000u16)
-        .map(|id| fasttransfer::Property {
-            id: id.into(),
-            value: 1.into(),
-        })
-        .collect();
+    let properties = (1..9000u16).map(|id| fasttransfer::Property {
+        id: id.into(),
+        value: 1.into(),
+    });
+    let message = Message {
+        props: properties.collect(),
+        ..Message::default()
+    };
     let data = write_message(&message, &WriteOptions::default());
     let parsed = read_message(&data, &Limits::default()).unwrap();
     assert_eq!(

@@ -1,5 +1,7 @@
 //! Integration tests of `fasttransfer`.
 
+#![allow(clippy::print_stdout)] // A skipped test says so.
+
 /// Messages and random generators the tests share.
 mod arbitrary;
 /// The compact form: everything comes back, whatever it was.

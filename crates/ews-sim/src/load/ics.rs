@@ -50,6 +50,7 @@ pub(crate) fn put_meeting(message: &mut Message, raw: &[u8], method: &str) {
     let class = match method.to_ascii_uppercase().as_str() {
         "REQUEST" => "IPM.Schedule.Meeting.Request",
         "CANCEL" => "IPM.Schedule.Meeting.Canceled",
+        "REPLY" => "IPM.Schedule.Meeting.Resp.",
         _ => return,
     };
     let file = Component::read(raw);
@@ -59,11 +60,26 @@ pub(crate) fn put_meeting(message: &mut Message, raw: &[u8], method: &str) {
     };
     let times = Times::read(calendar, event);
     let bag = &mut message.props;
-    put_str(bag, tag::MESSAGE_CLASS, class);
+    let answer = if class.ends_with('.') {
+        answer(event)
+    } else {
+        ""
+    };
+    put_str(bag, tag::MESSAGE_CLASS, &format!("{class}{answer}"));
     put_opt(bag, named::LOCATION, event.text("LOCATION"));
     put_ids(bag, event);
     put_times(bag, &times);
     put_recurrence(bag, event, &times);
+}
+
+/// What the one attendee of a reply says.
+fn answer(event: &Component) -> &'static str {
+    let status = event.line("ATTENDEE").and_then(|l| l.param("PARTSTAT"));
+    match status.unwrap_or_default().to_ascii_uppercase().as_str() {
+        "DECLINED" => "Neg",
+        "TENTATIVE" => "Tent",
+        _ => "Pos",
+    }
 }
 
 /// The event that stands for the series: the first without RECURRENCE-ID, else the first.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ews_sim::{from_ics, from_vcf, message_from_mime, mime_of};
+use ews_sim::{from_ics, from_vcf, load_dir, message_from_mime, mime_of};
 use fasttransfer::{Limits, Message, WriteOptions, read_message, tag, write_message};
 
 /// The shared corpus, or `None` where the machine has none (never in CI).
@@ -171,4 +171,39 @@ fn every_contact_file_comes_back_byte_identical() {
     if let Some(totals) = check_folder("contacts", "vcf", from_vcf) {
         assert!(totals.files >= 50);
     }
+}
+
+#[test]
+fn the_whole_corpus_is_one_mailbox_of_many_folders() {
+    let Some(path) = corpus("mail") else { return };
+    let mailboxes = load_dir(path).unwrap();
+    let [alice] = &mailboxes[..] else { panic!() };
+    assert_eq!(alice.address, "alice@example.test");
+    assert_eq!(alice.item_count(), 4_356);
+    let names: Vec<&str> = alice.folders.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "enron",
+            "openbmc",
+            "sisimai-bounces",
+            "spamassassin",
+            "usrp"
+        ]
+    );
+}
+
+/// Base64 with something foreign in it cannot be written again from its bytes: it is read as well
+/// as it goes, and kept literally.
+#[test]
+fn base64_that_cannot_be_rebuilt_is_read_and_kept() {
+    let raw = b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: image/png\n\
+Content-Transfer-Encoding: base64\n\niVBO<foreign>Rw0=\n--b--\n";
+    let message = message_from_mime(raw);
+    let data = message.attachments[0]
+        .props
+        .binary(tag::ATTACH_DATA_BINARY)
+        .unwrap();
+    assert!(data.starts_with(b"\x89PN"));
+    assert_eq!(mime_of(&message), raw);
 }

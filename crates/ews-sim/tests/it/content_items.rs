@@ -58,7 +58,7 @@ Subject: inner\r\n\
 inner text\r\n\
 --m--\r\n";
 
-fn text<'a>(message: &'a Message, id: impl Into<PropId>) -> &'a str {
+fn text(message: &Message, id: impl Into<PropId>) -> &str {
     message.props.str(id).unwrap_or_default()
 }
 
@@ -174,6 +174,53 @@ fn a_message_without_any_header_is_all_body() {
     let mail = message_from_mime(raw);
     assert_eq!(text(&mail, tag::BODY), "just text\r\n\r\nwith: colons\r\n");
     assert_eq!(mime_of(&mail), raw);
+}
+
+#[test]
+fn a_message_of_carriage_returns_only_has_lines_all_the_same() {
+    let raw = b"From: postmaster\rSubject: a\r b\rContent-Type: multipart/mixed; boundary=x\r\r\
+--x\r\rone\r--x\rContent-Type: text/x-log\r\rtwo\r--x--\r";
+    let mail = message_from_mime(raw);
+    assert_eq!(text(&mail, tag::SUBJECT), "a b");
+    assert_eq!(text(&mail, tag::SENDER_EMAIL_ADDRESS), "postmaster");
+    assert_eq!(text(&mail, tag::BODY), "one");
+    assert_eq!(mail.attachments.len(), 1);
+    assert_eq!(mime_of(&mail), raw);
+}
+
+#[test]
+fn a_multipart_whose_boundary_never_comes_is_text() {
+    let raw = b"Content-Type: multipart/mixed; boundary=x\n\nnothing to cut\n";
+    let mail = message_from_mime(raw);
+    assert_eq!(text(&mail, tag::BODY), "nothing to cut\n");
+    assert_eq!(mime_of(&mail), raw);
+}
+
+#[test]
+fn a_bounce_is_a_report() {
+    let raw = b"Content-Type: multipart/report; report-type=delivery-status; boundary=x\n\n\
+--x\n\nfailed\n--x\nContent-Type: message/delivery-status\n\nAction: failed\n--x\n\
+Content-Type: message/rfc822\n\nSubject: lost\n\nhi\n--x--\n";
+    let mail = message_from_mime(raw);
+    assert_eq!(text(&mail, tag::MESSAGE_CLASS), "REPORT.IPM.Note.NDR");
+    assert_eq!(mail.attachments.len(), 2);
+    assert_eq!(mime_of(&mail), raw);
+}
+
+#[test]
+fn text_that_its_charset_cannot_hold_is_read_and_kept() {
+    for raw in [
+        &b"Content-Type: text/plain; charset=utf-8\n\n\xFF\xC3\xBC"[..],
+        b"Content-Type: text/plain; charset=utf-16\n\nab",
+        b"Content-Type: text/plain\n\nnul \0 inside",
+        b"Content-Type: text/plain; charset=x-unknown\n\n\xE9t\xE9",
+        b"Subject: raw \xE9\n\n",
+        b"Subject: nul \0\n\n",
+    ] {
+        let mail = message_from_mime(raw);
+        assert!(!text(&mail, tag::BODY).contains('\0'));
+        assert_eq!(mime_of(&mail), raw);
+    }
 }
 
 #[test]

@@ -1,0 +1,10 @@
+//! Integration tests of the simulator.
+
+// Loading of mail, calendars and contacts: every byte comes back.
+mod content;
+// Generated mailboxes, on-demand items, folders of files.
+mod content_generate;
+// Input that nobody meant to be a message.
+mod content_hostile;
+// What loaded items say in MAPI terms.
+mod content_items;

@@ -1,1 +1,143 @@
-//! admin
+//! Decisions of the custodian: what is forgotten, condemned, doomed.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use futures::{StreamExt, TryStreamExt};
+
+use crate::check::Problem;
+use crate::error::{ErrorKind, Result};
+use crate::layout::{self, GcObject, PackName, parse_ulid};
+use crate::record::{RecordReader, RecordWriter, count};
+use crate::repository::SnapshotId;
+use crate::seal::ObjectKind;
+use crate::store::Store;
+
+/// Decisions read at the same time.
+const PARALLEL_READS: usize = 8;
+
+/// Encodes a list of snapshot ids: the content of `admin/forget/<ulid>`.
+pub(crate) fn encode_forgotten(snapshots: &[SnapshotId]) -> Result<Vec<u8>> {
+    let mut out = RecordWriter::default();
+    out.u32(count(snapshots.len())?);
+    for snapshot in snapshots {
+        out.bytes(snapshot.as_bytes());
+    }
+    Ok(out.0)
+}
+
+fn decode_forgotten(object: &str, record: &[u8]) -> Result<Vec<SnapshotId>> {
+    let mut fields = RecordReader::new(object, record);
+    let count = fields.count(16)?;
+    let ids = (0..count).map(|_| fields.array().map(SnapshotId)).collect::<Result<_>>()?;
+    fields.end()?;
+    Ok(ids)
+}
+
+/// Encodes a list of packs: the content of `admin/gc/<epoch>.condemned` and `.doomed`.
+#[cfg(test)]
+pub(crate) fn encode_packs(packs: &[PackName]) -> Result<Vec<u8>> {
+    let mut out = RecordWriter::default();
+    out.u32(count(packs.len())?);
+    for pack in packs {
+        out.bytes(&pack.0);
+    }
+    Ok(out.0)
+}
+
+fn decode_packs(object: &str, record: &[u8]) -> Result<Vec<PackName>> {
+    let mut fields = RecordReader::new(object, record);
+    let count = fields.count(32)?;
+    let packs = (0..count).map(|_| fields.array().map(PackName)).collect::<Result<_>>()?;
+    fields.end()?;
+    Ok(packs)
+}
+
+/// The packs that a session must count as absent: condemned without a decision yet, and doomed.
+///
+/// # Errors
+/// A damaged decision is an error here: a session that ignored it could refer to a pack that is
+/// about to be deleted.
+pub(crate) async fn absent_packs(store: &Store) -> Result<HashSet<PackName>> {
+    let mut condemned = BTreeSet::new();
+    let mut doomed = BTreeSet::new();
+    for meta in store.objects.list(layout::GC).await? {
+        match meta.location.filename().and_then(GcObject::parse) {
+            Some(GcObject::Condemned(epoch)) => condemned.insert(epoch),
+            Some(GcObject::Doomed(epoch)) => doomed.insert(epoch),
+            None => false,
+        };
+    }
+    let names: Vec<_> = condemned
+        .difference(&doomed)
+        .map(|epoch| (layout::condemned_name(*epoch), ObjectKind::Condemned))
+        .chain(doomed.iter().map(|epoch| (layout::doomed_name(*epoch), ObjectKind::Doomed)))
+        .collect();
+    let lists: Vec<Vec<PackName>> = futures::stream::iter(names)
+        .map(|(name, kind)| async move {
+            let record = store.read_sealed(&name, kind).await?;
+            decode_packs(&name, &record)
+        })
+        .buffer_unordered(PARALLEL_READS)
+        .try_collect()
+        .await?;
+    Ok(lists.into_iter().flatten().collect())
+}
+
+/// Reads the forget decisions that are not in `known` yet, and adds them.
+pub(crate) async fn read_forgotten(
+    store: &Store,
+    known: &mut BTreeMap<String, Vec<SnapshotId>>,
+) -> Result<Vec<Problem>> {
+    let listed = store.objects.list(layout::FORGET).await?;
+    let new: Vec<String> = listed
+        .iter()
+        .filter_map(|meta| meta.location.filename())
+        .filter_map(parse_ulid)
+        .map(layout::forget_name)
+        .filter(|name| !known.contains_key(name))
+        .collect();
+    let read_all: Vec<_> = futures::stream::iter(new)
+        .map(|name| async move {
+            let list = match store.read_sealed(&name, ObjectKind::Forget).await {
+                Ok(record) => decode_forgotten(&name, &record),
+                Err(error) => Err(error),
+            };
+            (name, list)
+        })
+        .buffer_unordered(PARALLEL_READS)
+        .collect()
+        .await;
+    let mut unreadable = Vec::new();
+    for (name, list) in read_all {
+        match list {
+            Ok(list) => drop(known.insert(name, list)),
+            // Forgetting less than was decided loses nothing.
+            Err(error) if is_damage(error.kind()) => unreadable.push(Problem {
+                object: name,
+                what: error.to_string(),
+            }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(unreadable)
+}
+
+/// Whether an error concerns one object, so that the others can still be read.
+pub(crate) fn is_damage(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported)
+}
+
+/// Reads one decision, to see whether it is good.
+pub(crate) async fn inspect(store: &Store, name: &str) -> Result<()> {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    let kind = match GcObject::parse(file) {
+        Some(GcObject::Condemned(_)) => ObjectKind::Condemned,
+        Some(GcObject::Doomed(_)) => ObjectKind::Doomed,
+        None => {
+            let record = store.read_sealed(name, ObjectKind::Forget).await?;
+            return decode_forgotten(name, &record).map(drop);
+        }
+    };
+    let record = store.read_sealed(name, kind).await?;
+    decode_packs(name, &record).map(drop)
+}

@@ -1,8 +1,27 @@
 //! Examination of everything stored.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use futures::StreamExt;
+use object_store::ObjectMeta;
 
 use crate::chunk_id::ChunkId;
+use crate::config::{Config, MAX_CONFIG_BYTES};
+use crate::error::{Error, Result};
+use crate::layout::{self, DICTS, KEYS, PackName, REPOSITORY, SESSIONS, SessionObject};
+use crate::repository::Repository;
+use crate::seal::ObjectKind;
+use crate::session_record::{EndRecord, OpenRecord};
+use crate::{admin, catalogue, dictionary, key_slot};
+
+mod pack_check;
+
+use pack_check::PackVerdict;
+
+/// Small objects read at the same time.
+const PARALLEL_OBJECTS: usize = 8;
+/// Packs read and decoded at the same time: two cores, and each is held in memory.
+const PARALLEL_PACKS: usize = 2;
 
 /// How thorough a check is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,15 +52,253 @@ pub struct Problem {
     pub what: String,
 }
 
+/// Chunks that committed sessions stored and that cannot be read from any pack.
+///
+/// The index knows chunks by the first half of their id, which is all that is left of a chunk
+/// whose pack is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LostChunks(HashSet<[u8; 16]>);
+
+impl LostChunks {
+    /// Whether a chunk is lost.
+    pub fn contains(&self, id: &ChunkId) -> bool {
+        self.0.contains(&id.short())
+    }
+
+    /// How many are lost.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is lost.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Everything found wrong, by object name.
     pub problems: Vec<Problem>,
-    /// Chunks that committed sessions stored and that cannot be read from any pack.
-    pub lost_chunks: HashSet<ChunkId>,
+    /// Chunks that cannot be read any more: what refers to them is damaged.
+    pub lost_chunks: LostChunks,
     /// Objects examined.
     pub objects: u64,
     /// Bytes read from the destination.
     pub bytes: u64,
+}
+
+impl CheckReport {
+    /// Whether nothing was found.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty() && self.lost_chunks.is_empty()
+    }
+}
+
+/// Runs a check of a repository whose catalogue is fresh.
+pub(crate) async fn run(
+    repository: &Repository,
+    options: &CheckOptions,
+    on_progress: &(dyn Fn(CheckProgress) + Send + Sync),
+) -> Result<CheckReport> {
+    let mut findings = Findings::new(on_progress);
+    for problem in repository.problems() {
+        findings.problem(&problem.object, problem.what);
+    }
+    let small = small_objects(repository).await?;
+    let packs = committed_packs(repository);
+    let listed = list_packs(repository).await?;
+    findings.expect(&small, &packs, options);
+    let mut reads = futures::stream::iter(&small)
+        .map(|(name, size)| async move { (name, *size, examine(repository, name).await) })
+        .buffer_unordered(PARALLEL_OBJECTS);
+    while let Some((name, size, outcome)) = reads.next().await {
+        if let Err(error) = outcome {
+            findings.problem(name, describe(&error));
+        }
+        findings.examined(size);
+    }
+    drop(reads);
+    let mut verdicts = futures::stream::iter(&packs)
+        .map(|(name, len)| {
+            let listed = listed.get(name).copied();
+            pack_check::judge(repository, *name, (*len, listed), options)
+        })
+        .buffer_unordered(PARALLEL_PACKS);
+    while let Some(verdict) = verdicts.next().await {
+        findings.judged(verdict);
+    }
+    drop(verdicts);
+    Ok(findings.finish(repository))
+}
+
+/// One line with all causes.
+fn describe(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// What a check collects.
+struct Findings<'a> {
+    problems: BTreeMap<String, String>,
+    /// Chunks that a pack should give and does not.
+    bad: HashMap<[u8; 16], HashSet<PackName>>,
+    progress: CheckProgress,
+    on_progress: &'a (dyn Fn(CheckProgress) + Send + Sync),
+}
+
+impl<'a> Findings<'a> {
+    fn new(on_progress: &'a (dyn Fn(CheckProgress) + Send + Sync)) -> Self {
+        Self {
+            problems: BTreeMap::new(),
+            bad: HashMap::new(),
+            progress: CheckProgress::default(),
+            on_progress,
+        }
+    }
+
+    fn problem(&mut self, object: &str, what: String) {
+        self.problems.entry(object.to_owned()).or_insert(what);
+    }
+
+    fn expect(
+        &mut self,
+        small: &[(String, u64)],
+        packs: &[(PackName, u64)],
+        options: &CheckOptions,
+    ) {
+        let pack_bytes: u64 = packs.iter().map(|(_, len)| len).sum();
+        self.progress.objects_total = (small.len() + packs.len()) as u64;
+        self.progress.bytes_total = small.iter().map(|(_, size)| size).sum();
+        if options.read_data {
+            self.progress.bytes_total += pack_bytes;
+        }
+        (self.on_progress)(self.progress);
+    }
+
+    fn examined(&mut self, bytes: u64) {
+        self.progress.objects += 1;
+        self.progress.bytes += bytes;
+        (self.on_progress)(self.progress);
+    }
+
+    fn judged(&mut self, verdict: PackVerdict) {
+        for what in verdict.problems {
+            self.problem(&verdict.name.object(), what);
+        }
+        for id in verdict.bad_chunks {
+            self.bad.entry(id).or_default().insert(verdict.name);
+        }
+        self.examined(verdict.bytes_read);
+    }
+
+    fn finish(self, repository: &Repository) -> CheckReport {
+        let catalogue = repository.catalogue();
+        let lost = self.bad.into_iter().filter(|(id, packs)| {
+            let mut places = catalogue.index.places(*id);
+            !places.any(|pack| !packs.contains(&pack.name))
+        });
+        CheckReport {
+            lost_chunks: LostChunks(lost.map(|(id, _)| id).collect()),
+            problems: self
+                .problems
+                .into_iter()
+                .map(|(object, what)| Problem { object, what })
+                .collect(),
+            objects: self.progress.objects,
+            bytes: self.progress.bytes,
+        }
+    }
+}
+
+/// Every object that is not a pack, with its size. What is missing has size 0.
+async fn small_objects(repository: &Repository) -> Result<Vec<(String, u64)>> {
+    let objects = &repository.store().objects;
+    let mut found = BTreeMap::from([(REPOSITORY.to_owned(), 0)]);
+    for folder in [KEYS, DICTS, SESSIONS, layout::FORGET, layout::GC] {
+        for meta in objects.list(folder).await? {
+            found.insert(meta.location.to_string(), meta.size);
+        }
+    }
+    let index: BTreeMap<String, u64> = objects
+        .list(layout::INDEX)
+        .await?
+        .into_iter()
+        .map(|meta| (meta.location.to_string(), meta.size))
+        .collect();
+    for commit in repository.catalogue().commits() {
+        found.entry(commit.info.id.open_name()).or_insert(0);
+        for id in &commit.index {
+            let name = layout::index_name(ulid::Ulid::from_bytes(*id));
+            let size = index.get(&name).copied().unwrap_or(0);
+            found.insert(name, size);
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn committed_packs(repository: &Repository) -> Vec<(PackName, u64)> {
+    let catalogue = repository.catalogue();
+    let packs: BTreeMap<PackName, u64> = catalogue
+        .commits()
+        .flat_map(|commit| commit.packs.iter().copied())
+        .collect();
+    packs.into_iter().collect()
+}
+
+async fn list_packs(repository: &Repository) -> Result<HashMap<PackName, u64>> {
+    let listed = repository.store().objects.list(layout::PACKS).await?;
+    let pack = |meta: &ObjectMeta| {
+        let name = PackName::parse_file(meta.location.filename()?)?;
+        (name.object() == meta.location.as_ref()).then_some((name, meta.size))
+    };
+    Ok(listed.iter().filter_map(pack).collect())
+}
+
+/// Reads and decodes one small object.
+async fn examine(repository: &Repository, name: &str) -> Result<()> {
+    let store = repository.store();
+    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+    match folder {
+        KEYS => {
+            key_slot::inspect(&store.objects, name, repository.id()).await?;
+        }
+        DICTS => match layout::parse_dictionary(file) {
+            Some(id) => dictionary::inspect(store, name, id).await?,
+            None => return Err(unknown(name)),
+        },
+        layout::INDEX => {
+            catalogue::read_segment(store, name).await?;
+        }
+        layout::FORGET | layout::GC => admin::inspect(store, name).await?,
+        SESSIONS => match SessionObject::parse(file) {
+            Some(SessionObject::Open(_)) => {
+                let record = store.read_sealed(name, ObjectKind::SessionOpen).await?;
+                OpenRecord::decode(name, &record)?;
+            }
+            Some(SessionObject::End(id)) => {
+                let record = store.read_sealed(name, ObjectKind::SessionEnd).await?;
+                EndRecord::decode(name, &record, id)?;
+            }
+            None => return Err(unknown(name)),
+        },
+        _ => {
+            let bytes = store.objects.get(name, MAX_CONFIG_BYTES).await?;
+            if &Config::decode(&bytes)? != repository.config() {
+                return Err(Error::corrupt(name, "it was exchanged while the repository was open"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unknown(name: &str) -> Error {
+    Error::corrupt(name, "it is not an object that this program knows")
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
@@ -188,8 +187,4 @@ fn unsupported(versions: &Versions) -> Error {
             versions.format, versions.protocol
         ),
     )
-}
-
-pub(crate) fn config_path() -> Path {
-    Path::from(REPOSITORY)
 }

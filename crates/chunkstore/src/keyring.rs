@@ -140,10 +140,6 @@ impl Keyring {
         }
     }
 
-    pub(crate) fn master(&self) -> &Key {
-        &self.master
-    }
-
     pub(crate) fn chunk_id_key(&self) -> &[u8; 32] {
         self.chunk_id.as_bytes()
     }

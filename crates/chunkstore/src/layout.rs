@@ -25,10 +25,6 @@ pub(crate) const PROBE: &str = "admin/probe";
 pub struct SessionId(pub(crate) Ulid);
 
 impl SessionId {
-    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Ulid::from_bytes(bytes))
-    }
-
     pub(crate) fn open_name(self) -> String {
         format!("{SESSIONS}/{self}.open")
     }

@@ -41,7 +41,7 @@ mod session_record;
 mod store;
 mod uploads;
 
-pub use check::{CheckOptions, CheckProgress, CheckReport, Problem};
+pub use check::{CheckOptions, CheckProgress, CheckReport, LostChunks, Problem};
 pub use chunk_id::ChunkId;
 pub use chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
 pub use config::{CreateOptions, RepositoryId, Writers};

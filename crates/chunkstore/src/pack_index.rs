@@ -1,1 +1,325 @@
-//! pack_index
+//! Where chunks lie: the bytes of index segments, and the index in memory.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::chunk_id::ChunkId;
+use crate::chunks::ChunkKind;
+use crate::error::{Error, Result};
+use crate::layout::PackName;
+use crate::pack_writer::BlobPlace;
+use crate::pack::{MAX_PACK_BYTES, PackEntry, PackHeader};
+use crate::record::{RecordReader, RecordWriter, count};
+use crate::seal::{ObjectKind, Preamble, Suite};
+
+/// Bytes of one entry of a segment.
+const ENTRY_LEN: usize = 16 + 4 + 4 + 3 + 1;
+/// Bytes of one pack of a segment's pack table.
+const PACK_LEN: usize = 32 + 1 + 1 + 4 + 16 + 4 + 4;
+/// Most entries that a writer puts into one segment: 28 MB.
+const MAX_SEGMENT_ENTRIES: usize = 1_000_000;
+/// Flag: the chunk is a tree node, run, summary or list.
+const FLAG_META: u8 = 1;
+/// Flag: the blob was sealed in another pack; this pack's header says where.
+const FLAG_FOREIGN: u8 = 2;
+
+/// What reading a pack takes beside the entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PackInfo {
+    pub(crate) name: PackName,
+    pub(crate) kind: ObjectKind,
+    pub(crate) suite: Suite,
+    pub(crate) epoch: u32,
+    pub(crate) salt: [u8; 16],
+    pub(crate) len: u32,
+    pub(crate) header_len: u32,
+}
+
+impl PackInfo {
+    pub(crate) fn new(
+        name: PackName,
+        preamble: &Preamble,
+        (len, header_len): (u64, u32),
+    ) -> Result<Self> {
+        let len = u32::try_from(len)
+            .map_err(|_| Error::corrupt(&name.object(), "it is longer than a pack can be"))?;
+        Ok(Self {
+            name,
+            kind: preamble.kind,
+            suite: preamble.suite,
+            epoch: preamble.epoch,
+            salt: preamble.salt,
+            len,
+            header_len,
+        })
+    }
+}
+
+/// One place of one chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Slot {
+    pub(crate) id: [u8; 16],
+    pub(crate) pack: u32,
+    pub(crate) offset: u32,
+    /// Sealed length in the low 24 bits, flags above.
+    len_flags: u32,
+}
+
+impl Slot {
+    pub(crate) fn new(entry: &PackEntry, pack: u32) -> Self {
+        let meta = if entry.kind == ChunkKind::Meta { FLAG_META } else { 0 };
+        let foreign = if entry.origin == 0 { 0 } else { FLAG_FOREIGN };
+        Self {
+            id: entry.id.short(),
+            pack,
+            offset: entry.offset,
+            len_flags: (entry.sealed_len & 0xff_ffff) | u32::from(meta | foreign) << 24,
+        }
+    }
+
+    /// A place in a pack that is given beside it.
+    pub(crate) fn at(id: &ChunkId, place: BlobPlace) -> Self {
+        let meta = if place.kind == ChunkKind::Meta { FLAG_META } else { 0 };
+        Self {
+            id: id.short(),
+            pack: 0,
+            offset: place.offset,
+            len_flags: (place.sealed_len & 0xff_ffff) | u32::from(meta) << 24,
+        }
+    }
+
+    pub(crate) fn sealed_len(&self) -> u32 {
+        self.len_flags & 0xff_ffff
+    }
+
+    pub(crate) fn kind(&self) -> ChunkKind {
+        if self.flags() & FLAG_META == 0 { ChunkKind::Data } else { ChunkKind::Meta }
+    }
+
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.flags() & FLAG_FOREIGN != 0
+    }
+
+    fn flags(&self) -> u8 {
+        (self.len_flags >> 24) as u8
+    }
+}
+
+/// The content of one index object: a table of packs and sorted entries that point into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IndexSegment {
+    pub(crate) packs: Vec<PackInfo>,
+    pub(crate) slots: Vec<Slot>,
+}
+
+impl IndexSegment {
+    /// Describes one pack by its header.
+    pub(crate) fn of_pack(info: PackInfo, header: &PackHeader) -> Self {
+        let mut slots: Vec<_> = header.entries.iter().map(|entry| Slot::new(entry, 0)).collect();
+        slots.sort_unstable();
+        Self {
+            packs: vec![info],
+            slots,
+        }
+    }
+
+    /// Joins the descriptions of packs into segments of a bounded size.
+    pub(crate) fn join(parts: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut segments: Vec<Self> = Vec::new();
+        for part in parts {
+            match segments.last_mut() {
+                Some(last) if last.slots.len() + part.slots.len() <= MAX_SEGMENT_ENTRIES => {
+                    last.append(part);
+                }
+                _ => segments.push(part),
+            }
+        }
+        for segment in &mut segments {
+            segment.slots.sort_unstable();
+        }
+        segments
+    }
+
+    fn append(&mut self, part: Self) {
+        let base = self.packs.len() as u32;
+        self.packs.extend(part.packs);
+        let moved = part.slots.into_iter().map(|slot| Slot {
+            pack: slot.pack + base,
+            ..slot
+        });
+        self.slots.extend(moved);
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let mut out = RecordWriter::default();
+        out.u32(count(self.packs.len())?);
+        for pack in &self.packs {
+            out.bytes(&pack.name.0).u8(pack.kind as u8).u8(pack.suite.to_byte());
+            out.u32(pack.epoch).bytes(&pack.salt);
+            out.u32(pack.len).u32(pack.header_len);
+        }
+        out.u32(count(self.slots.len())?);
+        for slot in &self.slots {
+            out.bytes(&slot.id).u32(slot.pack).u32(slot.offset).u32(slot.len_flags);
+        }
+        Ok(out.0)
+    }
+
+    pub(crate) fn decode(object: &str, record: &[u8]) -> Result<Self> {
+        let mut fields = RecordReader::new(object, record);
+        let mut segment = Self::default();
+        for _ in 0..fields.count(PACK_LEN)? {
+            let pack = read_pack(&mut fields)?;
+            segment.packs.push(pack);
+        }
+        let entries = fields.count(ENTRY_LEN)?;
+        segment.slots.reserve_exact(entries);
+        for _ in 0..entries {
+            let slot = Slot {
+                id: fields.array()?,
+                pack: fields.u32()?,
+                offset: fields.u32()?,
+                len_flags: fields.u32()?,
+            };
+            if slot.pack as usize >= segment.packs.len() {
+                return Err(fields.damaged("an entry names a pack that is not in its table"));
+            }
+            segment.slots.push(slot);
+        }
+        fields.end()?;
+        if segment.slots.is_sorted() {
+            Ok(segment)
+        } else {
+            Err(Error::corrupt(object, "its entries are not sorted"))
+        }
+    }
+}
+
+fn read_pack(fields: &mut RecordReader<'_>) -> Result<PackInfo> {
+    let name = PackName(fields.array()?);
+    let kind = match fields.u8()? {
+        byte if byte == ObjectKind::DataPack as u8 => ObjectKind::DataPack,
+        byte if byte == ObjectKind::MetaPack as u8 => ObjectKind::MetaPack,
+        _ => return Err(fields.damaged("a pack is of an unknown kind")),
+    };
+    let suite = Suite::from_byte(fields.u8()?)
+        .ok_or_else(|| fields.damaged("a pack has an unknown cipher"))?;
+    let pack = PackInfo {
+        name,
+        kind,
+        suite,
+        epoch: fields.u32()?,
+        salt: fields.array()?,
+        len: fields.u32()?,
+        header_len: fields.u32()?,
+    };
+    if u64::from(pack.len) > MAX_PACK_BYTES || pack.header_len >= pack.len {
+        return Err(fields.damaged("a pack's length is impossible"));
+    }
+    Ok(pack)
+}
+
+/// All committed chunks, in memory.
+///
+/// Sorted runs, merged so that there are only ever a few: a look-up is a handful of binary
+/// searches, 28 bytes an entry.
+#[derive(Debug, Default)]
+pub(crate) struct PackIndex {
+    packs: Vec<PackInfo>,
+    by_name: HashMap<PackName, u32>,
+    runs: Vec<Vec<Slot>>,
+}
+
+/// A run is merged into its older neighbour once it is at least a quarter of its size.
+const MERGE_RATIO: usize = 4;
+
+impl PackIndex {
+    /// Adds what a segment describes; packs already known are not added again.
+    pub(crate) fn add(&mut self, segment: IndexSegment) {
+        let mut numbers = Vec::with_capacity(segment.packs.len());
+        for pack in segment.packs {
+            let known = self.by_name.contains_key(&pack.name);
+            let number = *self.by_name.entry(pack.name).or_insert(self.packs.len() as u32);
+            if !known {
+                self.packs.push(pack);
+            }
+            numbers.push((number, known));
+        }
+        let mut run: Vec<Slot> = segment
+            .slots
+            .into_iter()
+            .filter_map(|slot| match numbers.get(slot.pack as usize) {
+                Some((number, false)) => Some(Slot {
+                    pack: *number,
+                    ..slot
+                }),
+                _ => None,
+            })
+            .collect();
+        if run.is_empty() {
+            return;
+        }
+        run.sort_unstable();
+        while let Some(last) = self.runs.pop_if(|last| last.len() < run.len() * MERGE_RATIO) {
+            run = merge(last, run);
+        }
+        self.runs.push(run);
+    }
+
+    /// Every known place of a chunk.
+    pub(crate) fn find(&self, id: &ChunkId) -> Vec<(PackInfo, Slot)> {
+        self.slots(id.short())
+            .filter_map(|slot| Some((self.packs.get(slot.pack as usize)?.clone(), *slot)))
+            .collect()
+    }
+
+    /// Whether a chunk lies in a pack that is not in `absent`.
+    pub(crate) fn contains(&self, id: &ChunkId, absent: &HashSet<PackName>) -> bool {
+        self.slots(id.short()).any(|slot| {
+            absent.is_empty()
+                || self
+                    .packs
+                    .get(slot.pack as usize)
+                    .is_some_and(|pack| !absent.contains(&pack.name))
+        })
+    }
+
+    pub(crate) fn packs(&self) -> &[PackInfo] {
+        &self.packs
+    }
+
+    /// The packs that hold a chunk, by the start of its id.
+    pub(crate) fn places(&self, id: [u8; 16]) -> impl Iterator<Item = &PackInfo> {
+        self.slots(id).filter_map(|slot| self.packs.get(slot.pack as usize))
+    }
+
+    /// What the index says about one pack. Reads the whole index: for damaged packs only.
+    pub(crate) fn pack_slots(&self, name: &PackName) -> Option<(PackInfo, Vec<Slot>)> {
+        let number = *self.by_name.get(name)?;
+        let info = self.packs.get(number as usize)?.clone();
+        let slots = self.runs.iter().flatten().filter(|slot| slot.pack == number);
+        Some((info, slots.copied().collect()))
+    }
+
+    pub(crate) fn chunk_count(&self) -> u64 {
+        self.runs.iter().map(|run| run.len() as u64).sum()
+    }
+
+    fn slots(&self, id: [u8; 16]) -> impl Iterator<Item = &Slot> {
+        self.runs.iter().flat_map(move |run| {
+            let start = run.partition_point(|slot| slot.id < id);
+            run.iter().skip(start).take_while(move |slot| slot.id == id)
+        })
+    }
+}
+
+fn merge(old: Vec<Slot>, new: Vec<Slot>) -> Vec<Slot> {
+    let mut merged = Vec::with_capacity(old.len() + new.len());
+    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+    while let (Some(a), Some(b)) = (old.peek(), new.peek()) {
+        let next = if a <= b { old.next() } else { new.next() };
+        merged.extend(next);
+    }
+    merged.extend(old);
+    merged.extend(new);
+    merged
+}

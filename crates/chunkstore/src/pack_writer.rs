@@ -1,1 +1,162 @@
-//! pack_writer
+//! Filling a pack.
+
+use bytes::Bytes;
+
+use crate::chunk_id::ChunkId;
+use crate::chunks::ChunkKind;
+use crate::env::Environment;
+use crate::error::{Error, Result};
+use crate::frame::Codec;
+use crate::layout::PackName;
+use crate::objects::Sealer;
+use crate::pack::{
+    self, Blob, PackEntry, PackHeader, TRAILER_LEN, header_aad, padding_aad, verify_pack,
+};
+use crate::seal::{Cipher, PREAMBLE_LEN, Preamble, SealedBuffer, TAG_LEN};
+
+/// A pack that still takes blobs.
+pub(crate) struct PackWriter {
+    preamble: Preamble,
+    cipher: Cipher,
+    buffer: SealedBuffer,
+    entries: Vec<PackEntry>,
+}
+
+/// The place of a blob in its pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlobPlace {
+    pub(crate) kind: ChunkKind,
+    pub(crate) offset: u32,
+    pub(crate) sealed_len: u32,
+}
+
+/// A pack ready for upload.
+pub(crate) struct FinishedPack {
+    pub(crate) name: PackName,
+    pub(crate) bytes: Bytes,
+    pub(crate) preamble: Preamble,
+    pub(crate) header: PackHeader,
+    pub(crate) header_len: u32,
+}
+
+impl PackWriter {
+    pub(crate) fn new(kind: ChunkKind, sealer: &Sealer, env: &Environment) -> Self {
+        let preamble = sealer.preamble(pack::pack_kind(kind), env);
+        Self {
+            cipher: pack::blob_cipher(&sealer.keyring, &preamble),
+            buffer: SealedBuffer::new(&preamble.encode()),
+            preamble,
+            entries: Vec::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.bytes().len()
+    }
+
+    /// Seals a framed chunk.
+    pub(crate) fn append(
+        &mut self,
+        (id, kind): (ChunkId, ChunkKind),
+        frame: &[u8],
+        plain_len: usize,
+    ) -> Result<BlobPlace> {
+        let too_long = |_| Error::internal("a pack is longer than its offsets can say");
+        let sealed_len = frame.len() + TAG_LEN;
+        let aad = pack::blob_aad(&id.short(), kind, sealed_len);
+        let position = self.buffer.append(&self.cipher, &aad, frame)?;
+        let entry = PackEntry {
+            id,
+            kind,
+            offset: u32::try_from(position).map_err(too_long)?,
+            sealed_len: u32::try_from(sealed_len).map_err(too_long)?,
+            plain_len: u32::try_from(plain_len).map_err(too_long)?,
+            origin: 0,
+            position: position as u64,
+        };
+        self.entries.push(entry);
+        Ok(BlobPlace {
+            kind,
+            offset: entry.offset,
+            sealed_len: entry.sealed_len,
+        })
+    }
+
+    /// Reads back a blob that this pack holds.
+    pub(crate) fn read(
+        &self,
+        id: &ChunkId,
+        place: BlobPlace,
+        (codec, sealer): (&Codec, &Sealer),
+    ) -> Result<Vec<u8>> {
+        read_blob((self.buffer.bytes(), &self.cipher), id, place, (codec, sealer))
+    }
+
+    /// Pads, seals the header, and decodes and compares the whole before it may be uploaded.
+    ///
+    /// Heavy work (a few tens of milliseconds for 16 MiB): call it off the async threads.
+    pub(crate) fn finish(mut self, sealer: &Sealer, codec: &Codec) -> Result<FinishedPack> {
+        let too_long = |_| Error::internal("a pack is longer than its offsets can say");
+        let header_plain = PackHeader::plain_len(self.entries.len(), 0);
+        let tail = header_plain + TAG_LEN + TRAILER_LEN;
+        let least = self.len() + 1 + TAG_LEN + tail;
+        let padding_len = usize::try_from(pack::padme(least as u64)).map_err(too_long)?
+            - self.len()
+            - tail
+            - TAG_LEN;
+        let sealed_padding = padding_len + TAG_LEN;
+        let padding = vec![0; padding_len];
+        let at = self.buffer.append(&self.cipher, &padding_aad(sealed_padding), &padding)?;
+        let header = PackHeader {
+            origins: Vec::new(),
+            entries: self.entries,
+            padding: (
+                u32::try_from(at).map_err(too_long)?,
+                u32::try_from(sealed_padding).map_err(too_long)?,
+            ),
+        };
+        let header_len = u32::try_from(header_plain + TAG_LEN).map_err(too_long)?;
+        let offset = self.buffer.bytes().len() as u64;
+        let aad = header_aad(&self.preamble.encode(), offset, header_len);
+        let cipher = pack::header_cipher(&sealer.keyring, &self.preamble);
+        self.buffer.append(&cipher, &aad, &header.encode()?)?;
+        let mut bytes = self.buffer.into_bytes();
+        bytes.extend_from_slice(&header_len.to_le_bytes());
+        let name = pack::pack_name(&bytes);
+        let (read_back, bad) = verify_pack(&name, &bytes, sealer, codec)?;
+        if read_back != header || !bad.is_empty() {
+            return Err(Error::internal(
+                "a pack does not read back as it was written; the processor or memory may be faulty",
+            ));
+        }
+        Ok(FinishedPack {
+            name,
+            bytes: bytes.into(),
+            preamble: self.preamble,
+            header,
+            header_len,
+        })
+    }
+}
+
+/// Opens a blob of a pack in memory that was sealed there.
+fn read_blob(
+    (bytes, cipher): (&[u8], &Cipher),
+    id: &ChunkId,
+    place: BlobPlace,
+    (codec, sealer): (&Codec, &Sealer),
+) -> Result<Vec<u8>> {
+    debug_assert!(place.offset as usize >= PREAMBLE_LEN);
+    let start = place.offset as usize;
+    let sealed = bytes
+        .get(start..start + place.sealed_len as usize)
+        .ok_or_else(|| Error::internal("a blob lies outside its pack"))?;
+    Blob {
+        short_id: id.short(),
+        kind: place.kind,
+        position: u64::from(place.offset),
+        sealed,
+    }
+    .open("an open pack", cipher, (codec, &sealer.keyring))
+    .map(|(_, plain)| plain)
+}

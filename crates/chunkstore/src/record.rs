@@ -104,6 +104,11 @@ impl<'a> RecordReader<'a> {
         Ok(count)
     }
 
+    /// Everything that is left.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
     pub(crate) fn end(self) -> Result<()> {
         if self.rest.is_empty() {
             Ok(())

@@ -1,23 +1,31 @@
 //! The repository as its users hold it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
-use crate::check::{CheckOptions, CheckProgress, CheckReport, Problem};
+use crate::catalogue::{self, Catalogue};
+use crate::check::{self, CheckOptions, CheckProgress, CheckReport, Problem};
+use crate::chunk_cache::ChunkCache;
 use crate::chunk_id::{ChunkId, parse_hex, write_hex};
 use crate::chunks::{ChunkSource, ContentKeys};
-use crate::config::{CreateOptions, RepositoryId, Writers};
+use crate::config::{Config, CreateOptions, MAX_CONFIG_BYTES, RepositoryId, Writers};
 use crate::env::Environment;
-use crate::error::{Error, Result};
-use crate::keyring::Passphrase;
-use crate::layout::SessionId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::Codec;
+use crate::keyring::{Key, Keyring, Passphrase};
+use crate::layout::{self, PackName, REPOSITORY, SessionId};
+use crate::objects::{Created, Objects, Sealer};
+use crate::seal::ObjectKind;
 use crate::session::{Session, SessionOptions};
+use crate::store::Store;
 use crate::tree::TreeRoot;
+use crate::{admin, dictionary, key_slot};
 
 /// Names a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,12 +105,26 @@ pub struct RepositoryStats {
     pub chunks: u64,
 }
 
+/// The epoch whose keys seal new objects.
+const FIRST_EPOCH: u32 = 1;
+
 /// An open repository; clones share everything.
 #[derive(Clone)]
-pub struct Repository {}
+pub struct Repository {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    store: Store,
+    catalogue: RwLock<Catalogue>,
+    cache: Mutex<ChunkCache>,
+    /// One refresh at a time: two would read the same objects.
+    refreshing: tokio::sync::Mutex<()>,
+}
 
 impl Repository {
-    /// Creates a repository at an empty destination.
+    /// Creates a repository at a destination that holds none.
     ///
     /// First the destination proves itself: of sixteen concurrent creates of one name exactly one
     /// may win, and its body must stay. Where that fails the repository is limited to one writer,
@@ -120,7 +142,32 @@ impl Repository {
         options: &CreateOptions,
         env: Environment,
     ) -> Result<Self> {
-        todo!()
+        options.argon2.validate()?;
+        if passphrase.as_bytes().is_empty() {
+            return Err(Error::invalid("the passphrase is empty"));
+        }
+        let objects = Objects::new(Arc::clone(&destination), Writers::Many);
+        refuse_existing(&objects).await?;
+        let writers = objects.probe(&env).await?;
+        let objects = Objects::new(destination, writers);
+        let id = RepositoryId(env.ulid());
+        let config = Config::new(id, options.suite, writers, env.now());
+        let config_bytes = config.encode();
+        let master = Key::from_bytes(env.random_array());
+        let slot = key_slot::seal(
+            (id, options.suite),
+            &master,
+            (passphrase, options.argon2),
+            &config_bytes,
+            &env,
+        )
+        .await?;
+        // The slot first: a repository that nobody can open must never exist, not even briefly.
+        objects.create_own(&layout::key_slot_name(&slot), slot).await?;
+        match objects.create(REPOSITORY, config_bytes.into()).await? {
+            Created::New => Self::assemble(objects, config, master, env),
+            Created::Existed => Err(already_exists()),
+        }
     }
 
     /// Opens a repository and reads its catalogue: all committed sessions and their index.
@@ -136,32 +183,74 @@ impl Repository {
         passphrase: &Passphrase,
         env: Environment,
     ) -> Result<Self> {
-        todo!()
+        let objects = Objects::new(Arc::clone(&destination), Writers::Many);
+        let config_bytes = match objects.get(REPOSITORY, MAX_CONFIG_BYTES).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!("there is no repository at the destination ({REPOSITORY} is missing)"),
+                )
+                .with_source(error));
+            }
+            Err(error) => return Err(error),
+        };
+        let config = Config::decode(&config_bytes)?;
+        let objects = Objects::new(destination, config.writers());
+        let master = key_slot::unlock(&objects, config.id()?, passphrase, &config_bytes).await?;
+        let repository = Self::assemble(objects, config, master, env)?;
+        repository.refresh().await?;
+        Ok(repository)
+    }
+
+    fn assemble(objects: Objects, config: Config, master: Key, env: Environment) -> Result<Self> {
+        let id = config.id()?;
+        let sealer = Sealer {
+            repository: id,
+            suite: config.suite(),
+            epoch: FIRST_EPOCH,
+            keyring: Keyring::new(id, master),
+        };
+        let store = Store {
+            objects,
+            sealer,
+            codec: Codec::default(),
+            env,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                store,
+                catalogue: RwLock::default(),
+                cache: Mutex::default(),
+                refreshing: tokio::sync::Mutex::default(),
+            }),
+        })
     }
 
     /// The repository's id.
     pub fn id(&self) -> RepositoryId {
-        todo!()
+        self.store().sealer.repository
     }
 
     /// How many writers the destination allows at the same time.
     pub fn writers(&self) -> Writers {
-        todo!()
+        self.inner.config.writers()
     }
 
     /// The committed sessions known so far, oldest first.
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        todo!()
+        self.catalogue().sessions()
     }
 
     /// The snapshots known so far without the forgotten ones, sorted by time, then id.
     pub fn snapshots(&self) -> Vec<SnapshotInfo> {
-        todo!()
+        self.catalogue().snapshots()
     }
 
     /// Damage met so far while reading the catalogue.
     pub fn problems(&self) -> Vec<Problem> {
-        todo!()
+        self.catalogue().problems()
     }
 
     /// Reads what other writers have committed, and what was forgotten, since the last time.
@@ -169,82 +258,187 @@ impl Repository {
     /// # Errors
     /// From the destination; damage goes to [`Repository::problems`].
     pub async fn refresh(&self) -> Result<()> {
-        todo!()
+        let _one = self.inner.refreshing.lock().await;
+        let problems = dictionary::load(self.store()).await?;
+        self.catalogue_mut().add_problems(problems);
+        catalogue::refresh(self.store(), &self.inner.catalogue).await
     }
 
     /// Whether a committed chunk is known.
     pub fn has_chunk(&self, id: &ChunkId) -> bool {
-        todo!()
+        self.catalogue().index.contains(id, &HashSet::new())
     }
 
     /// How much the repository holds.
     pub fn stats(&self) -> RepositoryStats {
-        todo!()
+        let catalogue = self.catalogue();
+        let packs = catalogue.index.packs();
+        RepositoryStats {
+            stored_bytes: packs.iter().map(|pack| u64::from(pack.len)).sum(),
+            packs: packs.len() as u64,
+            chunks: catalogue.index.chunk_count(),
+        }
     }
 
     /// Opens a session: creates its `.open` object and only then reads what is condemned.
     ///
     /// # Errors
-    /// From the destination.
+    /// `Invalid` for options out of range, otherwise from the destination.
     ///
     /// # Cancellation
     /// May leave an open session behind, which the custodian ends.
     pub async fn session(&self, options: SessionOptions) -> Result<Session> {
-        todo!()
+        Session::open(self.clone(), options).await
     }
 
     /// Marks snapshots as forgotten; their bytes stay until a collection.
     ///
     /// # Errors
-    /// `NotFound` when one is unknown (then none is forgotten).
+    /// `NotFound` when one is unknown (then none is forgotten), otherwise from the destination.
     pub async fn forget(&self, snapshots: &[SnapshotId]) -> Result<()> {
-        todo!()
+        let known: HashSet<_> = self.snapshots().into_iter().map(|s| s.id).collect();
+        if let Some(unknown) = snapshots.iter().find(|id| !known.contains(id)) {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("there is no snapshot {unknown}"),
+            ));
+        }
+        if snapshots.is_empty() {
+            return Ok(());
+        }
+        let name = layout::forget_name(self.store().env.ulid());
+        let record = admin::encode_forgotten(snapshots)?;
+        self.store().write_sealed(&name, ObjectKind::Forget, &record).await?;
+        self.catalogue_mut().forget(name, snapshots.to_vec());
+        Ok(())
     }
 
     /// Rebuilds the index in memory from the headers of all packs that committed sessions name.
     ///
-    /// Returns what could not be read.
+    /// Returns what could not be read. [`Repository::open`] does this by itself for index objects
+    /// that are missing or damaged.
     ///
     /// # Errors
     /// From the destination.
     pub async fn rebuild_index(&self) -> Result<Vec<Problem>> {
-        todo!()
+        let packs: Vec<(PackName, u64)> = {
+            let catalogue = self.catalogue();
+            catalogue.commits().flat_map(|commit| commit.packs.iter().copied()).collect()
+        };
+        let (segments, problems) = catalogue::read_headers(self.store(), packs).await?;
+        self.catalogue_mut().replace_index(segments);
+        Ok(problems)
     }
 
-    /// Adds a compression dictionary for small chunks (see `docs/format.md`); later sessions use it.
+    /// Adds a compression dictionary for chunks of up to 256 KiB; sessions use the newest.
+    ///
+    /// It is stored twice and never deleted, since chunks compressed with it need it.
     ///
     /// # Errors
-    /// `Invalid` for an empty or oversized dictionary.
+    /// `Invalid` unless it has 8 bytes to 1 MiB, otherwise from the destination.
     pub async fn add_dictionary(&self, dictionary: &[u8]) -> Result<()> {
-        todo!()
+        dictionary::add(self.store(), dictionary).await
     }
 
     /// Examines stored objects and reports all damage; changes nothing.
     ///
     /// # Errors
-    /// Only when continuing is pointless (the destination cannot be listed).
+    /// Only when continuing is pointless: the destination cannot be listed or reached.
     pub async fn check(
         &self,
         options: &CheckOptions,
         on_progress: &(dyn Fn(CheckProgress) + Send + Sync),
     ) -> Result<CheckReport> {
-        todo!()
+        self.refresh().await?;
+        check::run(self, options, on_progress).await
     }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    pub(crate) fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
+        self.inner.catalogue.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn catalogue_mut(&self) -> RwLockWriteGuard<'_, Catalogue> {
+        self.inner.catalogue.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A chunk read recently.
+    pub(crate) fn cached(&self, id: &ChunkId) -> Option<Bytes> {
+        let mut cache = self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(id)
+    }
+
+    pub(crate) fn remember(&self, id: &ChunkId, bytes: &Bytes) {
+        let mut cache = self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.insert(*id, bytes.clone());
+    }
+
+    /// Tries every known place of a chunk; the last failure is reported when all fail.
+    async fn read_chunk(&self, id: &ChunkId) -> Result<Bytes> {
+        let places = self.catalogue().index.find(id);
+        let mut failure = None;
+        for (pack, slot) in places {
+            match self.store().read_chunk(id, &pack, &slot).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) if admin::is_damage(error.kind()) => failure = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        match failure {
+            // The index says it is there: a missing pack is damage, not a wrong id.
+            Some(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Error::new(ErrorKind::Corrupt, error.to_string()).with_source(error))
+            }
+            Some(error) => Err(error),
+            None => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("chunk {id} is not in the repository"),
+            )),
+        }
+    }
+}
+
+async fn refuse_existing(objects: &Objects) -> Result<()> {
+    match objects.get(REPOSITORY, MAX_CONFIG_BYTES).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() != ErrorKind::Corrupt => Err(error),
+        // Anything of that name, readable or not, is somebody's.
+        _ => Err(already_exists()),
+    }
+}
+
+fn already_exists() -> Error {
+    Error::new(
+        ErrorKind::AlreadyExists,
+        format!("a repository already exists at the destination ({REPOSITORY} is there)"),
+    )
 }
 
 impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Repository").finish_non_exhaustive()
+        f.debug_struct("Repository").field("id", &self.id()).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl ChunkSource for Repository {
     async fn get_chunk(&self, id: &ChunkId) -> Result<Bytes> {
-        todo!()
+        if let Some(bytes) = self.cached(id) {
+            return Ok(bytes);
+        }
+        let bytes = self.read_chunk(id).await?;
+        self.remember(id, &bytes);
+        Ok(bytes)
     }
 
     fn content_keys(&self) -> &ContentKeys {
-        todo!()
+        self.store().keyring().content_keys()
     }
 }

@@ -1,14 +1,43 @@
 //! One writer's batch.
 
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::chunk_id::ChunkId;
-use crate::chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys};
-use crate::error::Result;
-use crate::layout::SessionId;
-use crate::repository::SnapshotId;
+use crate::chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::{self, PackName, SessionId};
+use crate::objects::Created;
+use crate::pack_index::{IndexSegment, Slot};
+use crate::pack_writer::{BlobPlace, PackWriter};
+use crate::repository::{Repository, SnapshotId, SnapshotInfo};
+use crate::seal::ObjectKind;
+use crate::session_record::{CommitRecord, EndRecord, OpenRecord};
+use crate::store::Store;
 use crate::tree::TreeRoot;
+use crate::uploads::{PackNumber, Uploads};
+use crate::admin;
+
+/// Longest name a writer gives itself, in bytes.
+const MAX_WRITER_BYTES: usize = 256;
+/// Longest name of what a snapshot is a state of, in bytes.
+const MAX_NAME_BYTES: usize = 1024;
+/// Longest metadata of a snapshot, in bytes.
+const MAX_SNAPSHOT_VALUE_BYTES: usize = 16 << 20;
+/// Sizes at which packs may be closed, in bytes.
+const PACK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=64 << 20;
+/// zstd's levels that fit in the memory budget.
+const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=19;
+/// Data chunks are spread at random over two open packs, so that the order and the lengths of the
+/// pieces of one item cannot be read off a pack; tree nodes fill a third.
+const DATA_LANES: usize = 2;
+const META_LANE: usize = DATA_LANES;
+/// Random bytes drawn at a time for choosing lanes.
+const RANDOM_POOL: usize = 64;
 
 /// How a session writes.
 #[derive(Clone, Debug)]
@@ -20,7 +49,7 @@ pub struct SessionOptions {
     /// Bytes at which a data pack is closed, 64 KiB to 64 MiB. Default 16 MiB. Two are open at a
     /// time and two more may be on their way.
     pub data_pack_bytes: usize,
-    /// Bytes at which a pack of tree nodes and lists is closed. Default 8 MiB.
+    /// Bytes at which a pack of tree nodes and lists is closed, same range. Default 8 MiB.
     pub meta_pack_bytes: usize,
 }
 
@@ -82,65 +111,446 @@ pub struct Committed {
 ///
 /// Dropped without [`commit`](Session::commit) it leaves nothing visible: its packs are garbage
 /// that a custodian collects.
-#[derive(Clone, Debug)]
-pub struct Session {}
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: SessionId,
+    nonce: [u8; 16],
+    options: SessionOptions,
+    repository: Repository,
+    /// Packs that a custodian wants to delete: what lies only in them is stored again.
+    absent: HashSet<PackName>,
+    /// Read while a chunk is being added, written to see a state between chunks.
+    gate: RwLock<()>,
+    lanes: [Mutex<Option<Lane>>; DATA_LANES + 1],
+    state: Mutex<State>,
+    uploads: Uploads,
+    /// Held while the outcome is written.
+    outcome: tokio::sync::Mutex<Outcome>,
+}
+
+/// A pack being filled.
+struct Lane {
+    number: PackNumber,
+    pack: PackWriter,
+}
+
+#[derive(Default)]
+struct State {
+    /// Chunks of this session by the start of their id.
+    chunks: HashMap<[u8; 16], Placed>,
+    snapshots: Vec<SnapshotInfo>,
+    next_pack: PackNumber,
+    random: Vec<u8>,
+    stats: SessionStats,
+}
+
+#[derive(Clone, Copy)]
+enum Placed {
+    /// Another caller is compressing it right now.
+    Coming,
+    In(PackNumber, BlobPlace),
+}
+
+#[derive(Clone)]
+enum Outcome {
+    Open,
+    Committed(Committed),
+    Ended,
+}
 
 impl Session {
+    pub(crate) async fn open(repository: Repository, options: SessionOptions) -> Result<Self> {
+        options.validate()?;
+        let store = repository.store();
+        let id = SessionId(store.env.ulid());
+        let record = OpenRecord {
+            nonce: store.env.random_array(),
+            time_unix_ms: store.env.now(),
+            writer: options.writer.clone(),
+        };
+        let name = id.open_name();
+        store.write_sealed(&name, ObjectKind::SessionOpen, &record.encode()?).await?;
+        // Only now: a custodian that condemns a pack after this sees the session and waits for
+        // it; one that condemned before is seen here. The other order loses data.
+        let absent = admin::absent_packs(store).await?;
+        repository.refresh().await?;
+        let uploads = Uploads::new(repository.clone());
+        let inner = Inner {
+            id,
+            nonce: record.nonce,
+            options,
+            absent,
+            gate: RwLock::default(),
+            lanes: Default::default(),
+            state: Mutex::default(),
+            uploads,
+            outcome: tokio::sync::Mutex::new(Outcome::Open),
+            repository,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
     /// The session's id.
     pub fn id(&self) -> SessionId {
-        todo!()
+        self.inner.id
+    }
+
+    /// The repository it writes to.
+    pub fn repository(&self) -> &Repository {
+        &self.inner.repository
     }
 
     /// Adds a snapshot that becomes visible with the commit.
     ///
     /// # Errors
-    /// `Invalid` when the name or value is too long, or the session was ended.
+    /// `Invalid` when the name or value is too long.
     pub fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<SnapshotId> {
-        todo!()
+        if snapshot.name.len() > MAX_NAME_BYTES {
+            return Err(Error::invalid("a snapshot's name has at most 1 KiB"));
+        }
+        if snapshot.value.len() > MAX_SNAPSHOT_VALUE_BYTES {
+            return Err(Error::invalid("a snapshot's metadata has at most 16 MiB"));
+        }
+        let id = SnapshotId(self.store().env.random_array());
+        self.inner.state().snapshots.push(SnapshotInfo {
+            id,
+            name: snapshot.name,
+            time_unix_ms: snapshot.time_unix_ms,
+            partial: snapshot.partial,
+            root: snapshot.root,
+            value: snapshot.value,
+            session: self.inner.id,
+        });
+        Ok(id)
     }
 
     /// What was done so far.
     pub fn stats(&self) -> SessionStats {
-        todo!()
+        let (packs, stored_bytes) = self.inner.uploads.totals();
+        SessionStats {
+            packs,
+            stored_bytes,
+            ..self.inner.state().stats
+        }
     }
 
     /// Uploads all open packs and waits until they are durable.
     ///
     /// # Errors
     /// The first failed upload's; the session cannot be committed any more.
+    ///
+    /// # Cancellation
+    /// Uploads go on with the next call on the session.
     pub async fn flush(&self) -> Result<()> {
-        todo!()
+        self.inner.close_lanes();
+        self.inner.uploads.drain().await
     }
 
     /// Makes everything durable, then visible: packs, index, `.end`.
     ///
+    /// Calls after a successful commit return the same outcome.
+    ///
     /// # Errors
     /// `Conflict` when a custodian ended the session: nothing became visible, write it again in a
-    /// new session. Otherwise the first failed upload's.
+    /// new session. Otherwise the first failed upload's; after a failure of the index or of `.end`
+    /// it may be called again.
     ///
     /// # Cancellation
     /// Dropped before `.end` was sent, nothing is visible; afterwards it may be.
     pub async fn commit(&self) -> Result<Committed> {
-        todo!()
+        let mut outcome = self.inner.outcome.lock().await;
+        match &*outcome {
+            Outcome::Committed(committed) => return Ok(committed.clone()),
+            Outcome::Ended => return Err(self.inner.ended()),
+            Outcome::Open => {}
+        }
+        self.flush().await?;
+        let segments = IndexSegment::join(self.inner.uploads.segments());
+        let record = self.inner.write_index(&segments).await?;
+        let name = self.inner.id.end_name();
+        let end = EndRecord::Committed(record);
+        let sealed = self.store().seal(&name, ObjectKind::SessionEnd, &end.encode()?)?;
+        let created = self.store().objects.create(&name, sealed).await?;
+        let record = match (created, end) {
+            (Created::New, EndRecord::Committed(record)) => record,
+            // Our own earlier attempt, whose answer was lost, or a custodian's decision.
+            _ => match self.inner.read_end().await? {
+                EndRecord::Committed(record) if record.nonce == self.inner.nonce => record,
+                _ => {
+                    *outcome = Outcome::Ended;
+                    return Err(self.inner.ended());
+                }
+            },
+        };
+        let committed = Committed {
+            session: self.inner.id,
+            snapshots: record.snapshots.iter().map(|snapshot| snapshot.id).collect(),
+            stats: self.stats(),
+        };
+        self.inner.repository.catalogue_mut().add(self.inner.id, record, segments);
+        self.inner.uploads.fail(&Error::invalid(format!("session {} is committed", self.inner.id)));
+        *outcome = Outcome::Committed(committed.clone());
+        Ok(committed)
     }
 
     /// Ends the session without making anything visible, so that no custodian waits for it.
     ///
     /// # Errors
-    /// From the destination.
+    /// `Invalid` after a commit, otherwise from the destination.
     pub async fn abandon(&self) -> Result<()> {
-        todo!()
+        let mut outcome = self.inner.outcome.lock().await;
+        match &*outcome {
+            Outcome::Committed(_) => return Err(Error::invalid("the session is committed")),
+            Outcome::Ended => return Ok(()),
+            Outcome::Open => {}
+        }
+        let store = self.store();
+        let end = EndRecord::Ended {
+            nonce: self.inner.nonce,
+            time_unix_ms: store.env.now(),
+        };
+        let name = self.inner.id.end_name();
+        let sealed = store.seal(&name, ObjectKind::SessionEnd, &end.encode()?)?;
+        // Refused: a custodian was faster, or a commit whose answer was lost.
+        if store.objects.create(&name, sealed).await? == Created::Existed
+            && let EndRecord::Committed(_) = self.inner.read_end().await?
+        {
+            return Err(Error::invalid("the session is committed"));
+        }
+        *outcome = Outcome::Ended;
+        self.inner.uploads.fail(&self.inner.ended());
+        Ok(())
+    }
+
+    fn store(&self) -> &Store {
+        self.inner.repository.store()
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> Error {
+        Error::new(
+            ErrorKind::Conflict,
+            format!("session {} was ended without a commit", self.id),
+        )
+    }
+
+    async fn read_end(&self) -> Result<EndRecord> {
+        let name = self.id.end_name();
+        let record = self.repository.store().read_sealed(&name, ObjectKind::SessionEnd).await?;
+        EndRecord::decode(&name, &record, self.id)
+    }
+
+    /// The whole of adding a chunk that needs no waiting: it cannot be dropped halfway.
+    fn put(&self, kind: ChunkKind, plain: &[u8]) -> Result<ChunkId> {
+        if plain.len() > MAX_CHUNK_BYTES {
+            return Err(Error::invalid("a chunk has at most 1 MiB"));
+        }
+        let store = self.repository.store();
+        let id = store.chunk_id(plain);
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.repository.catalogue().index.contains(&id, &self.absent);
+        let Some(lane) = self.reserve(&id, (kind, plain.len()), known) else {
+            return Ok(id);
+        };
+        let stored = store
+            .codec
+            .encode(plain, self.options.zstd_level)
+            .and_then(|frame| self.append(lane, (id, kind), &frame, plain.len()));
+        if let Err(error) = stored {
+            // Another caller may have been told that this chunk is there.
+            self.uploads.fail(&error);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Decides who stores a chunk: the lane to put it into, or `None` if it is there or coming.
+    fn reserve(&self, id: &ChunkId, (kind, len): (ChunkKind, usize), known: bool) -> Option<usize> {
+        let mut state = self.state();
+        if known || state.chunks.contains_key(&id.short()) {
+            state.stats.chunks_deduplicated += 1;
+            state.stats.deduplicated_bytes += len as u64;
+            return None;
+        }
+        state.chunks.insert(id.short(), Placed::Coming);
+        state.stats.chunks_new += 1;
+        state.stats.plain_bytes += len as u64;
+        if kind == ChunkKind::Meta {
+            return Some(META_LANE);
+        }
+        if state.random.is_empty() {
+            let pool = self.repository.store().env.random_array::<RANDOM_POOL>();
+            state.random.extend_from_slice(&pool);
+        }
+        Some(usize::from(state.random.pop().unwrap_or(0)) % DATA_LANES)
+    }
+
+    fn append(
+        &self,
+        lane: usize,
+        (id, kind): (ChunkId, ChunkKind),
+        frame: &[u8],
+        plain_len: usize,
+    ) -> Result<()> {
+        let mut open = self.lane(lane);
+        let filling = open.get_or_insert_with(|| self.start_pack(kind));
+        let number = filling.number;
+        let place = filling.pack.append((id, kind), frame, plain_len)?;
+        let limit = match kind {
+            ChunkKind::Data => self.options.data_pack_bytes,
+            ChunkKind::Meta => self.options.meta_pack_bytes,
+        };
+        self.state().chunks.insert(id.short(), Placed::In(number, place));
+        if filling.pack.len() >= limit
+            && let Some(full) = open.take()
+        {
+            self.uploads.push(full.number, full.pack);
+        }
+        Ok(())
+    }
+
+    fn lane(&self, lane: usize) -> MutexGuard<'_, Option<Lane>> {
+        self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_pack(&self, kind: ChunkKind) -> Lane {
+        let store = self.repository.store();
+        let mut state = self.state();
+        let number = state.next_pack;
+        state.next_pack += 1;
+        Lane {
+            number,
+            pack: PackWriter::new(kind, &store.sealer, &store.env),
+        }
+    }
+
+    /// Hands all open packs over for upload.
+    fn close_lanes(&self) {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        for lane in 0..self.lanes.len() {
+            if let Some(open) = self.lane(lane).take() {
+                self.uploads.push(open.number, open.pack);
+            }
+        }
+    }
+
+    /// Uploads the index segments and puts together what `.end` will say.
+    async fn write_index(&self, segments: &[IndexSegment]) -> Result<CommitRecord> {
+        let store = self.repository.store();
+        let mut record = CommitRecord {
+            nonce: self.nonce,
+            time_unix_ms: store.env.now(),
+            writer: self.options.writer.clone(),
+            index: Vec::with_capacity(segments.len()),
+            packs: Vec::new(),
+            snapshots: self.state().snapshots.clone(),
+        };
+        for segment in segments {
+            let id = store.env.ulid();
+            let name = layout::index_name(id);
+            store.write_sealed(&name, ObjectKind::Index, &segment.encode()?).await?;
+            record.index.push(id.to_bytes());
+            let packs = segment.packs.iter().map(|pack| (pack.name, u64::from(pack.len)));
+            record.packs.extend(packs);
+        }
+        Ok(record)
+    }
+
+    fn placed(&self, id: &ChunkId) -> Option<Placed> {
+        let placed = self.state().chunks.get(&id.short()).copied();
+        if let Some(Placed::Coming) = placed {
+            // Wait for the callers that are compressing; the next look finds its place.
+            drop(self.gate.write().unwrap_or_else(PoisonError::into_inner));
+            return self.state().chunks.get(&id.short()).copied();
+        }
+        placed
+    }
+
+    /// Reads a chunk from a pack that is still being filled.
+    fn read_open(
+        &self,
+        id: &ChunkId,
+        number: PackNumber,
+        place: BlobPlace,
+    ) -> Option<Result<Bytes>> {
+        let store = self.repository.store();
+        for lane in 0..self.lanes.len() {
+            let open = self.lane(lane);
+            if let Some(open) = open.as_ref().filter(|open| open.number == number) {
+                let read = open.pack.read(id, place, (&store.codec, &store.sealer));
+                return Some(read.map(Bytes::from));
+            }
+        }
+        None
+    }
+
+    /// Reads a chunk of this session that no commit has made visible yet.
+    async fn read_own(&self, id: &ChunkId) -> Result<Option<Bytes>> {
+        let Some(Placed::In(number, place)) = self.placed(id) else {
+            return Ok(None);
+        };
+        if let Some(read) = self.read_open(id, number, place) {
+            return read.map(Some);
+        }
+        if self.uploads.uploaded(number).is_none() {
+            self.uploads.drain().await?;
+        }
+        let pack = self.uploads.uploaded(number).ok_or_else(|| {
+            Error::internal("a pack of the session is neither open nor uploaded")
+        })?;
+        let slot = Slot::at(id, place);
+        let bytes = self.repository.store().read_chunk(id, &pack, &slot).await?;
+        self.repository.remember(id, &bytes);
+        Ok(Some(bytes))
+    }
+}
+
+impl SessionOptions {
+    fn validate(&self) -> Result<()> {
+        if self.writer.len() > MAX_WRITER_BYTES {
+            return Err(Error::invalid("a writer's name has at most 256 bytes"));
+        }
+        if !ZSTD_LEVELS.contains(&self.zstd_level) {
+            return Err(Error::invalid("the zstd level is 1 to 19"));
+        }
+        if !PACK_BYTES.contains(&self.data_pack_bytes) || !PACK_BYTES.contains(&self.meta_pack_bytes)
+        {
+            return Err(Error::invalid("packs are closed at 64 KiB to 64 MiB"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.inner.id).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl ChunkSink for Session {
+    /// Waits only when packs fill faster than the destination takes them.
     async fn put_chunk(&self, kind: ChunkKind, plain: Bytes) -> Result<ChunkId> {
-        todo!()
+        // Before adding more: what waits for a place is memory.
+        self.inner.uploads.advance().await?;
+        let id = self.inner.put(kind, &plain)?;
+        self.inner.uploads.advance().await?;
+        Ok(id)
     }
 
     fn content_keys(&self) -> &ContentKeys {
-        todo!()
+        self.store().keyring().content_keys()
     }
 }
 
@@ -148,10 +558,16 @@ impl ChunkSink for Session {
 impl ChunkSource for Session {
     /// Also finds chunks that this session has put and not yet committed.
     async fn get_chunk(&self, id: &ChunkId) -> Result<Bytes> {
-        todo!()
+        if let Some(bytes) = self.inner.repository.cached(id) {
+            return Ok(bytes);
+        }
+        match self.inner.read_own(id).await? {
+            Some(bytes) => Ok(bytes),
+            None => self.inner.repository.get_chunk(id).await,
+        }
     }
 
     fn content_keys(&self) -> &ContentKeys {
-        todo!()
+        self.store().keyring().content_keys()
     }
 }

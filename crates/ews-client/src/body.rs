@@ -45,6 +45,8 @@ pub(crate) fn watched(
             }
         }
     })
+    // The XML reader asks again after the end.
+    .fuse()
     .boxed()
 }
 

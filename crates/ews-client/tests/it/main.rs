@@ -1,0 +1,20 @@
+//! The crate's integration tests.
+
+/// Export streams: events, truncation, cuts, byte-wise arrival.
+mod export;
+/// The HTTP transport against a small TCP server.
+mod http;
+/// What servers do to the schema in the wild.
+mod leniency;
+/// Random and damaged answers never panic.
+mod mutation;
+/// Which failures are repeated, and what a server's versions do.
+mod repeats;
+/// Every request validates against the official schema.
+mod requests;
+/// Answers of real servers and of the documentation.
+mod samples;
+/// Shared tools.
+mod support;
+/// Uploads: declared length, constant pieces.
+mod upload;

@@ -9,7 +9,7 @@ use crate::model::time;
 use crate::model::{
     DistinguishedPropertySet, EmailAddress, ExtendedKey, ExtendedPath, ExtendedProperty, Folder,
     FolderId, FolderKind, Importance, Item, ItemError, ItemId, ItemKind, MapiType, Outcome,
-    PropertySet, PropertyValue,
+    PropertySet, PropertyValue, SyncState,
 };
 use crate::response_code::ResponseCode;
 use crate::xml::Node;
@@ -131,6 +131,26 @@ pub(crate) fn single(response: Node<'_>) -> Result<Node<'_>> {
     let message = messages(response).into_iter().next();
     let message = message.ok_or_else(|| Error::protocol("the answer holds no response message"))?;
     outcome(message).map_err(ItemError::into_error)
+}
+
+/// The state to continue a sync from. Where nothing changed, a missing one is the one given.
+pub(crate) fn sync_state(
+    message: Node<'_>,
+    given: Option<&SyncState>,
+    unchanged: bool,
+) -> Result<SyncState> {
+    let text = message
+        .child_text("SyncState")
+        .map(str::trim)
+        .filter(|text| !text.is_empty());
+    match (text, given) {
+        (Some(text), _) => Ok(SyncState(text.to_owned())),
+        (None, Some(given)) if unchanged => Ok(given.clone()),
+        _ => Err(Error::protocol(format!(
+            "{} lacks SyncState",
+            message.name()
+        ))),
+    }
 }
 
 /// An element that must be there.

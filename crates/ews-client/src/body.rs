@@ -21,6 +21,9 @@ pub(crate) type Body = BoxStream<'static, Result<Bytes>>;
 /// Most bytes one XML event may take, payloads left out.
 const MAX_EVENT_BYTES: usize = 1 << 20;
 
+/// Most bytes read after an answer's end for the connection's sake.
+const MAX_DRAIN_BYTES: usize = 64 << 10;
+
 /// Wraps a transport's body: a silence longer than `idle` is an error, bytes are counted.
 pub(crate) fn watched(
     body: BoxStream<'static, std::result::Result<Bytes, TransportError>>,
@@ -98,6 +101,17 @@ impl BodyReader {
     /// Begins a new event.
     pub(crate) fn allow(&mut self) {
         self.allowance = MAX_EVENT_BYTES;
+    }
+
+    /// Reads what is left, as far as it is little; what it says does not matter any more.
+    pub(crate) async fn drain(&mut self) {
+        let mut left = MAX_DRAIN_BYTES;
+        while let Some(Ok(piece)) = self.body.next().await {
+            match left.checked_sub(piece.len()) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
     }
 
     /// Why reading failed, if it was the body and not its XML.

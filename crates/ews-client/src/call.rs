@@ -1,5 +1,6 @@
 //! One call: envelope, attempts, negotiation of the schema version, judgement of the answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,19 @@ impl Failed {
         }
     }
 
+    /// Judges an answer that could not be read; its declared type may explain it better.
+    fn unread(suspicion: Option<&Error>, error: Error) -> Failed {
+        match suspicion {
+            Some(suspicion)
+                if matches!(error.kind(), ErrorKind::Protocol | ErrorKind::NotEws)
+                    && error.response_code().is_none() =>
+            {
+                Failed::last(Error::new(suspicion.kind(), suspicion.message()))
+            }
+            _ => Failed::answered(error),
+        }
+    }
+
     /// Judges a fault or an error in the answer.
     fn answered(error: Error) -> Failed {
         let failure = match error.response_code() {
@@ -48,8 +62,11 @@ impl Failed {
                 | ResponseCode::ErrorMailboxStoreUnavailable
                 | ResponseCode::ErrorADUnavailable
                 | ResponseCode::ErrorMailboxFailover
-                | ResponseCode::ErrorConnectionFailed,
+                | ResponseCode::ErrorConnectionFailed
+                | ResponseCode::ErrorInternalServerError,
             ) => Failure::Unknown,
+            // Faults in a server's own words: they may be passing.
+            Some(ResponseCode::Other(_)) if error.kind() == ErrorKind::Protocol => Failure::Unknown,
             Some(_) => Failure::Final,
             None => match error.kind() {
                 ErrorKind::Interrupted | ErrorKind::Timeout => Failure::Unknown,
@@ -103,16 +120,18 @@ impl Client {
         operation: &O,
         version: SchemaVersion,
     ) -> std::result::Result<O::Answer, Failed> {
-        let body = self.send(operation, version).await?;
+        let (body, suspicion) = self.send(operation, version).await?;
         let bytes = body::collect(body, O::MAX_ANSWER_BYTES)
             .await
             .map_err(Failed::answered)?;
-        let text = text(&bytes).map_err(Failed::last)?;
-        let document = Document::parse(text).map_err(Failed::last)?;
+        let text = text(&bytes).map_err(|error| Failed::unread(suspicion.as_ref(), error))?;
+        let document =
+            Document::parse(&text).map_err(|error| Failed::unread(suspicion.as_ref(), error))?;
         if let Some(version) = envelope::server_version(document.root()) {
             self.shared.set_server(version);
         }
-        let response = envelope::response(&document).map_err(Failed::answered)?;
+        let response = envelope::response(&document)
+            .map_err(|error| Failed::unread(suspicion.as_ref(), error))?;
         if let Some(busy) = envelope::refused_as_busy(response) {
             return Err(Failed::answered(busy.into_error()));
         }
@@ -125,14 +144,15 @@ impl Client {
         version: SchemaVersion,
         attempts: u32,
     ) -> std::result::Result<ExportStream, Failed> {
-        let body = self.send(operation, version).await?;
+        let (body, suspicion) = self.send(operation, version).await?;
         let notes = ServerNotes {
             shared: Arc::clone(&self.shared),
             operation: ExportItems::NAME,
             attempts,
         };
         let mut stream = ExportStream::new(BodyReader::new(body), operation.0.clone(), notes);
-        match stream.busy().await.map_err(Failed::answered)? {
+        let busy = stream.busy().await;
+        match busy.map_err(|error| Failed::unread(suspicion.as_ref(), error))? {
             Some(busy) => Err(Failed::answered(ItemError::into_error(busy))),
             None => Ok(stream),
         }
@@ -142,7 +162,7 @@ impl Client {
         &self,
         operation: &O,
         version: SchemaVersion,
-    ) -> std::result::Result<Body, Failed> {
+    ) -> std::result::Result<(Body, Option<Error>), Failed> {
         let request = self.request(operation, version);
         let sent_bytes = request.body.len();
         self.shared.counters.update(|stats| {
@@ -176,32 +196,30 @@ impl Client {
         self.judge(response).await
     }
 
-    /// Looks at the status: a body to read, or a failure.
-    async fn judge(&self, response: TransportResponse) -> std::result::Result<Body, Failed> {
+    /// Looks at the status: a body to read, with what it may be instead of EWS; or a failure.
+    async fn judge(
+        &self,
+        response: TransportResponse,
+    ) -> std::result::Result<(Body, Option<Error>), Failed> {
         let status = response.status;
         let head = status::Head::read(&response);
         let counters = Arc::clone(&self.shared.counters);
         let body = body::watched(response.body, self.shared.options.request_timeout, counters);
         if (200..300).contains(&status) {
-            return match head.not_ews() {
-                Some(error) => Err(Failed::last(error)),
-                None => Ok(body),
-            };
+            return Ok((body, head.suspicion()));
         }
         // The connection may break while an error page arrives; the status still counts.
         let bytes = body::collect(body, MAX_ERROR_BYTES)
             .await
             .unwrap_or_default();
-        let fault = text(&bytes)
-            .ok()
-            .and_then(|text| Document::parse(text).ok())
-            .and_then(|document| {
-                if let Some(version) = envelope::server_version(document.root()) {
-                    self.shared.set_server(version);
-                }
-                let fault = document.root().child("Body")?.child("Fault")?;
-                Some(envelope::read_fault(fault))
-            });
+        let fault = text(&bytes).ok().and_then(|text| {
+            let document = Document::parse(&text).ok()?;
+            if let Some(version) = envelope::server_version(document.root()) {
+                self.shared.set_server(version);
+            }
+            let fault = document.root().child("Body")?.child("Fault")?;
+            Some(envelope::read_fault(fault))
+        });
         let page = String::from_utf8_lossy(bytes.get(..4096).unwrap_or(&bytes));
         let (error, failure) = head.failure(fault, &page);
         Err(match failure {
@@ -283,10 +301,12 @@ struct Progress {
     waited: Duration,
 }
 
-/// An answer's text; anything but UTF-8 is no EWS server's.
-fn text(bytes: &Bytes) -> Result<&str> {
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| Error::protocol("the answer is not UTF-8 text"))?;
+/// An answer's text. Stray bytes that are no UTF-8 do not spoil the rest.
+fn text(bytes: &Bytes) -> Result<Cow<'_, str>> {
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(Error::protocol("the answer is UTF-16 text, not UTF-8"));
+    }
+    let text = String::from_utf8_lossy(bytes);
     let start = text.trim_start_matches('\u{FEFF}').trim_start();
     if start.is_empty() {
         return Err(Error::new(
@@ -295,16 +315,19 @@ fn text(bytes: &Bytes) -> Result<&str> {
         ));
     }
     if !start.starts_with('<') {
-        let quoted = crate::error::quote(start.get(..80).unwrap_or("text"));
+        let quoted: String = start.chars().take(80).collect();
+        let quoted = crate::error::quote(&quoted);
         return Err(Error::new(
             ErrorKind::NotEws,
             format!("the server sent no XML: {quoted}"),
         ));
     }
-    if start
-        .get(..14)
-        .is_some_and(|start| start.eq_ignore_ascii_case("<!doctype html"))
-    {
+    let begins = |with: &str| {
+        start
+            .get(..with.len())
+            .is_some_and(|s| s.eq_ignore_ascii_case(with))
+    };
+    if begins("<!doctype html") || begins("<html") {
         return Err(Error::new(ErrorKind::NotEws, "the server sent a web page"));
     }
     Ok(text)

@@ -85,7 +85,7 @@ pub(crate) fn response<'d>(document: &'d Document<'d>) -> Result<Node<'d>> {
         .child("Body")
         .ok_or_else(|| Error::protocol("the envelope has no body"))?;
     if let Some(fault) = body.child("Fault") {
-        return Err(read_fault(fault).into_error());
+        return Err(fault_error(read_fault(fault)));
     }
     body.children()
         .next()
@@ -126,6 +126,33 @@ pub(crate) fn read_fault(fault: Node<'_>) -> ItemError {
         error.back_off = answer::back_off(&error.values);
     }
     error
+}
+
+/// A fault as the failure of the call. Servers that implement a part of EWS say in many ways that
+/// they do not know an operation.
+pub(crate) fn fault_error(fault: ItemError) -> Error {
+    const PHRASES: [&str; 6] = [
+        "unknown request",
+        "unknown operation",
+        "unknown method",
+        "not implemented",
+        "not supported",
+        "unsupported",
+    ];
+    let unknown = match &fault.code {
+        ResponseCode::Other(code) => {
+            let text = fault.message.to_ascii_lowercase();
+            code.eq_ignore_ascii_case("ActionNotSupported")
+                || PHRASES.iter().any(|phrase| text.contains(phrase))
+        }
+        _ => false,
+    };
+    let error = fault.into_error();
+    if unknown {
+        error.with_kind(ErrorKind::Unsupported)
+    } else {
+        error
+    }
 }
 
 /// Whether a failure is about the schema version asked for, so that an older one may do.

@@ -106,6 +106,11 @@ impl Error {
         Error::new(ErrorKind::Invalid, message)
     }
 
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Error {
+        self.0.kind = kind;
+        self
+    }
+
     pub(crate) fn with_code(mut self, code: ResponseCode) -> Error {
         self.0.code = Some(code);
         self
@@ -142,6 +147,10 @@ impl Error {
     /// How long the server asked to be left alone, to the millisecond.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// The EWS response code, where the server gave one.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::answer::MAX_BACK_OFF;
+use crate::envelope;
 use crate::error::{Error, ErrorKind, quote};
 use crate::model::ItemError;
 use crate::response_code::ResponseCode;
@@ -31,9 +32,9 @@ impl Head {
         }
     }
 
-    /// A successful answer that cannot be EWS's. Only the plain cases: a wrong type on a true
-    /// answer is forgiven.
-    pub(crate) fn not_ews(&self) -> Option<Error> {
+    /// What a successful answer of this type probably is instead of EWS. A wrong type on a true
+    /// answer is forgiven, so this counts only once the answer could not be read.
+    pub(crate) fn suspicion(&self) -> Option<Error> {
         let text = self.content_type.as_deref()?.to_ascii_lowercase();
         let what = if text.starts_with("text/html") {
             "a web page"
@@ -51,11 +52,16 @@ impl Head {
     /// The failure behind a status that is no success; `None` beside it where the fault decides
     /// whether a repeat helps.
     pub(crate) fn failure(&self, fault: Option<ItemError>, page: &str) -> (Error, Option<Failure>) {
-        // The fault of a proxy's own making would have no code: then the status says more.
-        let known = fault
-            .filter(|fault| !matches!(fault.code, ResponseCode::Other(_)) || self.status == 500);
-        if let Some(fault) = known {
-            return (self.fault(fault), None);
+        // A fault without a code of the schema yields to a status that is clearer.
+        let clear = matches!(self.status, 300..=399 | 401 | 403 | 429 | 502..=504);
+        let told = fault.filter(|fault| !matches!(fault.code, ResponseCode::Other(_)) || !clear);
+        if let Some(fault) = told {
+            let retry_after = fault.back_off.or(self.retry_after);
+            let error = envelope::fault_error(fault);
+            return (
+                error.with_status(self.status).with_retry_after(retry_after),
+                None,
+            );
         }
         let status = self.status;
         let (kind, failure, text) = match status {
@@ -116,21 +122,6 @@ impl Head {
         (self.error(kind, text), Some(failure))
     }
 
-    fn fault(&self, fault: ItemError) -> Error {
-        let retry_after = fault.back_off.or(self.retry_after);
-        let unsupported = names_unknown_operation(&fault);
-        let text = fault.to_string();
-        let kind = if unsupported {
-            ErrorKind::Unsupported
-        } else {
-            fault.kind()
-        };
-        Error::new(kind, text)
-            .with_code(fault.code)
-            .with_status(self.status)
-            .with_retry_after(retry_after)
-    }
-
     /// The text for refused credentials, with what the server would take instead of Basic.
     fn refused(&self) -> String {
         match &self.challenges {
@@ -153,27 +144,6 @@ impl Head {
         Error::new(kind, text)
             .with_status(self.status)
             .with_retry_after(self.retry_after)
-    }
-}
-
-/// Whether a fault without a code of the schema says that the operation is unknown: servers that
-/// implement a part of EWS word it in many ways.
-pub(crate) fn names_unknown_operation(fault: &ItemError) -> bool {
-    let text = fault.message.to_ascii_lowercase();
-    match &fault.code {
-        ResponseCode::Other(code) => {
-            let phrases = [
-                "unknown request",
-                "not implemented",
-                "not supported",
-                "unsupported",
-                "unknown operation",
-                "unknown method",
-            ];
-            phrases.iter().any(|phrase| text.contains(phrase))
-                || code.eq_ignore_ascii_case("ActionNotSupported")
-        }
-        _ => false,
     }
 }
 

@@ -203,7 +203,7 @@ impl ExportStream {
                         let mut text = open_tag(&start);
                         collect(&mut self.reader, &mut text).await?;
                         let document = Document::parse(&text)?;
-                        return Err(envelope::read_fault(document.root()).into_error());
+                        return Err(envelope::fault_error(envelope::read_fault(document.root())));
                     }
                     name if is_message(name) => {
                         self.state = State::Message {
@@ -225,6 +225,8 @@ impl ExportStream {
             Event::End(_) => {
                 self.depth = self.depth.saturating_sub(1);
                 if self.depth == 0 {
+                    // A connection whose answer was read to its end serves the next request.
+                    self.reader.get_mut().drain().await;
                     self.finish();
                 }
             }

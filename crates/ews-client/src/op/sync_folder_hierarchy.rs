@@ -61,21 +61,18 @@ impl Operation for SyncFolderHierarchy {
 
     fn read(&self, response: Node<'_>) -> Result<Self::Answer> {
         let message = answer::single(response)?;
-        let sync_state = answer::required(message, "SyncState")?
-            .text()
-            .trim()
-            .to_owned();
         let changes: Vec<FolderChange> = message
             .child("Changes")
             .into_iter()
             .flat_map(Node::children)
             .filter_map(change)
             .collect();
+        let sync_state = answer::sync_state(message, self.sync_state.as_ref(), changes.is_empty())?;
         let includes_last = message
             .child_bool("IncludesLastFolderInRange")
             .unwrap_or(changes.is_empty());
         Ok(HierarchyPage {
-            sync_state: SyncState(sync_state),
+            sync_state,
             includes_last,
             changes,
         })

@@ -112,10 +112,6 @@ impl Operation for SyncFolderItems {
 
     fn read(&self, response: Node<'_>) -> Result<Self::Answer> {
         let message = answer::single(response)?;
-        let sync_state = answer::required(message, "SyncState")?
-            .text()
-            .trim()
-            .to_owned();
         let mut changes = Vec::new();
         for node in message
             .child("Changes")
@@ -124,11 +120,12 @@ impl Operation for SyncFolderItems {
         {
             changes.extend(change(node)?);
         }
+        let sync_state = answer::sync_state(message, self.sync_state.as_ref(), changes.is_empty())?;
         let includes_last = message
             .child_bool("IncludesLastItemInRange")
             .unwrap_or(changes.is_empty());
         Ok(SyncPage {
-            sync_state: SyncState(sync_state),
+            sync_state,
             includes_last,
             changes,
         })

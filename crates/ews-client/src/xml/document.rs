@@ -135,10 +135,10 @@ impl<'a> Building<'a> {
                 )));
             }
             let key = attribute.key.local_name().into_inner().to_owned();
+            // A reference that no document type explains stays as it is, as in text.
             let value = attribute
                 .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                .map_err(|error| Error::protocol("malformed attribute").with_source(error))?
-                .into_owned();
+                .map_or_else(|_| attribute.value.to_string(), Cow::into_owned);
             self.document
                 .attributes
                 .push((Cow::Owned(key), Cow::Owned(value)));

@@ -165,3 +165,112 @@ fn read_list(plain: &[u8]) -> Option<(u8, Vec<ChunkId>)> {
         (*height, ids)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::chunks::ContentKeys;
+
+    struct Lists {
+        keys: ContentKeys,
+        lists: Mutex<HashMap<ChunkId, Bytes>>,
+    }
+
+    #[async_trait]
+    impl ChunkSink for Lists {
+        async fn put_chunk(&self, kind: ChunkKind, plain: Bytes) -> Result<ChunkId> {
+            assert_eq!(kind, ChunkKind::Meta);
+            let id = ChunkId::from_bytes(*blake3::hash(&plain).as_bytes());
+            self.lists.lock().unwrap().insert(id, plain);
+            Ok(id)
+        }
+
+        fn content_keys(&self) -> &ContentKeys {
+            &self.keys
+        }
+    }
+
+    #[async_trait]
+    impl ChunkSource for Lists {
+        async fn get_chunk(&self, id: &ChunkId) -> Result<Bytes> {
+            let lists = self.lists.lock().unwrap();
+            let missing = || Error::new(ErrorKind::NotFound, "no such list");
+            lists.get(id).cloned().ok_or_else(missing)
+        }
+
+        fn content_keys(&self) -> &ContentKeys {
+            &self.keys
+        }
+    }
+
+    fn id(n: usize) -> ChunkId {
+        ChunkId::from_bytes(*blake3::hash(&n.to_le_bytes()).as_bytes())
+    }
+
+    #[tokio::test]
+    async fn lists_of_any_length_come_back_in_order() {
+        let full = LIST_IDS;
+        for (count, lists) in [
+            (0, 0),
+            (16, 0),
+            (17, 1),
+            (full, 1),
+            (full + 1, 3),
+            (2 * full, 3),
+            (2 * full + 7, 4),
+        ] {
+            let store = Lists {
+                keys: ContentKeys::derive(&[0; 32]),
+                lists: Mutex::default(),
+            };
+            let mut writer = ListWriter::default();
+            for n in 0..count {
+                writer.push(&store, id(n)).await.unwrap();
+            }
+            let refs = writer.finish(&store, usize::MAX).await.unwrap();
+            assert_eq!(store.lists.lock().unwrap().len(), lists, "{count}");
+            let mut reader = ListReader::new(&refs, false);
+            for n in 0..count {
+                assert_eq!(reader.next(&store).await.unwrap(), Some(id(n)));
+            }
+            assert_eq!(reader.next(&store).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn lists_that_name_themselves_or_skip_a_level_end_in_an_error() {
+        let store = Lists {
+            keys: ContentKeys::derive(&[0; 32]),
+            lists: Mutex::default(),
+        };
+        let entry = |height: u8, id: ChunkId| {
+            let mut plain = vec![LIST_VERSION, height];
+            plain.extend_from_slice(id.as_bytes());
+            Bytes::from(plain)
+        };
+        for plain in [
+            entry(1, id(1)),
+            entry(MAX_LIST_HEIGHT, id(1)),
+            entry(MAX_LIST_HEIGHT + 1, id(1)),
+            Bytes::new(),
+            Bytes::from_static(&[LIST_VERSION, 0]),
+            Bytes::from_static(&[LIST_VERSION, 0, 1]),
+            Bytes::from_static(&[LIST_VERSION + 1, 0]),
+        ] {
+            store.lists.lock().unwrap().insert(id(1), plain);
+            let mut reader = ListReader::new(&ChunkRefs::List(id(1)), true);
+            let error = loop {
+                match reader.next(&store).await {
+                    Ok(next) => assert!(next.is_some()),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+        }
+    }
+}

@@ -67,40 +67,49 @@ fn transport_headers(message: &Message, headers: &str, out: &mut Vec<u8>) {
     let subject = message.props.text(tag::SUBJECT);
     let mut subject_written = false;
     let mut keep = false;
-    for line in headers.lines() {
+    // Some headers came with lone carriage returns for line ends.
+    let headers = headers.replace("\r\n", "\n").replace('\r', "\n");
+    for line in headers.split('\n') {
         if line.is_empty() {
             break;
         }
         if line.starts_with([' ', '\t']) {
             if keep {
-                out.extend_from_slice(line.as_bytes());
-                out.extend_from_slice(b"\r\n");
+                push_line(out, line);
             }
             continue;
         }
         // Exchange puts a line without a field name first.
-        let name = line.split(':').next().filter(|name| {
-            name.len() < line.len() && !name.is_empty() && !name.contains([' ', '\t'])
-        });
-        let lower = name.map(str::to_ascii_lowercase);
-        keep = match lower.as_deref() {
-            None | Some("mime-version") => false,
-            Some("subject") if subject.is_some() => {
-                if !std::mem::replace(&mut subject_written, true) {
-                    unstructured(out, "Subject", subject.as_deref().unwrap_or_default());
-                }
-                false
-            }
-            Some(name) => !name.starts_with("content-"),
+        let Some((name, value)) = line.split_once(':') else {
+            keep = false;
+            continue;
         };
+        let name = name.trim_end();
+        let lower = name.to_ascii_lowercase();
+        let is_subject = lower == "subject" && subject.is_some();
+        if is_subject && !std::mem::replace(&mut subject_written, true) {
+            unstructured(out, "Subject", subject.as_deref().unwrap_or_default());
+        }
+        keep = is_field_name(name)
+            && !is_subject
+            && lower != "mime-version"
+            && !lower.starts_with("content-");
         if keep {
-            out.extend_from_slice(line.as_bytes());
-            out.extend_from_slice(b"\r\n");
+            push_line(out, &format!("{name}:{value}"));
         }
     }
     if let Some(subject) = subject.filter(|subject| !subject_written && !subject.is_empty()) {
         unstructured(out, "Subject", &subject);
     }
+}
+
+fn push_line(out: &mut Vec<u8>, line: &str) {
+    out.extend_from_slice(line.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Headers made from properties, for what never was transported.

@@ -150,6 +150,22 @@ fn transport_headers_are_reused_without_content_fields() {
 }
 
 #[test]
+fn odd_transport_headers_become_valid_ones() {
+    let mut message = draft();
+    message.props.remove(tag::SUBJECT);
+    message.props.set(
+        tag::TRANSPORT_MESSAGE_HEADERS,
+        "From : a@example.test\rContent-Type: multipart/report;\r\tboundary=x\rInval\u{ec}d: 1\r\
+         two words: 2\rTo: b@example.test\r\r",
+    );
+    check(
+        &message,
+        "print(m.keys())",
+        "['From', 'To', 'MIME-Version', 'Content-Type', 'Content-Transfer-Encoding']",
+    );
+}
+
+#[test]
 fn an_rtf_only_message_keeps_its_body_as_a_file() {
     let mut message = draft();
     message.props.remove(tag::BODY);

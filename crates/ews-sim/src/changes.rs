@@ -212,9 +212,21 @@ mod tests {
     #[test]
     fn ranges_are_walked_like_single_events() {
         let mut log = EventLog::default();
-        log.push(LogEntry::One { change: 4, key: 1, kind: EventKind::Created });
-        log.push(LogEntry::Range { change: 5, key: 100, count: 10 });
-        log.push(LogEntry::One { change: 15, key: 103, kind: EventKind::Updated });
+        log.push(LogEntry::One {
+            change: 4,
+            key: 1,
+            kind: EventKind::Created,
+        });
+        log.push(LogEntry::Range {
+            change: 5,
+            key: 100,
+            count: 10,
+        });
+        log.push(LogEntry::One {
+            change: 15,
+            key: 103,
+            kind: EventKind::Updated,
+        });
         let keys: Vec<u64> = log.between(6, 9).map(|event| event.key).collect();
         assert_eq!(keys, [102, 103, 104]);
         assert_eq!(log.between(0, 99).count(), 12);

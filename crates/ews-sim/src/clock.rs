@@ -96,7 +96,10 @@ pub(crate) fn parse_xml_time(text: &str) -> Option<u64> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(ticks_of(time));
     }
-    let civil = text.trim_end_matches('Z').parse::<jiff::civil::DateTime>().ok()?;
+    let civil = text
+        .trim_end_matches('Z')
+        .parse::<jiff::civil::DateTime>()
+        .ok()?;
     let zoned = jiff::tz::Offset::UTC.to_timestamp(civil).ok()?;
     Some(ticks_of(zoned))
 }
@@ -107,7 +110,11 @@ mod tests {
 
     #[test]
     fn times_survive_a_round_trip() {
-        for text in ["2026-01-05T08:00:00Z", "1999-12-31T23:59:59Z", "1601-01-01T00:00:00Z"] {
+        for text in [
+            "2026-01-05T08:00:00Z",
+            "1999-12-31T23:59:59Z",
+            "1601-01-01T00:00:00Z",
+        ] {
             assert_eq!(xml_time(parse_xml_time(text).unwrap()), text);
         }
         assert_eq!(xml_time(LOGICAL_START), "2026-01-05T08:00:00Z");

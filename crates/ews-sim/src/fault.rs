@@ -138,7 +138,11 @@ impl std::str::FromStr for FaultPlan {
 
     fn from_str(text: &str) -> Result<FaultPlan, Error> {
         let mut plan = FaultPlan::none();
-        for rule in text.split(';').map(str::trim).filter(|rule| !rule.is_empty()) {
+        for rule in text
+            .split(';')
+            .map(str::trim)
+            .filter(|rule| !rule.is_empty())
+        {
             plan.rules.push(parse_rule(rule)?);
         }
         Ok(plan)
@@ -232,10 +236,20 @@ impl FaultPlayer {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Playing { plan, matches };
     }
 
+    /// Tells whether there are any rules.
+    pub(crate) fn has_rules(&self) -> bool {
+        let playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !playing.plan.rules.is_empty()
+    }
+
     /// Tells whether any rule looks at the subjects of items.
     pub(crate) fn has_selectors(&self) -> bool {
         let playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        playing.plan.rules.iter().any(|rule| rule.selector.is_some())
+        playing
+            .plan
+            .rules
+            .iter()
+            .any(|rule| rule.selector.is_some())
     }
 
     /// Finds what a request gets: actions on whole requests only.
@@ -257,7 +271,10 @@ impl FaultPlayer {
     pub(crate) fn for_item(&self, operation: &str, item: FaultTarget<'_>) -> Option<FaultAction> {
         self.draw(operation, |rule| {
             is_item_action(&rule.action)
-                && rule.selector.as_ref().is_none_or(|text| selects(text, item))
+                && rule
+                    .selector
+                    .as_ref()
+                    .is_none_or(|text| selects(text, item))
         })
     }
 
@@ -265,7 +282,10 @@ impl FaultPlayer {
         let mut playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Playing { plan, matches } = &mut *playing;
         for (index, (rule, count)) in plan.rules.iter().zip(matches).enumerate() {
-            let named = rule.operation.as_deref().is_none_or(|name| name == operation);
+            let named = rule
+                .operation
+                .as_deref()
+                .is_none_or(|name| name == operation);
             if named && fits(rule) {
                 *count += 1;
                 if fires(rule.when, *count, plan.seed, index) {
@@ -315,7 +335,13 @@ mod tests {
         assert_eq!(plan.rules[0].operation, None);
         assert_eq!(plan.rules[0].action, FaultAction::Delay(50));
         assert_eq!(plan.rules[1].selector.as_deref(), Some("x"));
-        for bad in ["x", "x always", "x always busy", "x chance 2 truncate", "x nth y cut 1"] {
+        for bad in [
+            "x",
+            "x always",
+            "x always busy",
+            "x chance 2 truncate",
+            "x nth y cut 1",
+        ] {
             assert!(bad.parse::<FaultPlan>().is_err(), "{bad}");
         }
     }
@@ -324,7 +350,9 @@ mod tests {
     fn rules_fire_when_they_say() {
         let player = FaultPlayer::default();
         player.set("A every 2 status 500; A nth 3 garbage".parse().unwrap());
-        let drawn: Vec<bool> = (0..6).map(|_| player.for_request("A", &[]).is_some()).collect();
+        let drawn: Vec<bool> = (0..6)
+            .map(|_| player.for_request("A", &[]).is_some())
+            .collect();
         assert_eq!(drawn, [false, true, false, true, true, true]);
         assert_eq!(player.for_request("B", &[]), None);
     }

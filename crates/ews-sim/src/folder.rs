@@ -24,7 +24,12 @@ const fn row(
     class: &'static str,
     parent: usize,
 ) -> WellKnown {
-    WellKnown { id, name, class, parent }
+    WellKnown {
+        id,
+        name,
+        class,
+        parent,
+    }
 }
 
 /// Well-known folders of a primary mailbox; a folder's number is its index and 1.
@@ -52,10 +57,20 @@ pub(crate) const PRIMARY: &[WellKnown] = &[
 /// Well-known folders of an archive mailbox.
 pub(crate) const ARCHIVE: &[WellKnown] = &[
     row("archiveroot", "Root", "", 0),
-    row("archivemsgfolderroot", "Top of Information Store", "IPF.Note", 0),
+    row(
+        "archivemsgfolderroot",
+        "Top of Information Store",
+        "IPF.Note",
+        0,
+    ),
     row("archivedeleteditems", "Deleted Items", "IPF.Note", 1),
     row("archiverecoverableitemsroot", "Recoverable Items", "", 0),
-    row("archiverecoverableitemsdeletions", "Deletions", "IPF.Note", 3),
+    row(
+        "archiverecoverableitemsdeletions",
+        "Deletions",
+        "IPF.Note",
+        3,
+    ),
     row("archiverecoverableitemsversions", "Versions", "IPF.Note", 3),
     row("archiverecoverableitemspurges", "Purges", "IPF.Note", 3),
 ];
@@ -87,10 +102,16 @@ impl SyntheticRange {
         let created = self.created + number;
         Some(Item {
             key,
-            content: Content::Synthetic { seed: self.seed, number },
+            content: Content::Synthetic {
+                seed: self.seed,
+                number,
+            },
             is_read: !number.is_multiple_of(4),
             associated: false,
-            events: vec![(self.first_change + number, crate::changes::EventKind::Created)],
+            events: vec![(
+                self.first_change + number,
+                crate::changes::EventKind::Created,
+            )],
             created,
             modified: created,
         })
@@ -103,7 +124,9 @@ impl SyntheticRange {
     /// How many of the first items are unread, by the rule in [`SyntheticRange::get`].
     fn unread(&self) -> u64 {
         let replaced = self.replaced.iter();
-        let gone = replaced.filter(|&&key| (key - self.first_key).is_multiple_of(4)).count();
+        let gone = replaced
+            .filter(|&&key| (key - self.first_key).is_multiple_of(4))
+            .count();
         self.count.div_ceil(4) - gone as u64
     }
 }
@@ -171,7 +194,12 @@ impl Folder {
 
     /// Number of unread items.
     pub(crate) fn unread(&self) -> u64 {
-        self.unread + self.synthetic.iter().map(SyntheticRange::unread).sum::<u64>()
+        self.unread
+            + self
+                .synthetic
+                .iter()
+                .map(SyntheticRange::unread)
+                .sum::<u64>()
     }
 
     /// Looks an item up.
@@ -207,7 +235,14 @@ impl Folder {
     }
 
     /// Adds computed items.
-    pub(crate) fn add_synthetic(&mut self, key: u64, count: u64, change: u64, seed: u64, time: u64) {
+    pub(crate) fn add_synthetic(
+        &mut self,
+        key: u64,
+        count: u64,
+        change: u64,
+        seed: u64,
+        time: u64,
+    ) {
         self.synthetic.push(SyntheticRange {
             first_key: key,
             count,
@@ -226,9 +261,15 @@ impl Folder {
         offset: u64,
         associated: bool,
     ) -> Box<dyn Iterator<Item = Item> + '_> {
-        let real = self.items.values().filter(move |item| item.associated == associated);
+        let real = self
+            .items
+            .values()
+            .filter(move |item| item.associated == associated);
         if associated || self.synthetic.is_empty() {
-            return Box::new(real.skip(usize::try_from(offset).unwrap_or(usize::MAX)).cloned());
+            return Box::new(
+                real.skip(usize::try_from(offset).unwrap_or(usize::MAX))
+                    .cloned(),
+            );
         }
         let mut before = offset;
         let mut parts: Vec<Box<dyn Iterator<Item = Item> + '_>> = Vec::new();
@@ -236,7 +277,8 @@ impl Folder {
         let skip = before.min(real_count);
         before -= skip;
         parts.push(Box::new(
-            real.skip(usize::try_from(skip).unwrap_or(usize::MAX)).cloned(),
+            real.skip(usize::try_from(skip).unwrap_or(usize::MAX))
+                .cloned(),
         ));
         for range in &self.synthetic {
             let skip = before.min(range.len());

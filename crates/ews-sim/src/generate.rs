@@ -14,4 +14,4 @@ mod words;
 
 pub use mailbox::Mailboxes;
 pub use mutate::{edit_body, edit_subject, new_mail};
-pub use synthetic::{SyntheticItem, synthetic};
+pub use synthetic::synthetic;

@@ -79,7 +79,9 @@ pub enum Deletion {
 
 impl std::fmt::Debug for MailboxHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("MailboxHandle").field(&self.store.address).finish()
+        f.debug_tuple("MailboxHandle")
+            .field(&self.store.address)
+            .finish()
     }
 }
 
@@ -145,7 +147,10 @@ impl MailboxHandle {
         let state = self.store.read();
         let number = self.find(&state, folder)?;
         let found = state.folder(number).ok_or_else(|| no_folder(folder))?;
-        Ok(found.items_from(0, false).map(|item| self.info(number, &item)).collect())
+        Ok(found
+            .items_from(0, false)
+            .map(|item| self.info(number, &item))
+            .collect())
     }
 
     /// Describes one item.
@@ -188,7 +193,9 @@ impl MailboxHandle {
     pub fn rename_folder(&self, folder: &str, name: &str) -> Result<(), Error> {
         let mut state = self.store.write();
         let number = self.find(&state, folder)?;
-        state.rename_folder(number, name).map_err(|refused| refusal(refused, folder))
+        state
+            .rename_folder(number, name)
+            .map_err(|refused| refusal(refused, folder))
     }
 
     /// Moves a folder into another.
@@ -200,7 +207,9 @@ impl MailboxHandle {
         let mut state = self.store.write();
         let number = self.find(&state, folder)?;
         let target = self.find(&state, into)?;
-        state.move_folder(number, target).map_err(|refused| refusal(refused, folder))
+        state
+            .move_folder(number, target)
+            .map_err(|refused| refusal(refused, folder))
     }
 
     /// Deletes a folder with everything in it, for good.
@@ -211,7 +220,9 @@ impl MailboxHandle {
     pub fn delete_folder(&self, folder: &str) -> Result<(), Error> {
         let mut state = self.store.write();
         let number = self.find(&state, folder)?;
-        state.delete_folder(number, None).map_err(|refused| refusal(refused, folder))
+        state
+            .delete_folder(number, None)
+            .map_err(|refused| refusal(refused, folder))
     }
 
     /// Adds a mail from its MIME text, unread, and returns its id. The folder is created if
@@ -312,7 +323,9 @@ impl MailboxHandle {
     pub fn edit(&self, id: &str, edit: impl FnOnce(&mut Message)) -> Result<(), Error> {
         let (folder, key, _) = self.get(id)?;
         let mut state = self.store.write();
-        state.edit_item(folder, key, edit).map_err(|refused| refusal(refused, id))
+        state
+            .edit_item(folder, key, edit)
+            .map_err(|refused| refusal(refused, id))
     }
 
     /// Moves an item into a folder (created if missing) and returns its new id.
@@ -324,7 +337,9 @@ impl MailboxHandle {
         let (from, key, _) = self.get(id)?;
         let to = self.ensure_folder(folder, None)?;
         let mut state = self.store.write();
-        let moved = state.move_item(from, key, to).map_err(|refused| refusal(refused, id))?;
+        let moved = state
+            .move_item(from, key, to)
+            .map_err(|refused| refusal(refused, id))?;
         Ok(self.store.item_id(to, moved))
     }
 
@@ -352,7 +367,9 @@ impl MailboxHandle {
     pub fn set_read(&self, id: &str, is_read: bool) -> Result<(), Error> {
         let (folder, key, _) = self.get(id)?;
         let mut state = self.store.write();
-        state.set_read(folder, key, is_read).map_err(|refused| refusal(refused, id))
+        state
+            .set_read(folder, key, is_read)
+            .map_err(|refused| refusal(refused, id))
     }
 
     /// Returns an item's native stream, as ExportItems gives it.
@@ -388,7 +405,9 @@ impl MailboxHandle {
     fn add(&self, folder: &str, new: NewItem) -> Result<String, Error> {
         let number = self.ensure_folder(folder, None)?;
         let mut state = self.store.write();
-        let key = state.add_item(number, new).map_err(|refused| refusal(refused, folder))?;
+        let key = state
+            .add_item(number, new)
+            .map_err(|refused| refusal(refused, folder))?;
         Ok(self.store.item_id(number, key))
     }
 
@@ -398,7 +417,11 @@ impl MailboxHandle {
         ItemInfo {
             id: self.store.item_id(folder, item.key),
             change_key: change_key(key_kind(&class), self.store.guid, item.change()),
-            subject: message.props.text(tag::SUBJECT).unwrap_or_default().into_owned(),
+            subject: message
+                .props
+                .text(tag::SUBJECT)
+                .unwrap_or_default()
+                .into_owned(),
             is_read: item.is_read,
             attachments: message.attachments.len(),
             size: item.size(&message),
@@ -413,7 +436,10 @@ impl MailboxHandle {
                 let item = item.ok_or_else(|| Error::not_found(format!("no item {id}")))?;
                 Ok((folder, key, item))
             }
-            _ => Err(Error::not_found(format!("no item {id} in {}", self.store.address))),
+            _ => Err(Error::not_found(format!(
+                "no item {id} in {}",
+                self.store.address
+            ))),
         }
     }
 
@@ -490,7 +516,10 @@ impl MailboxHandle {
 pub(crate) fn bin_of(state: &State, how: Deletion) -> Option<u64> {
     let ids: &[&str] = match how {
         Deletion::Hard => &[],
-        Deletion::Soft => &["recoverableitemsdeletions", "archiverecoverableitemsdeletions"],
+        Deletion::Soft => &[
+            "recoverableitemsdeletions",
+            "archiverecoverableitemsdeletions",
+        ],
         Deletion::MoveToDeletedItems => &["deleteditems", "archivedeleteditems"],
     };
     let mut found = ids.iter().filter_map(|id| state.well_known(id));

@@ -236,14 +236,23 @@ mod tests {
     #[test]
     fn ids_read_back_and_look_like_exchange() {
         let store = StoreGuid::of("alice@example.test", "primary");
-        let item = ObjectId::Item { store, folder: 13, key: 77 };
+        let item = ObjectId::Item {
+            store,
+            folder: 13,
+            key: 77,
+        };
         let text = item.encode();
         assert!(text.starts_with("AAMk"));
         assert_eq!(text.len(), 152);
         assert_eq!(ObjectId::parse(&text), Some(item));
         let folder = ObjectId::Folder { store, folder: 13 };
         assert_eq!(ObjectId::parse(&folder.encode()), Some(folder));
-        let attachment = ObjectId::Attachment { store, folder: 1, key: 2, path: vec![0, 3] };
+        let attachment = ObjectId::Attachment {
+            store,
+            folder: 1,
+            key: 2,
+            path: vec![0, 3],
+        };
         assert_eq!(ObjectId::parse(&attachment.encode()), Some(attachment));
     }
 
@@ -257,7 +266,10 @@ mod tests {
     #[test]
     fn change_keys_read_back() {
         let store = StoreGuid::of("a", "primary");
-        assert_eq!(parse_change_key(&change_key(KeyKind::Message, store, 99)), Some(99));
+        assert_eq!(
+            parse_change_key(&change_key(KeyKind::Message, store, 99)),
+            Some(99)
+        );
         assert_eq!(parse_change_key("AQAAAA=="), None);
     }
 }

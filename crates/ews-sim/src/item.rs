@@ -113,14 +113,21 @@ impl Item {
 pub(crate) fn stamp(message: &mut Message, is_read: bool, created: u64, modified: u64) {
     let props = &mut message.props;
     let mut flags = props.i32(tag::MESSAGE_FLAGS).unwrap_or(0);
-    flags = if is_read { flags | FLAG_READ } else { flags & !FLAG_READ };
+    flags = if is_read {
+        flags | FLAG_READ
+    } else {
+        flags & !FLAG_READ
+    };
     flags &= !FLAG_HAS_ATTACH;
     if !message.attachments.is_empty() {
         flags |= FLAG_HAS_ATTACH;
     }
     props.set(tag::MESSAGE_FLAGS, PropValue::Int32(flags));
     props.set(tag::CREATION_TIME, PropValue::Time(FileTime(created)));
-    props.set(tag::LAST_MODIFICATION_TIME, PropValue::Time(FileTime(modified)));
+    props.set(
+        tag::LAST_MODIFICATION_TIME,
+        PropValue::Time(FileTime(modified)),
+    );
 }
 
 /// Bytes of all property values, the attachments' and recipients' included.
@@ -131,8 +138,7 @@ pub(crate) fn message_bytes(message: &Message) -> u64 {
         .attachments
         .iter()
         .map(|attachment| {
-            bag_bytes(&attachment.props)
-                + attachment.embedded.as_deref().map_or(0, message_bytes)
+            bag_bytes(&attachment.props) + attachment.embedded.as_deref().map_or(0, message_bytes)
         })
         .sum();
     own + recipients + attachments
@@ -172,6 +178,8 @@ pub(crate) fn key_kind(class: &str) -> KeyKind {
 
 /// Tells whether a class is the given one or derived from it.
 pub(crate) fn has_class(class: &str, base: &str) -> bool {
-    class.get(..base.len()).is_some_and(|head| head.eq_ignore_ascii_case(base))
+    class
+        .get(..base.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(base))
         && matches!(class.as_bytes().get(base.len()), None | Some(b'.'))
 }

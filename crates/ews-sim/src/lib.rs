@@ -44,7 +44,11 @@ mod mailbox;
 mod op;
 mod payload;
 mod populate;
+mod prop;
+mod restriction;
 mod server;
+mod set;
+mod shape;
 mod sim;
 mod soap;
 mod stats;
@@ -55,6 +59,11 @@ pub use clock::Clock;
 pub use config::{AccountConfig, Config, GenerateConfig, SyntheticConfig};
 pub use error::{Error, ErrorKind};
 pub use fault::{BusyShape, FaultAction, FaultPlan, FaultRule, FaultWhen};
+pub use generate::{Mailboxes, edit_body, edit_subject, new_mail, synthetic};
 pub use handle::{Deletion, FolderInfo, ItemInfo, MailboxHandle};
+pub use load::{
+    FolderKind, LoadedFolder, LoadedItem, LoadedMailbox, forget_original, from_ics, from_vcf,
+    load_dir, message_from_mime, mime_of,
+};
 pub use sim::{RunningServer, ServerVersion, Sim, SimBuilder};
 pub use stats::Stats;

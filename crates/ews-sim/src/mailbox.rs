@@ -91,11 +91,20 @@ impl Store {
     }
 
     pub(crate) fn folder_id(&self, folder: u64) -> String {
-        ObjectId::Folder { store: self.guid, folder }.encode()
+        ObjectId::Folder {
+            store: self.guid,
+            folder,
+        }
+        .encode()
     }
 
     pub(crate) fn item_id(&self, folder: u64, key: u64) -> String {
-        ObjectId::Item { store: self.guid, folder, key }.encode()
+        ObjectId::Item {
+            store: self.guid,
+            folder,
+            key,
+        }
+        .encode()
     }
 }
 
@@ -249,7 +258,8 @@ impl State {
     }
 
     fn has_child_called(&self, parent: u64, name: &str) -> bool {
-        self.children(parent).any(|folder| folder.name.to_lowercase() == name.to_lowercase())
+        self.children(parent)
+            .any(|folder| folder.name.to_lowercase() == name.to_lowercase())
     }
 
     /// Changes a folder's own properties.
@@ -269,7 +279,10 @@ impl State {
 
     pub(crate) fn rename_folder(&mut self, number: u64, name: &str) -> Result<(), Refused> {
         let folder = self.folders.get(&number).ok_or(Refused::NoFolder)?;
-        let (parent, same) = (folder.parent, folder.name.to_lowercase() == name.to_lowercase());
+        let (parent, same) = (
+            folder.parent,
+            folder.name.to_lowercase() == name.to_lowercase(),
+        );
         if !same && self.has_child_called(parent, name) {
             return Err(Refused::Exists);
         }
@@ -376,7 +389,11 @@ impl State {
         item.events = vec![(change, EventKind::Created)];
         if let Some(folder) = self.folders.get_mut(&folder) {
             let kind = EventKind::Created;
-            folder.log.push(LogEntry::One { change, key: item.key, kind });
+            folder.log.push(LogEntry::One {
+                change,
+                key: item.key,
+                kind,
+            });
             folder.commit_time = time;
             folder.put(item);
         }
@@ -414,7 +431,9 @@ impl State {
         let change = self.change + 1;
         let folder = self.folders.get_mut(&number).ok_or(Refused::NoFolder)?;
         let item = folder.take(key).ok_or(Refused::NoItem)?;
-        let kind = EventKind::Deleted { created: item.created_change() };
+        let kind = EventKind::Deleted {
+            created: item.created_change(),
+        };
         folder.log.push(LogEntry::One { change, key, kind });
         folder.commit_time = time;
         folder.deleted_total += 1;
@@ -490,12 +509,7 @@ impl State {
     }
 
     /// Sets an item's read flag; nothing happens if it has that state.
-    pub(crate) fn set_read(
-        &mut self,
-        folder: u64,
-        key: u64,
-        is_read: bool,
-    ) -> Result<(), Refused> {
+    pub(crate) fn set_read(&mut self, folder: u64, key: u64, is_read: bool) -> Result<(), Refused> {
         let item = self.item(folder, key).ok_or(Refused::NoItem)?;
         if item.is_read == is_read {
             return Ok(());

@@ -1,15 +1,34 @@
 //! Operations: a request body in, an answer out.
 
+mod answer;
+mod attachment;
+mod convert;
+mod create_item;
+mod export_items;
+mod find_folder;
+mod find_item;
+mod folder_edit;
+mod get_folder;
+mod get_item;
+mod item_edit;
+mod resolve;
+mod resolve_names;
+mod sync_folder_hierarchy;
+mod sync_folder_items;
+mod update_item;
+mod upload_items;
+
+pub(crate) use answer::{Answer, Failure, Oops};
+pub(crate) use export_items::ExportReply;
+
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use futures::stream::BoxStream;
-
 use crate::account::Account;
-use crate::fault::FaultAction;
-use crate::sim::World;
+use crate::fault::{FaultAction, FaultTarget};
+use crate::id::ObjectId;
+use crate::sim::{Mailbox, World};
 use crate::soap::{self, Fault};
-use crate::stats::InFlight;
+use crate::xml::Element;
 
 /// Who asks, and of which world.
 pub(crate) struct Caller {
@@ -27,22 +46,153 @@ pub(crate) enum Reply {
     Export(ExportReply),
 }
 
-pub(crate) struct ExportReply;
-impl ExportReply {
-    pub(crate) fn into_stream(self, world: Arc<World>, in_flight: InFlight) -> BoxStream<'static, Result<Bytes, std::io::Error>> {
-        drop((world, in_flight));
-        Box::pin(futures::stream::empty())
+/// A request being answered.
+pub(crate) struct Context<'a> {
+    pub(crate) world: &'a Arc<World>,
+    /// The mailbox that the caller acts for; none for an account without a mailbox.
+    pub(crate) mailbox: Option<Mailbox>,
+    pub(crate) operation: &'a str,
+    pub(crate) inner_busy: Option<u64>,
+}
+
+type Handler = fn(&Context<'_>, &Element<'_>) -> Result<Reply, Fault>;
+
+/// The operations there are.
+const OPERATIONS: &[(&str, Handler)] = &[
+    ("GetFolder", get_folder::run),
+    ("FindFolder", find_folder::run),
+    ("SyncFolderHierarchy", sync_folder_hierarchy::run),
+    ("SyncFolderItems", sync_folder_items::run),
+    ("FindItem", find_item::run),
+    ("GetItem", get_item::run),
+    ("ExportItems", export_items::run),
+    ("UploadItems", upload_items::run),
+    ("CreateFolder", folder_edit::create),
+    ("UpdateFolder", folder_edit::update),
+    ("DeleteFolder", folder_edit::delete),
+    ("EmptyFolder", folder_edit::empty),
+    ("MoveFolder", folder_edit::relocate),
+    ("CreateItem", create_item::run),
+    ("UpdateItem", update_item::run),
+    ("DeleteItem", item_edit::delete),
+    ("MoveItem", item_edit::relocate),
+    ("CopyItem", item_edit::copy),
+    ("SendItem", item_edit::send),
+    ("MarkAllItemsAsRead", item_edit::mark_all),
+    ("CreateAttachment", attachment::create),
+    ("GetAttachment", attachment::get),
+    ("DeleteAttachment", attachment::delete),
+    ("ResolveNames", resolve_names::run),
+    ("ConvertId", convert::run),
+];
+
+/// Counts a request and finds the fault it shall get.
+pub(crate) fn look(world: &World, body: &[u8]) -> Result<Option<FaultAction>, Fault> {
+    if !world.faults.has_rules() {
+        world.recorder.request(&peek_operation(body));
+        return Ok(None);
+    }
+    let envelope = soap::parse(body)?;
+    let name = &envelope.operation.name;
+    world.recorder.request(name);
+    if !world.faults.has_selectors() {
+        return Ok(world.faults.for_request(name, &[]));
+    }
+    let mut found = Vec::new();
+    collect_items(world, &envelope.operation, &mut found);
+    let targets: Vec<FaultTarget<'_>> = found
+        .iter()
+        .map(|(id, subject)| FaultTarget { id, subject })
+        .collect();
+    Ok(world.faults.for_request(name, &targets))
+}
+
+/// The ids of items anywhere in a request, with their subjects.
+fn collect_items(world: &World, element: &Element<'_>, found: &mut Vec<(String, String)>) {
+    if let Some(id) = element.attr("Id")
+        && let Some(ObjectId::Item { store, folder, key }) = ObjectId::parse(id)
+    {
+        let item = world
+            .store(store)
+            .and_then(|store| store.read().item(folder, key));
+        let subject = item
+            .map(|item| answer::subject_of(&item.message()))
+            .unwrap_or_default();
+        found.push((id.to_owned(), subject));
+    }
+    for child in &element.children {
+        collect_items(world, child, found);
     }
 }
 
-pub(crate) fn look(world: &World, body: &[u8]) -> Result<Option<FaultAction>, Fault> {
-    let envelope = soap::parse(body)?;
-    world.recorder.request(&envelope.operation.name);
-    Ok(world.faults.for_request(&envelope.operation.name, &[]))
+/// The operation's name, found without reading the whole request.
+fn peek_operation(body: &[u8]) -> String {
+    let name = || {
+        let text = std::str::from_utf8(body).ok()?;
+        let mut reader = quick_xml::Reader::from_str(text);
+        let mut in_body = false;
+        loop {
+            match reader.read_event().ok()? {
+                quick_xml::events::Event::Start(start) | quick_xml::events::Event::Empty(start) => {
+                    let local = start.local_name();
+                    if in_body {
+                        return Some(local.as_ref().to_owned());
+                    }
+                    in_body = local.as_ref() == "Body";
+                }
+                quick_xml::events::Event::Eof => return None,
+                _ => {}
+            }
+        }
+    };
+    // Names are counted, so a stranger must not choose them freely.
+    name()
+        .filter(|name: &String| name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric()))
+        .unwrap_or_else(|| "invalid".to_owned())
 }
 
+/// Runs an operation.
 pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
     let envelope = soap::parse(body)?;
-    let _ = (&caller.account, caller.inner_busy, &envelope.impersonate);
-    Err(Fault::new("ErrorInvalidRequest", "Unknown operation"))
+    let world = &caller.world;
+    let mailbox = acting_for(caller, envelope.impersonate.as_deref())?;
+    let name = envelope.operation.name.as_ref();
+    let exports = matches!(name, "ExportItems" | "UploadItems");
+    let handler = OPERATIONS
+        .iter()
+        .find(|(known, _)| *known == name && (world.has_export || !exports));
+    let Some((operation, handler)) = handler else {
+        return Err(Fault::schema(format!(
+            "The element '{name}' in namespace '{}' has no handler: unknown operation.",
+            soap::NS_MESSAGES
+        )));
+    };
+    let context = Context {
+        world,
+        mailbox,
+        operation,
+        inner_busy: caller.inner_busy,
+    };
+    handler(&context, &envelope.operation)
+}
+
+/// The mailbox a caller acts for.
+fn acting_for(caller: &Caller, impersonate: Option<&str>) -> Result<Option<Mailbox>, Fault> {
+    let Some(address) = impersonate else {
+        return Ok(caller.world.mailbox(caller.account.user()));
+    };
+    let own = caller.account.user().eq_ignore_ascii_case(address);
+    if !own && !caller.account.may_impersonate() {
+        return Err(Fault::new(
+            "ErrorImpersonateUserDenied",
+            "The account does not have permission to impersonate the requested user.",
+        ));
+    }
+    let mailbox = caller.world.mailbox(address).ok_or_else(|| {
+        Fault::new(
+            "ErrorNonExistentMailbox",
+            "The SMTP address has no mailbox associated with it.",
+        )
+    })?;
+    Ok(Some(mailbox))
 }

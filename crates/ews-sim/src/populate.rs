@@ -57,16 +57,14 @@ fn add_folder(handle: &MailboxHandle, parent: u64, folder: LoadedFolder) -> Resu
     Ok(())
 }
 
-fn folder_number(
-    handle: &MailboxHandle,
-    parent: u64,
-    folder: &LoadedFolder,
-) -> Result<u64, Error> {
+fn folder_number(handle: &MailboxHandle, parent: u64, folder: &LoadedFolder) -> Result<u64, Error> {
     let mut state = handle.store().write();
     if let Some(known) = folder.distinguished.and_then(|id| state.well_known(id)) {
         return Ok(known.number);
     }
-    let existing = state.children(parent).find(|child| child.name == folder.name);
+    let existing = state
+        .children(parent)
+        .find(|child| child.name == folder.name);
     if let Some(existing) = existing {
         return Ok(existing.number);
     }

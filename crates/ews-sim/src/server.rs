@@ -45,7 +45,10 @@ impl RunningServer {
             // A receiver that is gone means the task has ended already.
             let _ = stop.send(());
         }
-        if tokio::time::timeout(STOP_WAIT, &mut self.task).await.is_err() {
+        if tokio::time::timeout(STOP_WAIT, &mut self.task)
+            .await
+            .is_err()
+        {
             self.task.abort();
         }
     }
@@ -102,7 +105,9 @@ async fn handle(State(sim): State<Sim>, request: Request) -> Response<Body> {
     let Ok(body) = axum::body::to_bytes(request.into_body(), limit).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "");
     };
-    world.recorder.record(|stats| stats.bytes_in += body.len() as u64);
+    world
+        .recorder
+        .record(|stats| stats.bytes_in += body.len() as u64);
     answer(world, account, body, in_flight).await
 }
 
@@ -128,13 +133,22 @@ async fn answer(
     if let Some(action) = action {
         world.recorder.record(|stats| stats.faults_injected += 1);
         match action {
-            FaultAction::Busy { shape: BusyShape::Http503, back_off_ms } => {
+            FaultAction::Busy {
+                shape: BusyShape::Http503,
+                back_off_ms,
+            } => {
                 return busy_503(back_off_ms);
             }
-            FaultAction::Busy { shape: BusyShape::Fault500, back_off_ms } => {
+            FaultAction::Busy {
+                shape: BusyShape::Fault500,
+                back_off_ms,
+            } => {
                 return fault_response(world, &Fault::busy(back_off_ms));
             }
-            FaultAction::Busy { shape: BusyShape::Inner200, back_off_ms } => {
+            FaultAction::Busy {
+                shape: BusyShape::Inner200,
+                back_off_ms,
+            } => {
                 inner_busy = Some(back_off_ms);
             }
             FaultAction::Delay(ms) => {
@@ -151,7 +165,11 @@ async fn answer(
             FaultAction::Fail(_) | FaultAction::Truncate => {}
         }
     }
-    let caller = Caller { world: Arc::clone(world), account, inner_busy };
+    let caller = Caller {
+        world: Arc::clone(world),
+        account,
+        inner_busy,
+    };
     let run = tokio::task::spawn_blocking(move || op::run(&caller, &body)).await;
     let response = match run {
         Ok(Ok(reply)) => reply_response(world, reply, in_flight),
@@ -167,7 +185,9 @@ async fn answer(
 fn reply_response(world: &Arc<World>, reply: Reply, in_flight: InFlight) -> Response<Body> {
     match reply {
         Reply::Whole(bytes) => {
-            world.recorder.record(|stats| stats.bytes_out += bytes.len() as u64);
+            world
+                .recorder
+                .record(|stats| stats.bytes_out += bytes.len() as u64);
             drop(in_flight);
             xml_response(StatusCode::OK, Body::from(bytes))
         }
@@ -204,16 +224,22 @@ fn sign_in(world: &World, headers: &HeaderMap) -> Option<Account> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = base64_simd::STANDARD.decode_to_vec(token.trim().as_bytes()).ok()?;
+    let decoded = base64_simd::STANDARD
+        .decode_to_vec(token.trim().as_bytes())
+        .ok()?;
     let decoded = String::from_utf8(decoded).ok()?;
     let (user, password) = decoded.split_once(':')?;
-    let named = world.accounts.iter().find(|account| account.is_called(user));
+    let named = world
+        .accounts
+        .iter()
+        .find(|account| account.is_called(user));
     if let Some(account) = named {
         return (account.password() == password).then(|| account.clone());
     }
-    let mailbox = world.addresses().into_iter().find(|address| {
-        Account::new(address.as_str(), "").is_called(user)
-    })?;
+    let mailbox = world
+        .addresses()
+        .into_iter()
+        .find(|address| Account::new(address.as_str(), "").is_called(user))?;
     (world.mailbox_password == password).then(|| Account::new(mailbox, password))
 }
 
@@ -224,7 +250,9 @@ fn stats(world: &World) -> Response<Body> {
 
 fn fault_response(world: &World, fault: &Fault) -> Response<Body> {
     let bytes = fault.render(world.version);
-    world.recorder.record(|stats| stats.bytes_out += bytes.len() as u64);
+    world
+        .recorder
+        .record(|stats| stats.bytes_out += bytes.len() as u64);
     xml_response(StatusCode::INTERNAL_SERVER_ERROR, Body::from(bytes))
 }
 
@@ -240,7 +268,9 @@ fn busy_503(back_off_ms: u64) -> Response<Body> {
 fn unauthorized() -> Response<Body> {
     let mut response = plain(StatusCode::UNAUTHORIZED, "");
     let challenge = header::HeaderValue::from_static("Basic realm=\"ews-sim\"");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, challenge);
     response
 }
 

@@ -63,7 +63,9 @@ pub struct Sim(pub(crate) Arc<World>);
 
 impl std::fmt::Debug for Sim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sim").field("mailboxes", &self.mailboxes()).finish_non_exhaustive()
+        f.debug_struct("Sim")
+            .field("mailboxes", &self.mailboxes())
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,35 +93,57 @@ pub(crate) struct Mailbox {
 impl World {
     /// Finds a mailbox by its address, without regard to case.
     pub(crate) fn mailbox(&self, address: &str) -> Option<Mailbox> {
-        let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
+        let mailboxes = self
+            .mailboxes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         mailboxes.get(&address.trim().to_lowercase()).cloned()
     }
 
     /// The addresses of all mailboxes in order.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
-        mailboxes.values().map(|mailbox| mailbox.primary.address.clone()).collect()
+        let mailboxes = self
+            .mailboxes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        mailboxes
+            .values()
+            .map(|mailbox| mailbox.primary.address.clone())
+            .collect()
     }
 
-    /// Tells whether a store exists in the organisation.
-    pub(crate) fn has_store(&self, guid: StoreGuid) -> bool {
-        let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
-        mailboxes.values().any(|mailbox| {
-            mailbox.primary.guid == guid
-                || mailbox.archive.as_ref().is_some_and(|archive| archive.guid == guid)
+    /// Finds a store by its guid.
+    pub(crate) fn store(&self, guid: StoreGuid) -> Option<Arc<Store>> {
+        if let Some(public) = self.public.as_ref().filter(|public| public.guid == guid) {
+            return Some(Arc::clone(public));
+        }
+        let mailboxes = self
+            .mailboxes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        mailboxes.values().find_map(|mailbox| {
+            let stores = std::iter::once(&mailbox.primary).chain(&mailbox.archive);
+            stores.into_iter().find(|store| store.guid == guid).cloned()
         })
     }
 
     fn ensure_mailbox(&self, address: &str, archive: bool) -> Result<Mailbox, Error> {
         let address = address.trim();
         if !address.contains('@') || address.contains(char::is_whitespace) {
-            return Err(Error::invalid(format!("'{address}' is not a mailbox address")));
+            return Err(Error::invalid(format!(
+                "'{address}' is not a mailbox address"
+            )));
         }
-        let mut mailboxes = self.mailboxes.write().unwrap_or_else(PoisonError::into_inner);
-        let mailbox = mailboxes.entry(address.to_lowercase()).or_insert_with(|| Mailbox {
-            primary: Arc::new(Store::new(address, StoreKind::Primary, self.clock.clone())),
-            archive: None,
-        });
+        let mut mailboxes = self
+            .mailboxes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mailbox = mailboxes
+            .entry(address.to_lowercase())
+            .or_insert_with(|| Mailbox {
+                primary: Arc::new(Store::new(address, StoreKind::Primary, self.clock.clone())),
+                archive: None,
+            });
         if archive && mailbox.archive.is_none() {
             let store = Store::new(address, StoreKind::Archive, self.clock.clone());
             mailbox.archive = Some(Arc::new(store));
@@ -164,7 +188,8 @@ impl Sim {
     /// [`crate::ErrorKind::NotFound`] if there is no such mailbox or it has no archive.
     pub fn archive(&self, address: &str) -> Result<MailboxHandle, Error> {
         let archive = self.0.mailbox(address).and_then(|mailbox| mailbox.archive);
-        let archive = archive.ok_or_else(|| Error::not_found(format!("no archive of {address}")))?;
+        let archive =
+            archive.ok_or_else(|| Error::not_found(format!("no archive of {address}")))?;
         Ok(MailboxHandle::new(self.clone(), archive))
     }
 
@@ -241,7 +266,13 @@ enum Step {
     LoadDir(PathBuf),
     Generate(GenerateConfig),
     Synthetic(SyntheticConfig),
-    Large { address: String, folder: String, subject: String, bytes: u64, seed: u64 },
+    Large {
+        address: String,
+        folder: String,
+        subject: String,
+        bytes: u64,
+        seed: u64,
+    },
 }
 
 impl Default for SimBuilder {
@@ -379,10 +410,13 @@ impl SimBuilder {
         if let Some(password) = &config.mailbox_password {
             self.mailbox_password.clone_from(password);
         }
-        self.steps.extend(config.mailboxes.iter().cloned().map(Step::Mailbox));
-        self.steps.extend(config.mail.iter().cloned().map(Step::LoadDir));
+        self.steps
+            .extend(config.mailboxes.iter().cloned().map(Step::Mailbox));
+        self.steps
+            .extend(config.mail.iter().cloned().map(Step::LoadDir));
         self.steps.extend(config.generate.map(Step::Generate));
-        self.steps.extend(config.synthetic.iter().cloned().map(Step::Synthetic));
+        self.steps
+            .extend(config.synthetic.iter().cloned().map(Step::Synthetic));
         if let Some(plan) = config.fault_plan()? {
             self.faults = plan;
         }
@@ -397,10 +431,15 @@ impl SimBuilder {
     /// none.
     pub fn build(mut self) -> Result<Sim, Error> {
         if self.accounts.is_empty() {
-            self.accounts.push(Account::impersonator(DEFAULT_USER, DEFAULT_PASSWORD));
+            self.accounts
+                .push(Account::impersonator(DEFAULT_USER, DEFAULT_PASSWORD));
         }
         let public = self.has_public.then(|| {
-            Arc::new(Store::new(PUBLIC_ADDRESS, StoreKind::Public, self.clock.clone()))
+            Arc::new(Store::new(
+                PUBLIC_ADDRESS,
+                StoreKind::Public,
+                self.clock.clone(),
+            ))
         });
         let world = World {
             mailboxes: RwLock::default(),
@@ -430,10 +469,18 @@ impl Sim {
             Step::Archive(address) => self.0.ensure_mailbox(&address, true).map(drop),
             Step::LoadDir(dir) => populate::load_dir(self, &dir),
             Step::Generate(config) => populate::generate(self, config),
-            Step::Synthetic(config) => self
-                .add_mailbox(&config.mailbox)?
-                .add_synthetic(&config.folder, config.count, config.seed),
-            Step::Large { address, folder, subject, bytes, seed } => self
+            Step::Synthetic(config) => self.add_mailbox(&config.mailbox)?.add_synthetic(
+                &config.folder,
+                config.count,
+                config.seed,
+            ),
+            Step::Large {
+                address,
+                folder,
+                subject,
+                bytes,
+                seed,
+            } => self
                 .add_mailbox(&address)?
                 .add_large(&folder, &subject, bytes, seed)
                 .map(drop),

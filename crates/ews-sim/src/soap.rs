@@ -68,7 +68,10 @@ impl Fault {
         Fault {
             back_off_ms: Some(back_off_ms),
             client: false,
-            ..Fault::new("ErrorServerBusy", "The server cannot service this request right now. Try again later.")
+            ..Fault::new(
+                "ErrorServerBusy",
+                "The server cannot service this request right now. Try again later.",
+            )
         }
     }
 
@@ -114,10 +117,15 @@ impl Fault {
 /// Reads an envelope.
 pub(crate) fn parse(body: &[u8]) -> Result<Envelope<'_>, Fault> {
     let root = xml::parse(body).map_err(|what| {
-        Fault::new("ErrorSchemaValidation", format!("The request is not valid XML: {what}"))
+        Fault::new(
+            "ErrorSchemaValidation",
+            format!("The request is not valid XML: {what}"),
+        )
     })?;
     if root.ns != Ns::Soap || root.name != "Envelope" {
-        return Err(Fault::schema("the root element is not a SOAP 1.1 Envelope."));
+        return Err(Fault::schema(
+            "the root element is not a SOAP 1.1 Envelope.",
+        ));
     }
     let mut impersonate = None;
     let mut operation = None;
@@ -144,7 +152,8 @@ pub(crate) fn parse(body: &[u8]) -> Result<Envelope<'_>, Fault> {
 fn read_header(header: &Element<'_>) -> Result<Option<String>, Fault> {
     if let Some(version) = header.child("RequestServerVersion") {
         let version = version.attr("Version").unwrap_or("Exchange2007");
-        let future = version.starts_with('V') && version[1..].starts_with(|c: char| c.is_ascii_digit());
+        let future =
+            version.starts_with('V') && version[1..].starts_with(|c: char| c.is_ascii_digit());
         if !future && !KNOWN_VERSIONS.contains(&version) {
             return Err(Fault::new(
                 "ErrorInvalidServerVersion",

@@ -43,7 +43,9 @@ impl<'a> Element<'a> {
     /// An attribute's value.
     pub(crate) fn attr(&self, name: &str) -> Option<&str> {
         let mut attrs = self.attrs.iter();
-        attrs.find(|attr| attr.0 == name).map(|attr| attr.1.as_str())
+        attrs
+            .find(|attr| attr.0 == name)
+            .map(|attr| attr.1.as_str())
     }
 
     /// A child's text, trimmed.
@@ -53,14 +55,12 @@ impl<'a> Element<'a> {
 
     /// The children of a child.
     pub(crate) fn list(&self, name: &str) -> &[Element<'a>] {
-        self.child(name).map_or(&[], |child| child.children.as_slice())
+        self.child(name)
+            .map_or(&[], |child| child.children.as_slice())
     }
 
     /// The children of a child that the schema requires.
-    pub(crate) fn required_list(
-        &self,
-        name: &str,
-    ) -> Result<&[Element<'a>], crate::soap::Fault> {
+    pub(crate) fn required_list(&self, name: &str) -> Result<&[Element<'a>], crate::soap::Fault> {
         match self.list(name) {
             [] => Err(crate::soap::Fault::schema(format!(
                 "the element '{}' has incomplete content: '{name}' is missing or empty.",
@@ -180,7 +180,10 @@ pub(crate) struct XmlWriter {
 
 impl XmlWriter {
     pub(crate) fn new() -> XmlWriter {
-        XmlWriter { out: String::with_capacity(1024), in_tag: false }
+        XmlWriter {
+            out: String::with_capacity(1024),
+            in_tag: false,
+        }
     }
 
     /// Begins an element.
@@ -249,6 +252,12 @@ impl XmlWriter {
     pub(crate) fn raw(&mut self) -> &mut String {
         self.close_tag();
         &mut self.out
+    }
+
+    /// Takes back everything after a mark, which was the length of [`XmlWriter::raw`] then.
+    pub(crate) fn rewind(&mut self, mark: usize) {
+        self.in_tag = false;
+        self.out.truncate(mark);
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {

@@ -1,0 +1,304 @@
+//! FindItem (MS-OXWSSRCH 3.1.4.3).
+
+use std::borrow::Cow;
+
+use fasttransfer::Message;
+
+use super::resolve::FolderRef;
+use super::{Answer, Context, Failure, Oops, Reply};
+use crate::clock::parse_xml_time;
+use crate::folder::Folder;
+use crate::item::Item;
+use crate::prop::Path;
+use crate::restriction::{Restriction, Row, SortOrder, Value, compare};
+use crate::shape::{ItemShape, View};
+use crate::soap::Fault;
+use crate::xml::{Element, XmlWriter};
+
+/// Most rows in one answer: the default policy's EwsFindCountLimit.
+const MAX_ROWS: u64 = 1000;
+
+/// Which rows of a result are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paging {
+    max: u64,
+    start: Start,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    /// No view: everything, up to the server's limit.
+    None,
+    Beginning(u64),
+    End(u64),
+    Fraction(u64, u64),
+}
+
+impl Paging {
+    /// Reads an IndexedPage or FractionalPage view.
+    pub(super) fn read(request: &Element<'_>, kind: &str, limit: u64) -> Result<Paging, Oops> {
+        let number = |view: &Element<'_>, name: &str| {
+            view.attr(name).map(|text| {
+                text.trim().parse::<u64>().map_err(|_| {
+                    Oops::from(Failure::new(
+                        "ErrorInvalidIndexedPagingParameters",
+                        "A paging parameter is not a number.",
+                    ))
+                })
+            })
+        };
+        let indexed = request.child(&format!("IndexedPage{kind}View"));
+        let fractional = request.child(&format!("FractionalPage{kind}View"));
+        let view = indexed.or(fractional);
+        let max = match view.and_then(|view| number(view, "MaxEntriesReturned")) {
+            Some(max) => max?.min(limit),
+            None => limit,
+        };
+        if max == 0 {
+            return Err(Failure::new(
+                "ErrorInvalidPagingMaxRows",
+                "MaxEntriesReturned must be positive.",
+            )
+            .into());
+        }
+        let start = if let Some(view) = indexed {
+            let offset = number(view, "Offset").transpose()?.unwrap_or(0);
+            match view.attr("BasePoint") {
+                Some("End") => Start::End(offset),
+                _ => Start::Beginning(offset),
+            }
+        } else if let Some(view) = fractional {
+            let numerator = number(view, "Numerator").transpose()?.unwrap_or(0);
+            let denominator = number(view, "Denominator").transpose()?.unwrap_or(1);
+            if denominator == 0 || numerator > denominator {
+                return Err(Failure::new(
+                    "ErrorInvalidFractionalPagingParameters",
+                    "The fraction is not between 0 and 1.",
+                )
+                .into());
+            }
+            Start::Fraction(numerator, denominator)
+        } else {
+            Start::None
+        };
+        Ok(Paging { max, start })
+    }
+
+    /// The first row and the number of rows, of so many.
+    pub(super) fn window(&self, total: u64) -> (u64, u64) {
+        match self.start {
+            Start::None => (0, total.min(self.max)),
+            Start::Beginning(offset) => {
+                let from = offset.min(total);
+                (from, (total - from).min(self.max))
+            }
+            Start::End(offset) => {
+                let end = total.saturating_sub(offset);
+                let from = end.saturating_sub(self.max);
+                (from, end - from)
+            }
+            Start::Fraction(numerator, denominator) => {
+                let from = u128::from(total) * u128::from(numerator) / u128::from(denominator);
+                let from = u64::try_from(from).unwrap_or(total);
+                (from, (total - from).min(self.max))
+            }
+        }
+    }
+}
+
+/// Writes the attributes of a RootFolder element.
+pub(super) fn write_page(w: &mut XmlWriter, paging: &Paging, next: u64, total: u64) {
+    match paging.start {
+        Start::None => {}
+        Start::Fraction(..) => {
+            w.attr("NumeratorOffset", &next.to_string());
+            w.attr("AbsoluteDenominator", &total.to_string());
+        }
+        Start::End(_) => {
+            let (from, _) = paging.window(total);
+            w.attr("IndexedPagingOffset", &(total - from).to_string());
+        }
+        Start::Beginning(_) => w.attr("IndexedPagingOffset", &next.to_string()),
+    }
+    let last = match paging.start {
+        Start::End(_) => paging.window(total).0 == 0,
+        _ => next >= total,
+    };
+    w.attr("TotalItemsInView", &total.to_string());
+    w.attr(
+        "IncludesLastItemInRange",
+        if last { "true" } else { "false" },
+    );
+}
+
+/// What a FindItem asks for, apart from the folders.
+struct Query {
+    shape: ItemShape,
+    restriction: Option<Restriction>,
+    words: Vec<String>,
+    sort: SortOrder,
+    paging: Paging,
+    calendar: Option<(u64, u64)>,
+    associated: bool,
+    nothing: bool,
+}
+
+pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply, Fault> {
+    let mut answer = Answer::new(context);
+    for id in request.required_list("ParentFolderIds")? {
+        answer.message(|w| {
+            let query = Query::read(request)?;
+            let found = context.folder(id)?;
+            query.answer(w, &found)
+        })?;
+    }
+    answer.finish()
+}
+
+impl Query {
+    fn read(request: &Element<'_>) -> Result<Query, Oops> {
+        let traversal = request.attr("Traversal");
+        if !matches!(traversal, Some("Shallow" | "SoftDeleted" | "Associated")) {
+            return Err(Fault::schema("The 'Traversal' attribute is invalid.").into());
+        }
+        if request.child("GroupBy").is_some() || request.child("DistinguishedGroupBy").is_some() {
+            return Err(
+                Failure::new("ErrorInvalidOperation", "This server does not group items.").into(),
+            );
+        }
+        let calendar = match request.child("CalendarView") {
+            None => None,
+            Some(view) => {
+                let time = |name| view.attr(name).and_then(parse_xml_time);
+                let (Some(start), Some(end)) = (time("StartDate"), time("EndDate")) else {
+                    return Err(Fault::schema("'CalendarView' lacks its dates.").into());
+                };
+                if end < start {
+                    return Err(Failure::new(
+                        "ErrorCalendarEndDateIsEarlierThanStartDate",
+                        "EndDate is earlier than StartDate.",
+                    )
+                    .into());
+                }
+                Some((start, end))
+            }
+        };
+        let words = request.child_text("QueryString").unwrap_or_default();
+        Ok(Query {
+            shape: ItemShape::read(request, "ItemShape", true)?,
+            restriction: Restriction::read(request)?,
+            words: words
+                .to_lowercase()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            sort: SortOrder::read(request)?,
+            paging: Paging::read(request, "Item", MAX_ROWS)?,
+            calendar,
+            associated: traversal == Some("Associated"),
+            nothing: traversal == Some("SoftDeleted"),
+        })
+    }
+
+    fn answer(&self, w: &mut XmlWriter, found: &FolderRef) -> Result<(), Oops> {
+        let state = found.store.read();
+        let folder = state.folder(found.number).ok_or(Failure::NO_FOLDER)?;
+        let plain = self.sort.is_none()
+            && self.restriction.is_none()
+            && self.words.is_empty()
+            && self.calendar.is_none();
+        let (items, next, total) = if self.nothing {
+            (Vec::new(), 0, 0)
+        } else if plain {
+            // Nothing to compare: the window is cut without looking at the rows outside it.
+            let total = if self.associated {
+                folder.associated()
+            } else {
+                folder.total()
+            };
+            let (from, count) = self.paging.window(total);
+            let rows = folder.items_from(from, self.associated);
+            let count_rows = usize::try_from(count).unwrap_or(usize::MAX);
+            (rows.take(count_rows).collect(), from + count, total)
+        } else {
+            self.select(found, folder)
+        };
+        w.start("m:RootFolder");
+        match self.calendar {
+            Some(_) => {
+                w.attr("TotalItemsInView", &total.to_string());
+                w.attr("IncludesLastItemInRange", "true");
+            }
+            None => write_page(w, &self.paging, next, total),
+        }
+        w.start("t:Items");
+        for item in &items {
+            let message = item.message();
+            let place = (folder.number, folder.change);
+            let view = View::of_item(&found.store, place, item, &message, &self.shape);
+            self.shape.write(w, &view);
+        }
+        w.end("t:Items");
+        w.end("m:RootFolder");
+        Ok(())
+    }
+
+    /// Filters and sorts all rows, then cuts the window.
+    fn select(&self, found: &FolderRef, folder: &Folder) -> (Vec<Item>, u64, u64) {
+        let place = (folder.number, folder.change);
+        let mut rows: Vec<(Vec<Option<Value>>, Item)> = Vec::new();
+        for item in folder.items_from(0, self.associated) {
+            let key = {
+                let message: Cow<'_, Message> = item.message();
+                let view = View::of_item(&found.store, place, &item, &message, &self.shape);
+                if !self.admits(&view) {
+                    continue;
+                }
+                self.sort.key(&view)
+            };
+            rows.push((key, item));
+        }
+        rows.sort_by(|one, other| self.sort.compare(&one.0, &other.0));
+        let total = rows.len() as u64;
+        let (from, count) = self.paging.window(total);
+        let rows = rows.into_iter().map(|row| row.1);
+        let items = rows
+            .skip(usize::try_from(from).unwrap_or(usize::MAX))
+            .take(usize::try_from(count).unwrap_or(usize::MAX))
+            .collect();
+        (items, from + count, total)
+    }
+
+    fn admits(&self, view: &View<'_>) -> bool {
+        let restriction = self.restriction.as_ref();
+        if !restriction.is_none_or(|restriction| restriction.admits(view)) {
+            return false;
+        }
+        if let Some((from, until)) = self.calendar {
+            let value = |uri: &str| view.value(&Path::Field(uri.to_owned()));
+            let starts = value("calendar:Start").and_then(|v| compare(&v, &Value::Time(until)));
+            let ends = value("calendar:End").and_then(|v| compare(&v, &Value::Time(from)));
+            let inside = starts.is_some_and(|o| o.is_lt()) && ends.is_some_and(|o| o.is_gt());
+            if !inside {
+                return false;
+            }
+        }
+        if self.words.is_empty() {
+            return true;
+        }
+        let text = |uri: &str| match view.value(&Path::Field(uri.to_owned())) {
+            Some(Value::Text(text)) => text.to_lowercase(),
+            _ => String::new(),
+        };
+        let text = format!(
+            "{} {} {}",
+            text("item:Subject"),
+            text("item:Body"),
+            text("message:From")
+        );
+        self.words.iter().all(|word| {
+            let word = word.rsplit(':').next().unwrap_or(word).trim_matches('"');
+            text.contains(word)
+        })
+    }
+}

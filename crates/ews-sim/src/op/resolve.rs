@@ -1,0 +1,309 @@
+//! Finds what the ids in requests name.
+
+use std::sync::Arc;
+
+use super::{Context, Failure, Oops};
+use crate::id::ObjectId;
+use crate::item::Item;
+use crate::mailbox::{Refused, Store};
+use crate::sim::Mailbox;
+use crate::soap::Fault;
+use crate::xml::Element;
+
+/// The distinguished folder ids of the schema; others make a request invalid.
+const DISTINGUISHED: &[&str] = &[
+    "calendar",
+    "contacts",
+    "deleteditems",
+    "drafts",
+    "inbox",
+    "journal",
+    "notes",
+    "outbox",
+    "sentitems",
+    "tasks",
+    "msgfolderroot",
+    "publicfoldersroot",
+    "root",
+    "junkemail",
+    "searchfolders",
+    "voicemail",
+    "recoverableitemsroot",
+    "recoverableitemsdeletions",
+    "recoverableitemsversions",
+    "recoverableitemspurges",
+    "recoverableitemsdiscoveryholds",
+    "archiveroot",
+    "archivemsgfolderroot",
+    "archivedeleteditems",
+    "archiveinbox",
+    "archiverecoverableitemsroot",
+    "archiverecoverableitemsdeletions",
+    "archiverecoverableitemsversions",
+    "archiverecoverableitemspurges",
+    "archiverecoverableitemsdiscoveryholds",
+    "syncissues",
+    "conflicts",
+    "localfailures",
+    "serverfailures",
+    "recipientcache",
+    "quickcontacts",
+    "conversationhistory",
+    "adminauditlogs",
+    "todosearch",
+    "mycontacts",
+    "directory",
+    "imcontactlist",
+    "peopleconnect",
+    "favorites",
+    "mecontact",
+    "personmetadata",
+    "teamspaceactivity",
+    "teamspacemessaging",
+    "teamspaceworkitems",
+    "scheduled",
+    "orionnotes",
+    "tagitems",
+    "alltaggeditems",
+    "externalcontacts",
+    "teamchat",
+    "teamchathistory",
+    "yammerroot",
+    "yammerinbound",
+    "yammeroutbound",
+    "yammerfeeds",
+    "onedriveroot",
+    "onedriverecylebin",
+    "onedrivesystem",
+    "onedrivevolume",
+    "important",
+    "starred",
+    "archive",
+    "allcontacts",
+    "allitems",
+];
+
+/// A folder that a request names.
+#[derive(Clone)]
+pub(crate) struct FolderRef {
+    pub(crate) store: Arc<Store>,
+    pub(crate) number: u64,
+}
+
+/// An item that a request names, as it was when looked up.
+pub(crate) struct ItemRef {
+    pub(crate) store: Arc<Store>,
+    pub(crate) folder: u64,
+    pub(crate) item: Item,
+    pub(crate) id: String,
+}
+
+impl Context<'_> {
+    /// Finds the folder that a FolderId or DistinguishedFolderId element names.
+    pub(crate) fn folder(&self, element: &Element<'_>) -> Result<FolderRef, Oops> {
+        let id = element.attr("Id").unwrap_or_default();
+        match element.name.as_ref() {
+            "FolderId" => Ok(self.folder_by_id(id)?),
+            "DistinguishedFolderId" => self.distinguished(id, element),
+            "AddressListId" => Err(Failure::NO_FOLDER.into()),
+            name => Err(Fault::schema(format!("'{name}' is no folder id.")).into()),
+        }
+    }
+
+    /// Finds a folder by the id in a FolderId element.
+    pub(crate) fn folder_by_id(&self, id: &str) -> Result<FolderRef, Failure> {
+        if id.is_empty() {
+            return Err(Failure::new("ErrorInvalidIdEmpty", "Id must be non-empty."));
+        }
+        match ObjectId::parse(id) {
+            Some(ObjectId::Folder { store, folder }) => {
+                let store = self.reachable(store)?;
+                if store.read().folder(folder).is_none() {
+                    return Err(Failure::NO_FOLDER);
+                }
+                Ok(FolderRef {
+                    store,
+                    number: folder,
+                })
+            }
+            Some(_) => Err(Failure::new(
+                "ErrorCannotUseItemIdForFolderId",
+                "Id is an item id where a folder id is expected.",
+            )),
+            None => Err(Failure::MALFORMED_ID),
+        }
+    }
+
+    fn distinguished(&self, id: &str, element: &Element<'_>) -> Result<FolderRef, Oops> {
+        if !DISTINGUISHED.contains(&id) {
+            return Err(Fault::schema(format!(
+                "The 'Id' attribute is invalid - The value '{id}' is invalid according to its \
+                 datatype 'DistinguishedFolderIdNameType' - The Enumeration constraint failed."
+            ))
+            .into());
+        }
+        let named = element
+            .child("Mailbox")
+            .and_then(|mailbox| mailbox.child_text("EmailAddress"));
+        let mailbox = self.mailbox_called(named)?;
+        let store = if id == "publicfoldersroot" {
+            self.world.public.clone().ok_or(Failure::new(
+                "ErrorPublicFolderServerNotFound",
+                "There is no public folder server.",
+            ))?
+        } else if id.starts_with("archive") && id != "archive" {
+            mailbox.archive.ok_or(Failure::new(
+                "ErrorFolderNotFound",
+                "The mailbox has no archive.",
+            ))?
+        } else {
+            mailbox.primary
+        };
+        let number = store.read().well_known(id).map(|folder| folder.number);
+        let number = number.ok_or(Failure::NO_FOLDER)?;
+        Ok(FolderRef { store, number })
+    }
+
+    /// The acting mailbox, or the one an element names if the caller may open it.
+    fn mailbox_called(&self, named: Option<&str>) -> Result<Mailbox, Failure> {
+        let own = self.mailbox.clone();
+        let Some(named) = named else {
+            return own.ok_or(Failure::new(
+                "ErrorMissingEmailAddress",
+                "When making a request as an account that does not have a mailbox, you must \
+                 specify the mailbox primary SMTP address for any distinguished folder Ids.",
+            ));
+        };
+        match own {
+            Some(own) if own.primary.address.eq_ignore_ascii_case(named) => Ok(own),
+            _ if self.world.mailbox(named).is_none() => Err(Failure::new(
+                "ErrorNonExistentMailbox",
+                "The SMTP address has no mailbox associated with it.",
+            )),
+            _ => Err(Failure::NO_FOLDER),
+        }
+    }
+
+    /// The store of a guid, if the caller may open it.
+    fn reachable(&self, guid: crate::id::StoreGuid) -> Result<Arc<Store>, Failure> {
+        let public = self.world.public.iter().cloned();
+        let own = self.mailbox.iter().flat_map(|mailbox| {
+            std::iter::once(mailbox.primary.clone()).chain(mailbox.archive.clone())
+        });
+        if let Some(store) = own.chain(public).find(|store| store.guid == guid) {
+            return Ok(store);
+        }
+        Err(match self.world.store(guid) {
+            Some(_) => Failure::DENIED,
+            None => Failure::new(
+                "ErrorItemNotFound",
+                "The mailbox that was requested doesn't support the specified RequestServerVersion \
+                 or the id is of an unknown mailbox.",
+            ),
+        })
+    }
+
+    /// Finds the item that an ItemId element names.
+    pub(crate) fn item(&self, element: &Element<'_>) -> Result<ItemRef, Oops> {
+        match element.name.as_ref() {
+            "ItemId" | "ParentItemId" => {
+                Ok(self.item_by_id(element.attr("Id").unwrap_or_default())?)
+            }
+            "OccurrenceItemId" | "RecurringMasterItemId" | "RecurringMasterItemIdRanges" => {
+                Err(Failure::new(
+                    "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange",
+                    "Occurrences of series cannot be named.",
+                )
+                .into())
+            }
+            name => Err(Fault::schema(format!("'{name}' is no item id.")).into()),
+        }
+    }
+
+    /// Finds an item by its id.
+    pub(crate) fn item_by_id(&self, id: &str) -> Result<ItemRef, Failure> {
+        if id.is_empty() {
+            return Err(Failure::new("ErrorInvalidIdEmpty", "Id must be non-empty."));
+        }
+        let (guid, folder, key) = match ObjectId::parse(id) {
+            Some(ObjectId::Item { store, folder, key }) => (store, folder, key),
+            Some(ObjectId::Folder { .. }) => {
+                return Err(Failure::new(
+                    "ErrorCannotUseFolderIdForItemId",
+                    "Id is a folder id where an item id is expected.",
+                ));
+            }
+            Some(ObjectId::Attachment { .. }) => {
+                return Err(Failure::new(
+                    "ErrorInvalidId",
+                    "Id is an attachment id where an item id is expected.",
+                ));
+            }
+            None => return Err(Failure::MALFORMED_ID),
+        };
+        let store = self.reachable(guid)?;
+        let item = store.read().item(folder, key).ok_or(Failure::NO_ITEM)?;
+        Ok(ItemRef {
+            store,
+            folder,
+            item,
+            id: id.to_owned(),
+        })
+    }
+
+    /// Finds an attachment's item and place by the attachment's id.
+    pub(crate) fn attachment(&self, id: &str) -> Result<(ItemRef, Vec<u32>), Failure> {
+        match ObjectId::parse(id) {
+            Some(ObjectId::Attachment {
+                store,
+                folder,
+                key,
+                path,
+            }) => {
+                let owner = ObjectId::Item { store, folder, key }.encode();
+                Ok((self.item_by_id(&owner)?, path))
+            }
+            Some(_) => Err(Failure::new(
+                "ErrorInvalidAttachmentId",
+                "The id is not that of an attachment.",
+            )),
+            None => Err(Failure::MALFORMED_ID),
+        }
+    }
+
+    /// Finds the folder inside an element such as ToFolderId.
+    pub(crate) fn target_folder(&self, parent: &Element<'_>) -> Result<FolderRef, Oops> {
+        let child = parent
+            .children
+            .first()
+            .ok_or_else(|| Fault::schema(format!("the element '{}' is empty.", parent.name)))?;
+        self.folder(child)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Failure {
+        match refused {
+            Refused::NoFolder => Failure::NO_FOLDER,
+            Refused::NoItem => Failure::NO_ITEM,
+            Refused::Exists => Failure::new(
+                "ErrorFolderExists",
+                "A folder with the specified name already exists.",
+            ),
+            Refused::WellKnown => Failure::new(
+                "ErrorDeleteDistinguishedFolder",
+                "Distinguished folders cannot be deleted.",
+            ),
+            Refused::Cycle => Failure::new(
+                "ErrorMoveCopyFailed",
+                "A folder cannot be moved below itself.",
+            ),
+        }
+    }
+}
+
+impl From<Refused> for Oops {
+    fn from(refused: Refused) -> Oops {
+        Oops::Part(refused.into())
+    }
+}

@@ -1,0 +1,56 @@
+//! ResolveNames (MS-OXWSRSLNM 3.1.4.1): looks addresses up in the list of mailboxes.
+
+use super::{Answer, Context, Failure, Reply};
+use crate::soap::Fault;
+use crate::xml::Element;
+
+/// Most names in one answer, as Exchange's.
+const MAX_NAMES: usize = 100;
+
+pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply, Fault> {
+    let mut answer = Answer::new(context);
+    let entry = request
+        .child_text("UnresolvedEntry")
+        .filter(|entry| !entry.is_empty())
+        .ok_or_else(|| Fault::schema("'UnresolvedEntry' is missing or empty."))?;
+    answer.message(|w| {
+        let wanted = entry.to_lowercase();
+        let wanted = wanted.strip_prefix("smtp:").unwrap_or(&wanted);
+        let mut found: Vec<String> = context
+            .world
+            .addresses()
+            .into_iter()
+            .filter(|address| {
+                let address = address.to_lowercase();
+                address.starts_with(wanted) || address.split(['.', '@']).any(|part| part == wanted)
+            })
+            .collect();
+        if found.is_empty() {
+            return Err(
+                Failure::new("ErrorNameResolutionNoResults", "No results were found.").into(),
+            );
+        }
+        let last = found.len() <= MAX_NAMES;
+        found.truncate(MAX_NAMES);
+        w.start("m:ResolutionSet");
+        w.attr("TotalItemsInView", &found.len().to_string());
+        w.attr(
+            "IncludesLastItemInRange",
+            if last { "true" } else { "false" },
+        );
+        for address in found {
+            let name = address.split('@').next().unwrap_or_default().to_owned();
+            w.start("t:Resolution");
+            w.start("t:Mailbox");
+            w.leaf("t:Name", &name);
+            w.leaf("t:EmailAddress", &address);
+            w.leaf("t:RoutingType", "SMTP");
+            w.leaf("t:MailboxType", "Mailbox");
+            w.end("t:Mailbox");
+            w.end("t:Resolution");
+        }
+        w.end("m:ResolutionSet");
+        Ok(())
+    })?;
+    answer.finish()
+}

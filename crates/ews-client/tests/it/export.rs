@@ -290,3 +290,35 @@ async fn nothing_in_an_answer_takes_unbounded_memory() {
         assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
     }
 }
+
+#[tokio::test]
+async fn an_item_of_any_size_passes_in_small_pieces() {
+    // 150 MB of base64, never held: each piece is made when it is asked for.
+    const PIECES: usize = 2400;
+    let head = response("ExportItems", &[&exported("a", "|")]);
+    let (head, tail) = head
+        .split_once('|')
+        .map(|(head, tail)| (head.to_owned(), tail.to_owned()))
+        .unwrap();
+    let piece = Bytes::from(vec![b'Q'; 65_535]);
+    let pieces = std::iter::once(Bytes::from(head))
+        .chain(std::iter::repeat_n(piece, PIECES))
+        .chain([Bytes::from(tail)]);
+    let mut answer = Answer::xml("");
+    answer.pieces = pieces.map(Ok).collect();
+    let (client, _, _) = client([answer]);
+    let mut stream = client.export_items(&ids(&["a"])).await.unwrap();
+    let (mut bytes, mut ended) = (0_u64, false);
+    while let Some(event) = stream.next().await.unwrap() {
+        match event {
+            ExportEvent::Data(data) => {
+                assert!(data.len() <= 64 << 10);
+                bytes += data.len() as u64;
+            }
+            ExportEvent::End => ended = true,
+            other => assert_eq!(other, started("a")),
+        }
+    }
+    assert!(ended);
+    assert_eq!(bytes, 65_535 * PIECES as u64 / 4 * 3);
+}

@@ -282,3 +282,43 @@ fn addresses_and_certificates_are_checked_at_once() {
     assert_eq!(Client::new(bad).unwrap_err().kind(), ErrorKind::Invalid);
     assert!(Client::new(options("https://a/")).is_ok());
 }
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let export = response(
+        "ExportItems",
+        &[&message(
+            "ExportItems",
+            "Success",
+            "NoError",
+            "<m:ItemId Id=\"a\"/><m:Data>QUJD</m:Data>",
+        )],
+    );
+    // Chunked, with white space after the envelope: the end is only known from the last chunk.
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{export}\r\n2\r\n\r\n\r\n0\r\n\r\n",
+        export.len()
+    );
+    let server = tokio::spawn(async move {
+        // One connection only: a second one would never be answered.
+        let (mut socket, _) = listener.accept().await.unwrap();
+        for _ in 0..3 {
+            read_request(&mut socket).await;
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let mut options = ClientOptions::new(
+        format!("http://{address}/").parse().unwrap(),
+        Credentials::basic("u", "p"),
+    );
+    options.request_timeout = Duration::from_secs(5);
+    options.retry = RetryPolicy::none();
+    let client = Client::new(options).unwrap();
+    for _ in 0..3 {
+        let mut stream = client.export_items(&[ItemId::new("a")]).await.unwrap();
+        while stream.next().await.unwrap().is_some() {}
+    }
+    server.await.unwrap();
+}

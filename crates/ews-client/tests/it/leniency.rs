@@ -305,3 +305,118 @@ async fn document_types_and_excesses_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_wrong_content_type_on_a_true_answer_is_forgiven() {
+    let text = response(
+        "GetFolder",
+        &[&message(
+            "GetFolder",
+            "Success",
+            "NoError",
+            "<m:Folders><t:Folder><t:FolderId Id=\"a\"/></t:Folder></m:Folders>",
+        )],
+    );
+    let (wrong, _, _) = client([Answer::xml(text).header("content-type", "text/html")]);
+    assert!(wrong.get_folder(&inbox_request()).await.is_ok());
+    let export = response(
+        "ExportItems",
+        &[&message(
+            "ExportItems",
+            "Success",
+            "NoError",
+            "<m:ItemId Id=\"a\"/><m:Data>QUJD</m:Data>",
+        )],
+    );
+    let page = Answer::xml("<br><p>Sign in").header("content-type", "text/html; charset=utf-8");
+    let (both, _, _) = client([
+        Answer::xml(export).header("content-type", "text/html"),
+        page,
+    ]);
+    assert!(both.export_items(&[ItemId::new("a")]).await.is_ok());
+    let error = both.export_items(&[ItemId::new("a")]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotEws, "{error}");
+}
+
+#[tokio::test]
+async fn stray_bytes_and_references_do_not_spoil_an_answer() {
+    let text = response(
+        "GetFolder",
+        &[&message(
+            "GetFolder",
+            "Success",
+            "NoError",
+            "<m:Folders><t:Folder><t:FolderId Id=\"a&nbsp;b\"/><t:DisplayName>S?d</t:DisplayName></t:Folder></m:Folders>",
+        )],
+    );
+    let mut answer = Answer::xml("");
+    answer.pieces = vec![Ok(Bytes::from(
+        text.bytes()
+            .map(|byte| if byte == b'?' { 0xFC } else { byte })
+            .collect::<Vec<u8>>(),
+    ))];
+    let (client, _, _) = client([answer]);
+    let folder = client
+        .get_folder(&inbox_request())
+        .await
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    assert_eq!(
+        (folder.id.id.as_str(), folder.display_name.as_str()),
+        ("a&nbsp;b", "S\u{FFFD}d")
+    );
+}
+
+#[tokio::test]
+async fn an_unchanged_folder_without_a_new_state_keeps_the_old_one() {
+    let text = response(
+        "SyncFolderItems",
+        &[&message(
+            "SyncFolderItems",
+            "Success",
+            "NoError",
+            "<m:SyncState/><m:Changes/>",
+        )],
+    );
+    let (client, _, _) = client([Answer::xml(text)]);
+    let request = SyncFolderItems::new(FolderId::new("f"), Some(SyncState("old".into())));
+    assert_eq!(
+        client
+            .sync_folder_items(&request)
+            .await
+            .unwrap()
+            .sync_state
+            .as_str(),
+        "old"
+    );
+}
+
+#[tokio::test]
+async fn an_operation_unknown_to_the_server_is_unsupported_in_any_words() {
+    let plain = |text: &str| {
+        envelope(&format!(
+            "<s:Fault><faultcode>s:Client</faultcode><faultstring>{text}</faultstring></s:Fault>"
+        ))
+    };
+    for answer in [
+        Answer::with(500, plain("Unknown request ExportItems")),
+        Answer::with(400, plain("operation not implemented")),
+        Answer::with(200, plain("ExportItems is not supported here")),
+        Answer::with(500, crate::support::fault("ErrorInvalidOperation", "x", "")),
+        Answer::with(200, response("ExportItems", &[])).header("x", "y"),
+    ] {
+        let empty = answer.headers.iter().any(|(name, _)| name == "x");
+        let (client, _, _) = client([answer]);
+        match client.export_items(&[ItemId::new("a")]).await {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}"),
+            Ok(mut stream) => {
+                assert!(empty);
+                assert!(matches!(
+                    stream.next().await,
+                    Ok(Some(ExportEvent::Failed { .. }))
+                ));
+            }
+        }
+    }
+}

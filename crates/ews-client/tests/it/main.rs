@@ -1,5 +1,8 @@
 //! The crate's integration tests.
 
+#![allow(clippy::print_stdout, reason = "what is skipped is said aloud")]
+#![allow(clippy::too_many_lines, reason = "lists of cases are long and flat")]
+
 /// Export streams: events, truncation, cuts, byte-wise arrival.
 mod export;
 /// The HTTP transport against a small TCP server.

@@ -4,68 +4,51 @@ use std::process::Command;
 
 use ews_client::*;
 
-use crate::support::{Answer, client, results, shared};
+use crate::support::{Answer, client, fault, results, shared};
 
-/// Sends a request into the void and returns its text, in every schema version.
-macro_rules! texts {
-    ($list:ident, $method:ident, $request:expr) => {{
-        let request = $request;
-        for steps in 0..3 {
-            // Complaints about the version make the client go down, so that every variant that
-            // depends on it is written.
-            let complaint = || {
-                Answer::with(
-                    500,
-                    crate::support::fault("ErrorInvalidServerVersion", "", ""),
-                )
-            };
-            let answers = (0..steps * 2)
-                .map(|_| complaint())
-                .chain([Answer::with(404, "")]);
-            let (client, playback, _) = client(answers);
-            let client = if steps == 1 {
-                client.for_mailbox(Access::Impersonate("b@example.test".into()))
-            } else {
-                client
-            };
+/// Notes a request's text in three schema versions, once with impersonation. Complaints about
+/// the version make the client go down, so that every variant that depends on it is written.
+async fn texts(
+    list: &mut Vec<(&'static str, String)>,
+    name: &'static str,
+    call: impl AsyncFn(Client),
+) {
+    for steps in 0..3 {
+        let complaint = || Answer::with(500, fault("ErrorInvalidServerVersion", "", ""));
+        let answers = (0..steps * 2)
+            .map(|_| complaint())
+            .chain([Answer::with(404, "")]);
+        let (client, playback, _) = client(answers);
+        let other = Access::Impersonate("b@example.test".into());
+        call(if steps == 1 {
+            client.for_mailbox(other)
+        } else {
             client
-                .$method(request.clone())
-                .await
-                .expect_err("no such server");
-            $list.extend(
-                playback
-                    .bodies()
-                    .pop()
-                    .map(|body| (stringify!($method), body)),
-            );
-        }
-    }};
+        })
+        .await;
+        list.extend(playback.bodies().pop().map(|body| (name, body)));
+    }
+}
+
+/// Notes the texts of an operation's request, taken by reference or by value.
+macro_rules! texts {
     ($list:ident, ref $method:ident, $request:expr) => {{
         let request = $request;
-        for steps in 0..3 {
-            let complaint = || {
-                Answer::with(
-                    500,
-                    crate::support::fault("ErrorInvalidServerVersion", "", ""),
-                )
-            };
-            let answers = (0..steps * 2)
-                .map(|_| complaint())
-                .chain([Answer::with(404, "")]);
-            let (client, playback, _) = client(answers);
-            let client = if steps == 1 {
-                client.for_mailbox(Access::Impersonate("b@example.test".into()))
-            } else {
+        let call =
+            async |client: Client| drop(client.$method(&request).await.expect_err("no server"));
+        texts($list, stringify!($method), call).await;
+    }};
+    ($list:ident, $method:ident, $request:expr) => {{
+        let request = $request;
+        let call = async |client: Client| {
+            drop(
                 client
-            };
-            client.$method(&request).await.expect_err("no such server");
-            $list.extend(
-                playback
-                    .bodies()
-                    .pop()
-                    .map(|body| (stringify!($method), body)),
-            );
-        }
+                    .$method(request.clone())
+                    .await
+                    .expect_err("no server"),
+            )
+        };
+        texts($list, stringify!($method), call).await;
     }};
 }
 

@@ -24,7 +24,6 @@ from exchangelib import (
     Body,
     Configuration,
     Credentials,
-    EWSDateTime,
     FileAttachment,
     ItemAttachment,
     ItemId,
@@ -159,7 +158,7 @@ def find_item_restricts_by_subject(world):
 
 @check
 def find_item_restricts_by_time(world):
-    start = EWSDateTime.from_datetime(mail.FIRST_DAY.astimezone(UTC))
+    start = mail.FIRST_DAY.astimezone(UTC)
     found = world.alice.inbox.filter(datetime_sent__range=(start, start + timedelta(hours=9, minutes=30)))
     expect(found.count(), 10, "mails of ten hours")
 
@@ -188,7 +187,7 @@ def get_item_returns_addresses(world):
 def get_item_returns_times_and_message_id(world):
     item = world.one("Report number 3")
     wanted = mail.FIRST_DAY + timedelta(hours=3)
-    expect(item.datetime_sent, EWSDateTime.from_datetime(wanted.astimezone(UTC)), "sent")
+    expect(item.datetime_sent, wanted.astimezone(UTC), "sent")
     expect(item.message_id, world.box.mails("Inbox")[3]["Message-ID"], "message id")
 
 

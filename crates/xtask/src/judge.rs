@@ -27,6 +27,8 @@ pub(crate) fn exchangelib(workspace: &Workspace) -> Result {
             .map_err(|error| format!("cannot clear {}: {error}", scratch.display()))?;
     }
     Tool::new(python)
+        // The script lies among the sources, where no cache belongs.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg(script)
         .arg("--postkeep")
         .arg(workspace.program("debug"))

@@ -38,9 +38,10 @@
 //! FRAME tokens that stand right behind the payload. Where the prediction is wrong, the payload
 //! ends early; a FRAME token and MORE follow.
 //!
-//! `cap` is 31,680 at first. The first FRAME token, of length n, sets it to n unless
-//! 31,424 ≤ n ≤ 31,680; later ones raise it to n if n is greater. MORE sets it to the length of
-//! the last FRAME token. Lengths above 65,536 count as 65,536 in all this.
+//! `cap` is 31,680 at first. Of the FRAME tokens of a length n of 4,096 or more, the first sets
+//! it to n unless 31,424 ≤ n ≤ 31,680; later ones raise it to n if n is greater. MORE sets it to
+//! the length of the last FRAME token, whatever that is. Lengths above 65,536 count as 65,536 in
+//! all this.
 //!
 //! # What becomes a payload
 //!
@@ -60,6 +61,9 @@ pub(crate) const PAYLOAD_MIN: u32 = 8192;
 pub(crate) const TOKEN_LIMIT: usize = 65_536;
 /// A first buffer this much shorter than the default still announces the default.
 const FIRST_SLACK: u32 = 256;
+/// Buffers shorter than this say nothing about the others: a last one, or one that holds a
+/// property somebody put in front.
+const SMALL_FRAME: u32 = 4096;
 
 pub(crate) mod token {
     pub const RAW: u8 = 0x80;
@@ -92,6 +96,9 @@ impl Cap {
 
     /// A FRAME token outside a payload.
     pub(crate) fn frame(&mut self, len: u32) {
+        if len < SMALL_FRAME {
+            return;
+        }
         let len = len.min(TOKEN_LIMIT as u32);
         let default = DEFAULT_BUFFER_LEN as u32;
         if std::mem::replace(&mut self.fresh, false) {

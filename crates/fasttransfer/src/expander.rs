@@ -180,6 +180,9 @@ impl Expander {
             Token::Stream(bytes) => self.stream(bytes, out),
             Token::Text { form, text } => self.stream(&utf16(form, text), out),
             Token::Payload { len, more } => {
+                if more && self.last_frame == 0 {
+                    return Err(Error::corrupt("a continued payload before any buffer"));
+                }
                 if more {
                     self.cap.correct(self.last_frame);
                 } else {

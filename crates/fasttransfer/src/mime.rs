@@ -75,7 +75,7 @@ fn transport_headers(message: &Message, headers: &str, out: &mut Vec<u8>) {
         }
         if line.starts_with([' ', '\t']) {
             if keep {
-                push_line(out, line);
+                push_line(out, "", line);
             }
             continue;
         }
@@ -95,7 +95,7 @@ fn transport_headers(message: &Message, headers: &str, out: &mut Vec<u8>) {
             && lower != "mime-version"
             && !lower.starts_with("content-");
         if keep {
-            push_line(out, &format!("{name}:{value}"));
+            push_line(out, &format!("{name}:"), value);
         }
     }
     if let Some(subject) = subject.filter(|subject| !subject_written && !subject.is_empty()) {
@@ -103,8 +103,22 @@ fn transport_headers(message: &Message, headers: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn push_line(out: &mut Vec<u8>, line: &str) {
-    out.extend_from_slice(line.as_bytes());
+/// Appends a header line as it came, or folded where it is longer than a line may be.
+fn push_line(out: &mut Vec<u8>, start: &str, rest: &str) {
+    out.extend_from_slice(start.as_bytes());
+    let mut column = start.len();
+    for (i, word) in rest.split(' ').enumerate() {
+        let space = usize::from(i > 0);
+        if column > 0 && column + space + word.len() > LINE_LIMIT && !word.trim().is_empty() {
+            out.extend_from_slice(b"\r\n");
+            column = 0;
+        }
+        if i > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(word.as_bytes());
+        column += space + word.len();
+    }
     out.extend_from_slice(b"\r\n");
 }
 

@@ -83,3 +83,35 @@ impl<'a> Cursor<'a> {
         self.size().filter(|count| *count <= self.rest.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back() {
+        for value in [
+            0,
+            1,
+            127,
+            128,
+            16_383,
+            16_384,
+            u64::from(u32::MAX),
+            u64::MAX,
+        ] {
+            let mut bytes = Vec::new();
+            push(&mut bytes, value);
+            assert_eq!(read(&bytes), Ok(Some((value, bytes.len()))));
+            assert_eq!(read(&bytes[..bytes.len() - 1]), Ok(None));
+        }
+    }
+
+    #[test]
+    fn numbers_of_more_than_64_bits_are_refused() {
+        assert_eq!(read(&[0xFF; 11]), Err(Overflow));
+        let mut bytes = [0xFF; 10];
+        bytes[9] = 2;
+        assert_eq!(read(&bytes), Err(Overflow));
+    }
+}

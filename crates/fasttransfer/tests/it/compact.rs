@@ -87,8 +87,9 @@ fn expand(skeleton: &[u8], payloads: &[Vec<u8>], step: usize) -> Vec<u8> {
     out
 }
 
+/// Compacts and expands in several ways, and returns the parts.
 #[track_caller]
-fn check(input: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
+pub fn check(input: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let whole = compact(input, &[]);
     for step in [1, 7, 100_000] {
         assert!(expand(&whole.0, &whole.1, step) == input);
@@ -131,6 +132,17 @@ fn an_attachment_is_one_payload_wherever_the_buffers_fall() {
             assert!(payloads == [data(0), data(1)], "{before} {size}");
         }
     }
+}
+
+#[test]
+fn a_short_buffer_in_front_does_not_cut_payloads() {
+    let message = mail(&[100_000, 100_000]);
+    let mut input = write_message(&message, &WriteOptions::default());
+    let tail = input.split_off(62);
+    input.extend_from_slice(&[2, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0x17, 0, 1, 0, 0, 0]);
+    input.extend_from_slice(&tail);
+    let (_, payloads) = check(&input);
+    assert_eq!(payloads.len(), 2);
 }
 
 #[test]

@@ -166,6 +166,20 @@ fn odd_transport_headers_become_valid_ones() {
 }
 
 #[test]
+fn overlong_header_lines_are_folded() {
+    let mut message = draft();
+    let people = "<someone@example.test>, ".repeat(200);
+    message
+        .props
+        .set(tag::TRANSPORT_MESSAGE_HEADERS, format!("X-To: {people}x"));
+    check(
+        &message,
+        "print(m['X-To'].count('<someone@example.test>, '))",
+        "200",
+    );
+}
+
+#[test]
 fn an_rtf_only_message_keeps_its_body_as_a_file() {
     let mut message = draft();
     message.props.remove(tag::BODY);

@@ -135,3 +135,13 @@ fn the_genuine_embedded_message_is_read() {
     assert_eq!(embedded.props.str(tag::MESSAGE_CLASS), Some("IPM.Note"));
     assert_eq!(embedded.props.str(tag::SUBJECT), Some("Most fascinating"));
 }
+
+#[test]
+fn every_sample_survives_the_compact_form() {
+    let Some(folder) = shared("ews/export-streams") else {
+        return;
+    };
+    for entry in std::fs::read_dir(folder).unwrap() {
+        crate::compact::check(&std::fs::read(entry.unwrap().path()).unwrap());
+    }
+}

@@ -1,16 +1,16 @@
 //! The only bridge from async code to the synchronous local index.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use mailindex::{Identity, MailIndex, Opened};
 
 use crate::error::{Doing, Error, ErrorKind, Result};
 
-/// A mailbox's index, used from many tasks one call at a time.
+/// A mailbox's index, used from many tasks.
 #[derive(Clone)]
 pub(crate) struct IndexHandle {
-    index: Arc<Mutex<MailIndex>>,
+    index: Arc<MailIndex>,
     mailbox: Arc<str>,
 }
 
@@ -27,19 +27,18 @@ impl IndexHandle {
             MailIndex::open(&path, &identity).doing(|| what)
         })
         .await?;
-        Ok((Self { index: Arc::new(Mutex::new(index)), mailbox }, opened))
+        Ok((Self { index: Arc::new(index), mailbox }, opened))
     }
 
     /// Runs one call on the index, away from the async threads.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&mut MailIndex) -> Result<T, mailindex::Error> + Send + 'static,
+        call: impl FnOnce(&MailIndex) -> Result<T, mailindex::Error> + Send + 'static,
     ) -> Result<T> {
         let index = Arc::clone(&self.index);
         let mailbox = Arc::clone(&self.mailbox);
         in_background(move || {
-            let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-            call(&mut index).doing(|| format!("use the local index of {mailbox}"))
+            call(&index).doing(|| format!("use the local index of {mailbox}"))
         })
         .await
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use chunkstore::{CheckOptions, ChunkId, TreeReader};
+use chunkstore::{CheckOptions, Content, LostChunks, TreeReader, content_chunks};
 use futures::TryStreamExt;
 use serde::Serialize;
 
@@ -112,7 +112,7 @@ impl Vault {
     async fn walk(
         &self,
         snapshot: &Snapshot,
-        lost: &HashSet<ChunkId>,
+        lost: &LostChunks,
         sound: &mut HashSet<[u8; 16]>,
         check: &mut VaultCheck,
     ) -> Result<()> {
@@ -128,9 +128,7 @@ impl Vault {
                 continue;
             }
             check.items += 1;
-            let whole =
-                content.chunk_ids().all(|id| !lost.contains(&id) && self.repository.has_chunk(&id));
-            if whole {
+            if self.is_whole(content, lost).await {
                 sound.insert(mark);
             } else {
                 damaged.insert(key);
@@ -155,6 +153,19 @@ impl Vault {
         Ok(())
     }
 
+    /// Whether every chunk an item needs is there; a chunk list that cannot be read is not.
+    async fn is_whole(&self, content: &Content, lost: &LostChunks) -> bool {
+        let mut chunks = content_chunks(self.source(), content);
+        loop {
+            match chunks.try_next().await {
+                Ok(Some(id)) if lost.contains(&id) || !self.repository.has_chunk(&id) => return false,
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
     async fn damaged_item(&self, snapshot: &Snapshot, item: &StoredItem) -> DamagedItem {
         DamagedItem {
             mailbox: snapshot.mailbox.clone(),
@@ -167,7 +178,7 @@ impl Vault {
 }
 
 /// Stands for where an item's bytes are: items stored in the same place are looked at once.
-fn mark(content: &chunkstore::Content) -> [u8; 16] {
+fn mark(content: &Content) -> [u8; 16] {
     let mut mark = [0; 16];
     mark.copy_from_slice(&blake3::hash(&content.encode()).as_bytes()[..16]);
     mark

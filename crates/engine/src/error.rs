@@ -112,6 +112,16 @@ impl<T> Doing<T> for Result<T> {
     }
 }
 
+/// For what the store reports while it reads a stream of ours.
+impl From<chunkstore::Error> for Error {
+    fn from(error: chunkstore::Error) -> Self {
+        match chunkstore::Result::<()>::Err(error).doing(|| "write the snapshot".into()) {
+            Err(error) => error,
+            Ok(()) => Error::new(ErrorKind::Internal, "write the snapshot"),
+        }
+    }
+}
+
 impl<T> Doing<T> for chunkstore::Result<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T> {
         use chunkstore::ErrorKind as Leaf;

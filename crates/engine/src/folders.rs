@@ -93,11 +93,6 @@ impl RemoteFolders {
         Ok(Self { folders: with_paths(&root_id, found, &distinguished), root_id })
     }
 
-    /// The folder with this path, without regard to case.
-    pub(crate) fn by_path(&self, path: &str) -> Option<&RemoteFolder> {
-        self.folders.iter().find(|folder| folder.path.to_lowercase() == path.to_lowercase())
-    }
-
     /// The folder with this distinguished name.
     pub(crate) fn by_distinguished(&self, name: &str) -> Option<&RemoteFolder> {
         self.folders.iter().find(|folder| folder.distinguished.as_deref() == Some(name))
@@ -130,9 +125,9 @@ async fn distinguished(
         let _permit = permits.acquire().await;
         client.get_folder(&GetFolder { shape: FolderShape::new(BaseShape::IdOnly), ids }).await
     };
-    let root = FolderIdRef::Distinguished(DistinguishedFolder::MsgFolderRoot);
+    let root = FolderIdRef::from(DistinguishedFolder::MsgFolderRoot);
     let mut ids = vec![root.clone()];
-    ids.extend(DISTINGUISHED.map(FolderIdRef::Distinguished));
+    ids.extend(DISTINGUISHED.map(FolderIdRef::from));
     let outcomes = match ask(ids).await {
         Ok(outcomes) => outcomes,
         Err(error) if matches!(error.kind(), ews_client::ErrorKind::Protocol | ews_client::ErrorKind::Invalid) => {

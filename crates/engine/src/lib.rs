@@ -11,13 +11,19 @@
 mod backup;
 mod blocking;
 mod catalog;
+mod check;
+mod diff;
 mod error;
+mod export;
 mod folders;
 mod keys;
+mod list;
 mod monitor;
+mod names;
 mod read;
 mod record;
 mod report;
+mod restore;
 mod selection;
 mod snapshot;
 mod source;
@@ -27,11 +33,25 @@ mod stop;
 mod vault;
 
 pub use backup::BackupOptions;
+pub use check::{DamagedItem, DamagedObject, VaultCheck};
+pub use diff::{DiffReport, Difference, FolderDifference, ItemDifference};
 pub use error::{Error, ErrorKind, Result};
+pub use export::{ExportReport, ending_of, to_file_bytes};
+pub use list::{FolderEntry, ItemEntry};
 pub use monitor::{Event, Monitor, Silent};
 pub use report::{BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, RestoreReport};
+pub use restore::RestoreOptions;
 pub use selection::Selection;
 pub use snapshot::{About, Snapshot, SnapshotSelector};
 pub use source::Exchange;
 pub use state::ItemSummary;
 pub use vault::{CreateOptions, Vault, VaultOptions};
+
+// What callers construct, or meet inside errors, so that they need to name no other of our crates.
+pub use chunkstore::{
+    Argon2Params, Environment, Error as RepositoryError, ErrorKind as RepositoryErrorKind,
+    ObjectStore, Passphrase, Suite, Writers, create_destination_from_url, destination_from_url,
+};
+pub use ews_client::{
+    Client, ClientOptions, Credentials, Error as ServerError, ItemError as ServerItemError, Url,
+};

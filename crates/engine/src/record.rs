@@ -60,9 +60,9 @@ impl FieldWriter {
 
     /// An id: under `tag` as text, or under `tag + 1` as what its base64 stands for.
     pub(crate) fn id(&mut self, tag: u8, id: &str) -> &mut Self {
-        match STANDARD.decode_to_vec(id) {
+        match STANDARD.decode_to_vec(id.as_bytes()) {
             Ok(decoded) if STANDARD.encode_to_string(&decoded) == id => {
-                self.bytes(tag + 1, &decoded)
+                self.bytes(tag + 1, decoded.as_slice())
             }
             _ => self.text(tag, id),
         }

@@ -102,6 +102,8 @@ pub struct RestoreReport {
     pub items_restored: u64,
     /// Items left alone because they are there already.
     pub items_skipped: u64,
+    /// Restored items that were read back and found equal to the snapshot's.
+    pub items_verified: u64,
     /// Bytes of the restored items.
     pub bytes_restored: u64,
     /// Items that could not be restored.

@@ -11,10 +11,9 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Takes a client and the name its account signs in with.
-    pub fn new(client: Client, account: impl Into<String>) -> Self {
-        let server = client.endpoint().to_string();
-        Self { client, account: account.into(), server }
+    /// Takes a client, its endpoint's address, and the name its account signs in with.
+    pub fn new(client: Client, server: impl Into<String>, account: impl Into<String>) -> Self {
+        Self { client, account: account.into(), server: server.into() }
     }
 
     /// The endpoint's address.

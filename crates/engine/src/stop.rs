@@ -13,6 +13,7 @@ pub(crate) struct Stop {
     now_unix_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     seal_at_unix_ms: i64,
     seal: Arc<AtomicBool>,
+    progressed: Arc<AtomicBool>,
 }
 
 impl Stop {
@@ -22,7 +23,13 @@ impl Stop {
         seal_after_ms: i64,
     ) -> Self {
         let seal_at_unix_ms = now_unix_ms().saturating_add(seal_after_ms);
-        Self { cancel, now_unix_ms, seal_at_unix_ms, seal: Arc::new(AtomicBool::new(false)) }
+        Self {
+            cancel,
+            now_unix_ms,
+            seal_at_unix_ms,
+            seal: Arc::default(),
+            progressed: Arc::default(),
+        }
     }
 
     /// Whether no further work should be started.
@@ -30,10 +37,18 @@ impl Stop {
         if self.cancelled() {
             return true;
         }
-        if (self.now_unix_ms)() >= self.seal_at_unix_ms {
+        // A round that was due before it read anything would be followed by another like it.
+        if self.progressed.load(Ordering::Relaxed)
+            && (self.now_unix_ms)() >= self.seal_at_unix_ms
+        {
             self.seal.store(true, Ordering::Relaxed);
         }
         self.seal.load(Ordering::Relaxed)
+    }
+
+    /// Says that something was read which the next round need not read again.
+    pub(crate) fn progressed(&self) {
+        self.progressed.store(true, Ordering::Relaxed);
     }
 
     /// Whether the caller asked to stop.

@@ -12,7 +12,7 @@ use redb::{
 use crate::codec::{decode_folder, decode_item};
 use crate::error::{Error, Fault};
 use crate::row::{Counts, FolderRow, ItemRow, ItemVersion, SnapshotRecord};
-use crate::row_key::{FolderKey, ItemKey, hex};
+use crate::row_key::{FolderKey, ItemKey, RowKey, hex, stored_key};
 use crate::schema::{
     FOLDERS, ITEMS, KEY_STAMP, META, SNAPSHOTS, STAGED, STAGED_PUT, TOTALS, VERSIONS,
     stored_snapshot,
@@ -192,6 +192,42 @@ impl MailIndex {
             let totals = txn.open_table(TOTALS)?;
             let total = totals.get(&folder.0)?;
             Ok(total.map_or(0, |total| total.value().0))
+        })
+    }
+
+    /// Returns the number of items a folder will have in the next snapshot.
+    ///
+    /// Costs a pass over the folder's staged changes.
+    ///
+    /// # Errors
+    ///
+    /// The kinds every operation may have.
+    pub fn item_count_with_staged(&self, folder: &FolderKey) -> Result<u64, Error> {
+        let (first, last) = folder.item_bounds();
+        let (first, last) = (first.to_bytes(), last.to_bytes());
+        let published = self.item_count(folder)?;
+        self.read("count staged items of", |txn| {
+            let net = NetChange::of(txn, (Bound::Included(&first[..]), Bound::Included(&last[..])))?;
+            Ok(published.saturating_add_signed(net.items))
+        })
+    }
+
+    /// Returns the sizes of the next snapshot: folders, items and their bytes. Versions and
+    /// snapshots are the published ones.
+    ///
+    /// Costs a pass over the staged changes.
+    ///
+    /// # Errors
+    ///
+    /// The kinds every operation may have.
+    pub fn counts_with_staged(&self) -> Result<Counts, Error> {
+        let mut counts = self.counts()?;
+        self.read("count staged rows of", |txn| {
+            let net = NetChange::of(txn, (Bound::Unbounded, Bound::Unbounded))?;
+            counts.folders = counts.folders.saturating_add_signed(net.folders);
+            counts.items = counts.items.saturating_add_signed(net.items);
+            counts.item_bytes = counts.item_bytes.saturating_add_signed(net.bytes);
+            Ok(counts)
         })
     }
 
@@ -407,4 +443,40 @@ fn version_sequence(key: &[u8; 32]) -> u64 {
     let mut sequence = [0; 8];
     sequence.copy_from_slice(&key[24..]);
     u64::from_be_bytes(sequence)
+}
+
+/// What publishing the staged changes would do to the counts.
+#[derive(Default)]
+struct NetChange {
+    folders: i64,
+    items: i64,
+    bytes: i64,
+}
+
+impl NetChange {
+    fn of(txn: &ReadTransaction, range: (Bound<&[u8]>, Bound<&[u8]>)) -> Result<Self, Fault> {
+        let folders = txn.open_table(FOLDERS)?;
+        let items = txn.open_table(ITEMS)?;
+        let mut net = Self::default();
+        for entry in txn.open_table(STAGED)?.range::<&[u8]>(range)? {
+            let (key, staged) = entry?;
+            let is_put = staged.value().first() == Some(&STAGED_PUT);
+            match stored_key(key.value())? {
+                RowKey::Folder(key) => {
+                    let was = folders.get(&key.0)?.is_some();
+                    net.folders += i64::from(is_put) - i64::from(was);
+                }
+                RowKey::Item(key) => {
+                    let size = |row: &ItemRow| i64::try_from(row.size_bytes).unwrap_or(i64::MAX);
+                    let was = items.get(&key.to_bytes())?;
+                    let old = was.map(|row| item_row(&key, row.value())).transpose()?;
+                    let new = staged_row(staged.value());
+                    let new = new.map(|row| item_row(&key, row)).transpose()?;
+                    net.items += i64::from(new.is_some()) - i64::from(old.is_some());
+                    net.bytes += new.as_ref().map_or(0, size) - old.as_ref().map_or(0, size);
+                }
+            }
+        }
+        Ok(net)
+    }
 }

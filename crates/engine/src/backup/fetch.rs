@@ -120,7 +120,8 @@ pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<V
         VecDeque::from([Try { items: batch, attempt: 1, wait: Duration::ZERO, opaque: false }]);
     while let Some(next) = tries.pop_front() {
         if !next.wait.is_zero() {
-            mailbox.client.sleep(next.wait).await;
+            // The runtime's clock, which tests can pause.
+            tokio::time::sleep(next.wait).await;
         }
         let attempt = next.attempt;
         let tried = try_once(&mailbox, next).await?;
@@ -189,6 +190,8 @@ async fn try_once(mailbox: &Mailbox, attempt: Try) -> Result<Tried> {
                     tried.refuse(wanted, &error);
                 }
             }
+            // An event this program does not know carries nothing it needs.
+            Ok(Some(_)) => {}
             Ok(None) => break,
             Err(error) => {
                 waiting.extend(open.take().map(|(wanted, _)| wanted));
@@ -249,16 +252,24 @@ impl Tried {
     /// Sorts an item the server refused: gone, to be asked for again, or failed.
     fn refuse(&mut self, wanted: Wanted, error: &ItemError) {
         match &error.code {
-            ResponseCode::ErrorItemNotFound | ResponseCode::ErrorObjectNotFound => {
+            ResponseCode::ErrorItemNotFound => {
                 self.done.push(Fetched::Gone);
             }
-            _ if error.is_transient() => {
+            code if worth_asking_again(code) => {
                 self.wait = self.wait.max(error.back_off);
                 self.again.push((wanted, error.to_string()));
             }
             _ => self.done.push(Fetched::Failed { wanted, reason: error.to_string() }),
         }
     }
+}
+
+/// Whether asking for the item again can help: the server was busy, gave up half-way, or cut the
+/// item's data short.
+fn worth_asking_again(code: &ResponseCode) -> bool {
+    use ews_client::ErrorKind as Leaf;
+    matches!(code, ResponseCode::TruncatedData | ResponseCode::CorruptData)
+        || matches!(code.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted)
 }
 
 /// An item on its way into the store.
@@ -303,7 +314,7 @@ impl Storing {
             item_id: wanted.id.id.clone(),
             change_key: wanted.id.change_key.clone().unwrap_or_default(),
             item_class: class,
-            is_read: wanted.is_read.or(read.is_read),
+            is_read: wanted.is_read.or(read.read),
             size_bytes: if wanted.size_bytes == 0 { self.bytes } else { wanted.size_bytes },
             received_unix_ms: summary.received_unix_ms,
             sent_unix_ms: summary.sent_unix_ms,

@@ -38,21 +38,21 @@ struct OpenPage {
 }
 
 /// The reading of one folder.
-pub(super) struct FolderRead<'a> {
-    mailbox: &'a Arc<Mailbox>,
-    folder: &'a RemoteFolder,
+pub(super) struct FolderRead {
+    mailbox: Arc<Mailbox>,
+    folder: RemoteFolder,
     row: FolderRow,
     owed: Owed,
     /// All items seen since the sync began anew; what is stored and not seen has gone.
     seen: Option<HashSet<ItemKey>>,
 }
 
-impl<'a> FolderRead<'a> {
+impl FolderRead {
     /// Prepares to read a folder from where the index stands.
-    pub(super) async fn new(mailbox: &'a Arc<Mailbox>, folder: &'a RemoteFolder) -> Result<Self> {
+    pub(super) async fn new(mailbox: Arc<Mailbox>, folder: RemoteFolder) -> Result<Self> {
         let key = folder.key;
         let known = mailbox.index.run(move |index| index.folder(&key)).await?;
-        let row = mailbox.folder_row(folder, known.as_ref());
+        let row = mailbox.folder_row(&folder, known.as_ref());
         let owed = known.map(|row| Owed::from_bytes(&row.extra).unwrap_or_default());
         let seen = row.sync_state.is_none().then(HashSet::new);
         Ok(Self { mailbox, folder, row, owed: owed.unwrap_or_default(), seen })
@@ -67,7 +67,7 @@ impl<'a> FolderRead<'a> {
         }
         let mut ended = false;
         loop {
-            let ask = !ended && pages.len() < OPEN_PAGES && !self.mailbox.round.stop.now();
+            let ask = !ended && pages.len() < OPEN_PAGES && !self.mailbox.must_stop();
             if ask {
                 let page = self.next_page().await?;
                 ended = page.last;
@@ -132,7 +132,7 @@ impl<'a> FolderRead<'a> {
     ) -> OpenPage {
         let mut downloads = JoinSet::new();
         for batch in batches(wanted) {
-            downloads.spawn(fetch(Arc::clone(self.mailbox), batch));
+            downloads.spawn(fetch(Arc::clone(&self.mailbox), batch));
         }
         OpenPage { changes, downloads, sync_state, last }
     }
@@ -241,6 +241,7 @@ impl<'a> FolderRead<'a> {
         if page.last {
             row.last_full_sync_unix_ms = self.mailbox.round.vault.now_unix_ms();
         }
+        self.mailbox.round.stop.progressed();
         let folder = Some((self.folder.key, row));
         self.mailbox.settle(SettledPage { changes: page.changes, rows, folder }).await
     }

@@ -2,7 +2,7 @@
 //! snapshot that results.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chunkstore::{ChunkKind, NewSnapshot, SegmentOptions, SegmentStore, write_tree};
@@ -40,6 +40,8 @@ pub(super) struct Mailbox {
     pub(super) settling: Settling,
     pub(super) counts: Counts,
     failures: Mutex<Vec<ItemFailure>>,
+    /// Whether work was left for the next round or run.
+    cut_short: AtomicBool,
 }
 
 /// What was counted while a mailbox was read.
@@ -89,6 +91,7 @@ pub(super) async fn read(
         settling: Settling::default(),
         counts: Counts::default(),
         failures: Mutex::new(Vec::new()),
+        cut_short: AtomicBool::new(false),
         round,
         address,
     });
@@ -121,7 +124,7 @@ impl Mailbox {
             }
             let row = known.get(&folder.key);
             if self.can_have_changed(folder, row) {
-                changed.push(folder);
+                changed.push(folder.clone());
             }
             let mut new_row = self.folder_row(folder, row);
             if let Some(row) = row {
@@ -144,32 +147,35 @@ impl Mailbox {
         self.index.run(move |index| index.stage(&rows)).await?;
         let items = changed.iter().map(|folder| u64::from(folder.total)).sum();
         self.round.monitor.event(Event::ItemsExpected { mailbox: &self.address, items });
-        self.read_changed(&changed).await?;
-        Ok((changed.len() as u64, gaps))
+        let folders = changed.len() as u64;
+        self.read_changed(changed).await?;
+        Ok((folders, gaps))
     }
 
-    async fn read_changed(self: &Arc<Self>, changed: &[&RemoteFolder]) -> Result<()> {
+    async fn read_changed(self: &Arc<Self>, changed: Vec<RemoteFolder>) -> Result<()> {
         let at_once = self.round.options.requests_per_mailbox.max(1);
-        stream::iter(changed)
-            .map(|folder| async {
-                if self.round.stop.now() {
-                    return Ok(());
-                }
-                let event = Event::Folder { mailbox: &self.address, path: &folder.path };
-                self.round.monitor.event(event);
-                FolderRead::new(self, folder).await?.run().await
-            })
+        let reads: Vec<_> = changed.iter().cloned().map(|folder| self.clone().read_one(folder)).collect();
+        stream::iter(reads)
             .buffer_unordered(at_once)
             .try_collect::<()>()
             .await?;
         self.settle_all().await?;
-        for folder in changed {
-            if self.round.stop.now() {
+        for folder in &changed {
+            if self.must_stop() {
                 break;
             }
             self.prove_complete(folder).await?;
         }
         Ok(())
+    }
+
+    async fn read_one(self: Arc<Self>, folder: RemoteFolder) -> Result<()> {
+        if self.must_stop() {
+            return Ok(());
+        }
+        let event = Event::Folder { mailbox: &self.address, path: &folder.path };
+        self.round.monitor.event(event);
+        FolderRead::new(self, folder).await?.run().await
     }
 
     /// Folders that are stored and no longer exist go, with all in them.
@@ -266,6 +272,15 @@ impl Mailbox {
         }
     }
 
+    /// Asked where work is left: whether to leave it.
+    pub(super) fn must_stop(&self) -> bool {
+        let stop = self.round.stop.now();
+        if stop {
+            self.cut_short.store(true, Ordering::Relaxed);
+        }
+        stop
+    }
+
     pub(super) fn failed(&self, failure: ItemFailure) {
         self.round.monitor.event(Event::ItemFailed { failure: &failure });
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
@@ -293,7 +308,7 @@ impl Mailbox {
         let parent_root = parent.map(|parent| &parent.root);
         let root =
             write_tree(session, self.round.vault.source(), parent_root, changes.boxed()).await?;
-        let complete = !self.round.stop.now();
+        let complete = !self.cut_short.load(Ordering::Relaxed);
         let failures =
             std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
         let totals = self.index.run(|index| index.counts_with_staged()).await?;

@@ -60,7 +60,7 @@ impl Mailbox {
         let mut seen = HashSet::new();
         let mut offset = 0;
         loop {
-            if self.round.stop.now() {
+            if self.must_stop() {
                 return Ok(());
             }
             let paging = Paging { offset, max_entries: PAGE };

@@ -9,7 +9,7 @@
 use ews_client::{DistinguishedPropertySet, ExtendedPath, MapiType};
 
 /// The name of the property, in PS_PUBLIC_STRINGS.
-const NAME: &str = "PostkeepOrigin";
+pub(super) const NAME: &str = "PostkeepOrigin";
 
 /// PS_PUBLIC_STRINGS, {00020329-0000-0000-C000-000000000046}.
 const SET: [u8; 16] = [0x29, 3, 2, 0, 0, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0x46];

@@ -1,0 +1,241 @@
+//! Writes items of a snapshot into a live mailbox.
+//!
+//! First the plan: which folder goes where, which folders have to be created, and, folder by
+//! folder, which items are there already. Then the uploads. An item is there if it carries the
+//! same origin (a named property that every restored item gets) or, in the mailbox it came from,
+//! if its id is still alive; so a restore that is repeated or was interrupted adds nothing twice.
+//! Nothing is ever sent or deleted: items come back through UploadItems, which does neither.
+
+mod compare;
+mod rewrite;
+mod target;
+mod upload;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use mailindex::FolderKey;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::list::StoredFolder;
+use crate::monitor::{Event, Monitor};
+use crate::report::{FolderRestore, RestoreReport};
+use crate::selection::Selection;
+use crate::snapshot::Snapshot;
+use crate::source::Exchange;
+use crate::vault::Vault;
+use target::{Present, Target};
+use upload::Uploads;
+
+/// What to restore and where to.
+#[derive(Clone, Debug)]
+pub struct RestoreOptions {
+    /// What of the snapshot; empty means everything.
+    pub selection: Selection,
+    /// The mailbox to write to; the snapshot's own if `None`.
+    pub to_mailbox: Option<String>,
+    /// A folder below which everything is put, created where it is missing.
+    pub to_folder: Option<String>,
+    /// Plan only: nothing is written.
+    pub dry_run: bool,
+    /// Read every restored item back and compare it with the snapshot.
+    pub verify: bool,
+    /// Requests under way at the same time; default 4.
+    pub requests_at_once: usize,
+}
+
+impl Default for RestoreOptions {
+    fn default() -> Self {
+        Self {
+            selection: Selection::default(),
+            to_mailbox: None,
+            to_folder: None,
+            dry_run: false,
+            verify: false,
+            requests_at_once: 4,
+        }
+    }
+}
+
+impl Vault {
+    /// Restores items of a snapshot into a mailbox. Items that are there already are left alone.
+    ///
+    /// # Errors
+    /// `NotFound` for a selection that is not in the snapshot or a mailbox that does not exist,
+    /// `Auth`, `Denied`, `Unreachable`, `NotEws`. Single items that fail are in the report.
+    ///
+    /// # Cancellation
+    /// Cancelling the token stops after the requests under way; running the restore again
+    /// continues.
+    pub async fn restore(
+        &self,
+        snapshot: &Snapshot,
+        exchange: &Exchange,
+        options: &RestoreOptions,
+        cancel: &CancellationToken,
+        monitor: Arc<dyn Monitor>,
+    ) -> Result<RestoreReport> {
+        let started = self.now_unix_ms();
+        let requests_before = exchange.client().stats().requests;
+        let mailbox =
+            options.to_mailbox.clone().unwrap_or_else(|| snapshot.mailbox.clone()).to_lowercase();
+        let folders = self.wanted_folders(snapshot, &options.selection).await?;
+        let target = Target::open(exchange, &mailbox, snapshot, options).await?;
+        let mut restore = Restore {
+            vault: self,
+            snapshot,
+            options,
+            cancel,
+            monitor,
+            target,
+            report: RestoreReport {
+                mailbox,
+                dry_run: options.dry_run,
+                ..RestoreReport::default()
+            },
+        };
+        restore.monitor.event(Event::MailboxStarted { mailbox: &restore.report.mailbox });
+        let items = folders.iter().map(|(_, items)| *items).sum();
+        let event = Event::ItemsExpected { mailbox: &restore.report.mailbox, items };
+        restore.monitor.event(event);
+        let all = self.stored_folders(snapshot).await?;
+        let paths = restore.target.place(&all, &folders.iter().map(|(f, _)| f).collect::<Vec<_>>());
+        for (folder, _) in &folders {
+            if cancel.is_cancelled() {
+                restore.report.interrupted = true;
+                break;
+            }
+            let path = paths.get(&folder.key).cloned().unwrap_or_else(|| folder.path.clone());
+            restore.folder(folder, &path).await?;
+        }
+        let mut report = restore.report;
+        let event =
+            Event::MailboxFinished { mailbox: &report.mailbox, complete: !report.interrupted };
+        restore.monitor.event(event);
+        report.requests = exchange.client().stats().requests - requests_before;
+        report.elapsed_ms = u64::try_from(self.now_unix_ms() - started).unwrap_or(0);
+        Ok(report)
+    }
+
+    /// The folders that hold something to restore, with how many items, parents first. With no
+    /// items chosen one by one, empty folders come too: they are part of the mailbox.
+    async fn wanted_folders(
+        &self,
+        snapshot: &Snapshot,
+        selection: &Selection,
+    ) -> Result<Vec<(StoredFolder, u64)>> {
+        if !selection.items.is_empty() {
+            let chosen = self.chosen(snapshot, selection).await?;
+            return Ok(chosen.into_iter().map(|(f, items)| (f, items.len() as u64)).collect());
+        }
+        let mut folders = Vec::new();
+        for folder in self.chosen_folders(snapshot, selection).await? {
+            let count = u64::from(folder.row.total_count);
+            folders.push((folder, count));
+        }
+        Ok(folders)
+    }
+}
+
+/// A restore in progress.
+struct Restore<'a> {
+    vault: &'a Vault,
+    snapshot: &'a Snapshot,
+    options: &'a RestoreOptions,
+    cancel: &'a CancellationToken,
+    monitor: Arc<dyn Monitor>,
+    target: Target,
+    report: RestoreReport,
+}
+
+impl Restore<'_> {
+    async fn folder(&mut self, folder: &StoredFolder, path: &str) -> Result<()> {
+        let event = Event::Folder { mailbox: &self.report.mailbox, path };
+        self.monitor.event(event);
+        let existing = self.target.existing(path);
+        let mut line = FolderRestore {
+            path: path.to_owned(),
+            created: existing.is_none(),
+            ..FolderRestore::default()
+        };
+        let present = match &existing {
+            Some(id) => self.target.present(id, path).await?,
+            None => Present::default(),
+        };
+        let id = match existing {
+            Some(id) => Some(id),
+            None if self.options.dry_run => None,
+            None => Some(self.target.create(path, folder).await?),
+        };
+        let mut uploads = Uploads::new(self.vault, self.snapshot, &self.target, self.options);
+        let selection = &self.options.selection;
+        let mut items = self.vault.stored_items(self.snapshot, folder.key);
+        while let Some(item) = items.try_next().await? {
+            if !selection.items.is_empty() && !selection.items.iter().any(|w| item.is_meant(w)) {
+                continue;
+            }
+            let origin = self.origin(&item)?;
+            if present.has(&origin, &item.state.item_id) {
+                line.skipped += 1;
+                continue;
+            }
+            line.items += 1;
+            if let Some(id) = &id {
+                uploads.add(id, path, item, origin).await?;
+            }
+            self.take(&mut uploads);
+            if self.cancel.is_cancelled() {
+                self.report.interrupted = true;
+                break;
+            }
+        }
+        uploads.finish().await?;
+        self.take(&mut uploads);
+        self.report.items_skipped += line.skipped;
+        if self.options.dry_run {
+            self.report.items_restored += line.items;
+        }
+        if line.items + line.skipped > 0 || line.created {
+            self.report.folders.push(line);
+        }
+        Ok(())
+    }
+
+    /// Moves what the uploads have done so far into the report.
+    fn take(&mut self, uploads: &mut Uploads<'_>) {
+        let done = uploads.take();
+        for (items, bytes) in &done.restored {
+            let (items, bytes) = (*items, *bytes);
+            self.report.items_restored += items;
+            self.report.bytes_restored += bytes;
+            let event = Event::Transferred { mailbox: &self.report.mailbox, items, bytes };
+            self.monitor.event(event);
+        }
+        self.report.items_verified += done.verified;
+        for failure in done.failures {
+            self.monitor.event(Event::ItemFailed { failure: &failure });
+            self.report.failures.push(failure);
+        }
+    }
+
+    /// What identifies this version of this item of this repository wherever it is restored.
+    fn origin(&self, item: &crate::list::StoredItem) -> Result<String> {
+        let mut hasher = blake3::Hasher::new_derive_key("postkeep restore origin 1");
+        hasher.update(&self.vault.repository.id().to_bytes());
+        hasher.update(self.snapshot.mailbox.as_bytes());
+        hasher.update(&item.key.folder.0);
+        hasher.update(&item.key.item);
+        hasher.update(&item.content()?.hash);
+        Ok(hasher.finalize().to_hex()[..32].to_owned())
+    }
+}
+
+/// Where each stored folder goes, as paths in the target mailbox.
+type Places = HashMap<FolderKey, String>;
+
+/// An error for a folder that should be there by now.
+fn no_folder(path: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("the folder {path} is not there"))
+}

@@ -1,0 +1,257 @@
+//! The mailbox a restore writes to: its folders, and what they hold already.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use ews_client::{
+    BaseShape, Client, CreateFolder, FindItem, FolderId, FolderIdRef, FolderKind, ItemShape,
+    NewFolder, Paging, ResponseCode,
+};
+use tokio::sync::Semaphore;
+
+use super::rewrite::origin_path;
+use super::{Places, RestoreOptions, no_folder};
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::folders::RemoteFolders;
+use crate::list::StoredFolder;
+use crate::snapshot::Snapshot;
+use crate::source::Exchange;
+
+/// Exchange returns at most 1,000 rows of a FindItem.
+const PAGE: u32 = 1000;
+
+/// A live mailbox being restored to.
+pub(super) struct Target {
+    pub(super) client: Client,
+    pub(super) permits: Arc<Semaphore>,
+    remote: RemoteFolders,
+    /// Ids of folders by lower-case path, those created on the way included.
+    by_path: HashMap<String, String>,
+    /// Whether this is the very mailbox the snapshot was made of, so that item ids mean something.
+    is_source: bool,
+    below: Option<String>,
+    /// Whether single items are restored, which go right into the folder given.
+    single_items: bool,
+}
+
+/// What a folder holds already.
+#[derive(Clone, Default)]
+pub(super) struct Present {
+    origins: HashSet<String>,
+    ids: HashSet<String>,
+}
+
+impl Present {
+    /// Whether an item is there: by its origin, or by its id.
+    pub(super) fn has(&self, origin: &str, item_id: &str) -> bool {
+        self.origins.contains(origin) || self.ids.contains(item_id)
+    }
+}
+
+impl Target {
+    pub(super) async fn open(
+        exchange: &Exchange,
+        mailbox: &str,
+        snapshot: &Snapshot,
+        options: &RestoreOptions,
+    ) -> Result<Self> {
+        let client = exchange.mailbox(mailbox);
+        let permits = Arc::new(Semaphore::new(options.requests_at_once.max(1)));
+        let remote = RemoteFolders::read(&client, &permits)
+            .await
+            .doing(|| format!("open the mailbox {mailbox}"))?;
+        let by_path = remote
+            .folders
+            .iter()
+            .map(|folder| (folder.path.to_lowercase(), folder.id.clone()))
+            .collect();
+        Ok(Self {
+            client,
+            permits,
+            remote,
+            by_path,
+            is_source: mailbox.eq_ignore_ascii_case(&snapshot.mailbox)
+                && exchange.server() == snapshot.about.server,
+            single_items: !options.selection.items.is_empty(),
+            below: options.to_folder.as_ref().map(|path| path.trim_matches('/').to_owned()),
+        })
+    }
+
+    /// Says where each chosen folder goes. Without a folder given to restore to, folders keep
+    /// their place, and a distinguished one meets its counterpart whatever either is called;
+    /// otherwise the chosen folders go below it, without the path that leads to them. Single
+    /// items go right into it.
+    pub(super) fn place(&self, all: &[StoredFolder], chosen: &[&StoredFolder]) -> Places {
+        let mut places = Places::new();
+        let Some(below) = &self.below else {
+            for folder in all {
+                let parent = folder.row.parent.and_then(|parent| places.get(&parent)).cloned();
+                let counterpart = folder
+                    .row
+                    .distinguished
+                    .as_deref()
+                    .and_then(|name| self.remote.by_distinguished(name));
+                let path = match (counterpart, parent) {
+                    (Some(counterpart), _) => counterpart.path.clone(),
+                    (None, Some(parent)) => format!("{parent}/{}", own_name(&folder.path)),
+                    (None, None) => folder.path.clone(),
+                };
+                places.insert(folder.key, path);
+            }
+            return places;
+        };
+        let everything = chosen.len() == all.len();
+        for folder in chosen {
+            if self.single_items {
+                places.insert(folder.key, below.clone());
+                continue;
+            }
+            let top = chosen
+                .iter()
+                .filter(|other| {
+                    folder.path == other.path
+                        || folder.path.starts_with(&format!("{}/", other.path))
+                })
+                .map(|other| other.path.len())
+                .min()
+                .unwrap_or(folder.path.len());
+            let from = if everything { 0 } else { parent_length(&folder.path[..top]) };
+            places.insert(folder.key, format!("{below}/{}", &folder.path[from..]));
+        }
+        places
+    }
+
+    /// The id of a folder that is there.
+    pub(super) fn existing(&self, path: &str) -> Option<FolderId> {
+        self.by_path.get(&path.to_lowercase()).map(|id| FolderId::new(id.clone()))
+    }
+
+    /// Creates a folder and those above it that are missing.
+    pub(super) async fn create(&mut self, path: &str, like: &StoredFolder) -> Result<FolderId> {
+        let mut parent = FolderId::new(self.remote.root_id.clone());
+        for (at, _) in ends(path) {
+            let part = &path[..at];
+            parent = match self.existing(part) {
+                Some(id) => id,
+                None => {
+                    let class = (part.len() == path.len()).then_some(like.row.folder_class.as_str());
+                    let id = self.create_one(&parent, part, class).await?;
+                    self.by_path.insert(part.to_lowercase(), id.id.clone());
+                    id
+                }
+            };
+        }
+        Ok(parent)
+    }
+
+    async fn create_one(
+        &self,
+        parent: &FolderId,
+        path: &str,
+        class: Option<&str>,
+    ) -> Result<FolderId> {
+        let name = own_name(path).replace("\\/", "/");
+        let class = class.filter(|class| !class.is_empty());
+        let kind = match class.unwrap_or_default().to_ascii_lowercase() {
+            class if class.starts_with("ipf.appointment") => FolderKind::Calendar,
+            class if class.starts_with("ipf.contact") => FolderKind::Contacts,
+            class if class.starts_with("ipf.task") => FolderKind::Tasks,
+            _ => FolderKind::Folder,
+        };
+        let folder = NewFolder { class: class.map(str::to_owned), ..NewFolder::new(name, kind) };
+        let request =
+            CreateFolder { parent: FolderIdRef::Id(parent.clone()), folders: vec![folder] };
+        let outcomes = {
+            let _permit = self.permits.acquire().await;
+            self.client
+                .create_folder(&request)
+                .await
+                .doing(|| format!("create the folder {path}"))?
+        };
+        match outcomes.into_iter().next() {
+            Some(Ok(folder)) => Ok(folder.id),
+            Some(Err(error)) if error.code == ResponseCode::ErrorFolderExists => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("the folder {path} was created by someone else meanwhile: run it again"),
+            )),
+            Some(Err(error)) => {
+                let kind = crate::error::kind_of_ews(error.kind());
+                Err(Error::with_source(kind, format!("create the folder {path}"), error))
+            }
+            None => Err(no_folder(path)),
+        }
+    }
+
+    /// What a folder holds: the origins of restored items and, in the source mailbox, all ids.
+    pub(super) async fn present(&self, folder: &FolderId, path: &str) -> Result<Present> {
+        present_in(&self.client, &self.permits, folder, path, self.is_source).await
+    }
+}
+
+/// What a folder holds: the origins of restored items and, if asked for, all ids.
+pub(super) async fn present_in(
+    client: &Client,
+    permits: &Semaphore,
+    folder: &FolderId,
+    path: &str,
+    ids: bool,
+) -> Result<Present> {
+    let mut present = Present::default();
+    let mut offset = 0;
+    loop {
+        let shape = ItemShape::new(BaseShape::IdOnly).with([origin_path().into()]);
+        let paging = Paging { offset, max_entries: PAGE };
+        let request = FindItem::new(FolderIdRef::Id(folder.clone()), shape, paging);
+        let page = {
+            let _permit = permits.acquire().await;
+            client
+                .find_item(&request)
+                .await
+                .doing(|| format!("look what the folder {path} holds"))?
+        };
+        let got = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
+        for item in page.items {
+            let origin =
+                item.extended.iter().find(|property| property.path.key == origin_path().key);
+            present
+                .origins
+                .extend(origin.and_then(|property| property.as_str()).map(str::to_owned));
+            if ids {
+                present.ids.extend(item.id.map(|id| id.id));
+            }
+        }
+        if page.includes_last || got == 0 {
+            return Ok(present);
+        }
+        offset = page.next_offset.filter(|next| *next > offset).unwrap_or(offset + got);
+    }
+}
+
+/// Where the levels of a path end: each separator that is not part of a name, and the end.
+fn ends(path: &str) -> impl Iterator<Item = (usize, char)> + '_ {
+    path.char_indices()
+        .filter(|(at, c)| *c == '/' && *at > 0 && !path[..*at].ends_with('\\'))
+        .chain([(path.len(), '/')])
+}
+
+/// The length of what leads to a path's last level, its separator included.
+fn parent_length(path: &str) -> usize {
+    ends(path).map(|(at, _)| at).filter(|at| *at < path.len()).last().map_or(0, |at| at + 1)
+}
+
+fn own_name(path: &str) -> &str {
+    &path[parent_length(path)..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cut_at_levels_and_not_inside_names() {
+        let levels = |path: &str| ends(path).map(|(at, _)| path[..at].to_owned()).collect::<Vec<_>>();
+        assert_eq!(levels("Inbox/A\\/B/C"), ["Inbox", "Inbox/A\\/B", "Inbox/A\\/B/C"]);
+        assert_eq!(own_name("Inbox/A\\/B"), "A\\/B");
+        assert_eq!(own_name("Inbox"), "Inbox");
+    }
+}

@@ -1,0 +1,387 @@
+//! Uploads items in batches, a few requests at once, in constant memory.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ews_client::{
+    Client, ExportEvent, FolderId, ItemId, Outcome, UploadAction, UploadData, UploadItem,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::compare::difference;
+use super::rewrite::Rewrite;
+use super::target::Target;
+use super::RestoreOptions;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::list::StoredItem;
+use crate::report::ItemFailure;
+use crate::snapshot::Snapshot;
+use crate::vault::Vault;
+
+/// A request is closed at this many items or bytes. Exchange takes 64 MiB a request, base64
+/// included.
+const BATCH_ITEMS: usize = 50;
+const BATCH_BYTES: u64 = 4 << 20;
+
+/// Items larger than this are streamed from the repository while they are sent.
+const WHOLE_BYTES: u64 = 4 << 20;
+
+/// Bytes of a streamed item in which the read state and an older origin are looked for.
+const HEAD_BYTES: usize = 256 << 10;
+
+/// How often a batch is sent again when the connection broke or the server was busy.
+const ATTEMPTS: u32 = 4;
+
+/// The first wait before that, where the server names none; it doubles.
+const FIRST_WAIT: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// What was done since it was last asked.
+#[derive(Default)]
+pub(super) struct Done {
+    /// Items and bytes of each batch.
+    pub(super) restored: Vec<(u64, u64)>,
+    pub(super) verified: u64,
+    pub(super) failures: Vec<ItemFailure>,
+}
+
+/// An item on its way.
+#[derive(Clone)]
+struct Piece {
+    item: StoredItem,
+    origin: String,
+    bytes: u64,
+}
+
+/// Everything a batch needs while it is sent.
+struct Sender {
+    vault: Vault,
+    client: Client,
+    permits: Arc<Semaphore>,
+    mailbox: String,
+    folder: FolderId,
+    path: String,
+    verify: bool,
+}
+
+/// The uploads of one folder.
+pub(super) struct Uploads<'a> {
+    vault: &'a Vault,
+    snapshot: &'a Snapshot,
+    client: Client,
+    permits: Arc<Semaphore>,
+    options: &'a RestoreOptions,
+    place: Option<(FolderId, String)>,
+    batch: Vec<Piece>,
+    tasks: JoinSet<Result<Done>>,
+    done: Done,
+}
+
+impl<'a> Uploads<'a> {
+    pub(super) fn new(
+        vault: &'a Vault,
+        snapshot: &'a Snapshot,
+        target: &Target,
+        options: &'a RestoreOptions,
+    ) -> Self {
+        Self {
+            vault,
+            snapshot,
+            client: target.client.clone(),
+            permits: Arc::clone(&target.permits),
+            options,
+            place: None,
+            batch: Vec::new(),
+            tasks: JoinSet::new(),
+            done: Done::default(),
+        }
+    }
+
+    /// Takes an item; waits while enough requests are under way.
+    pub(super) async fn add(
+        &mut self,
+        folder: &FolderId,
+        path: &str,
+        item: StoredItem,
+        origin: String,
+    ) -> Result<()> {
+        self.place.get_or_insert_with(|| (folder.clone(), path.to_owned()));
+        let bytes = item.content()?.len;
+        let waiting: u64 = self.batch.iter().map(|piece| piece.bytes).sum();
+        if self.batch.len() >= BATCH_ITEMS || waiting + bytes > BATCH_BYTES {
+            self.send().await?;
+        }
+        self.batch.push(Piece { item, origin, bytes });
+        Ok(())
+    }
+
+    /// Sends what is left and waits for everything.
+    pub(super) async fn finish(&mut self) -> Result<()> {
+        self.send().await?;
+        while self.join_one().await? {}
+        Ok(())
+    }
+
+    /// What was done since the last call.
+    pub(super) fn take(&mut self) -> Done {
+        std::mem::take(&mut self.done)
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        let Some((folder, path)) = self.place.clone().filter(|_| !batch.is_empty()) else {
+            return Ok(());
+        };
+        while self.tasks.len() >= self.options.requests_at_once.max(1) {
+            self.join_one().await?;
+        }
+        let sender = Sender {
+            vault: self.vault.clone(),
+            client: self.client.clone(),
+            permits: Arc::clone(&self.permits),
+            mailbox: self.snapshot.mailbox.clone(),
+            folder,
+            path,
+            verify: self.options.verify,
+        };
+        self.tasks.spawn(async move { sender.run(batch).await });
+        Ok(())
+    }
+
+    async fn join_one(&mut self) -> Result<bool> {
+        let Some(joined) = self.tasks.join_next().await else { return Ok(false) };
+        let done = joined.unwrap_or_else(|panic| {
+            Err(Error::with_source(ErrorKind::Internal, "a defect stopped an upload", panic))
+        })?;
+        self.done.restored.extend(done.restored);
+        self.done.verified += done.verified;
+        self.done.failures.extend(done.failures);
+        Ok(true)
+    }
+}
+
+impl Sender {
+    /// Sends a batch. What the server refuses for a moment is sent again; what it may have taken
+    /// before the connection broke is looked for first, since sending it again would double it.
+    async fn run(&self, batch: Vec<Piece>) -> Result<Done> {
+        let mut done = Done::default();
+        let mut waiting = VecDeque::from([(batch, 1u32)]);
+        while let Some((batch, attempt)) = waiting.pop_front() {
+            let (uploads, batch) = self.prepare(batch, &mut done).await;
+            if uploads.is_empty() {
+                continue;
+            }
+            let answer = {
+                let _permit = self.permits.acquire().await;
+                self.client.upload_items(uploads).await
+            };
+            let again = match answer {
+                Ok(outcomes) => self.sort(batch, outcomes, &mut done).await?,
+                Err(error) => self.broken(batch, &error, &mut done).await?,
+            };
+            if again.is_empty() {
+                continue;
+            }
+            if attempt >= ATTEMPTS {
+                for (piece, reason) in again {
+                    done.failures.push(self.failure(&piece, reason).await);
+                }
+                continue;
+            }
+            tokio::time::sleep(FIRST_WAIT * 2u32.pow(attempt - 1)).await;
+            let mut first: Vec<Piece> = again.into_iter().map(|(piece, _)| piece).collect();
+            let second = first.split_off(first.len().div_ceil(2));
+            waiting.push_back((first, attempt + 1));
+            waiting.push_back((second, attempt + 1));
+        }
+        Ok(done)
+    }
+
+    /// Reads the items of a batch; those that cannot be read are reported and left out.
+    async fn prepare(&self, batch: Vec<Piece>, done: &mut Done) -> (Vec<UploadItem>, Vec<Piece>) {
+        let mut uploads = Vec::with_capacity(batch.len());
+        let mut kept = Vec::with_capacity(batch.len());
+        for piece in batch {
+            match self.data(&piece).await {
+                Ok(data) => {
+                    uploads.push(UploadItem {
+                        parent: self.folder.clone(),
+                        action: UploadAction::CreateNew,
+                        associated: None,
+                        data,
+                    });
+                    kept.push(piece);
+                }
+                Err(error) => {
+                    let reason = crate::backup::one_line(&error);
+                    done.failures.push(self.failure(&piece, reason).await);
+                }
+            }
+        }
+        (uploads, kept)
+    }
+
+    async fn data(&self, piece: &Piece) -> Result<UploadData> {
+        let content = piece.item.content()?.clone();
+        let is_read = piece.item.state.is_read;
+        let rewrite = Rewrite { origin: &piece.origin, is_read };
+        if content.len <= WHOLE_BYTES {
+            let stream = self.vault.read_whole(&content, WHOLE_BYTES).await?;
+            return Ok(UploadData::Bytes(rewrite.apply(&stream).into()));
+        }
+        let head = head(self.vault.read(&content)).await?;
+        let len = content.len + rewrite.growth(&head) as u64;
+        let (vault, origin) = (self.vault.clone(), piece.origin.clone());
+        let open = Arc::new(move || {
+            let source = vault.read(&content);
+            let origin = origin.clone();
+            stream::once(async move { rewritten(source, origin, is_read).await }).try_flatten().boxed()
+        });
+        Ok(UploadData::Stream { len, open })
+    }
+
+    /// Sorts the answers of a batch: done, to be sent again, failed.
+    async fn sort(
+        &self,
+        batch: Vec<Piece>,
+        outcomes: Vec<Outcome<ItemId>>,
+        done: &mut Done,
+    ) -> Result<Vec<(Piece, String)>> {
+        use ews_client::ErrorKind as Leaf;
+        let mut again = Vec::new();
+        let mut created = Vec::new();
+        for (piece, outcome) in batch.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(id) => created.push((piece, id)),
+                Err(error) if matches!(error.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted) => {
+                    again.push((piece, error.to_string()));
+                }
+                Err(error) => done.failures.push(self.failure(&piece, error.to_string()).await),
+            }
+        }
+        let bytes = created.iter().map(|(piece, _)| piece.bytes).sum();
+        done.restored.push((created.len() as u64, bytes));
+        if self.verify && !created.is_empty() {
+            self.verify(created, done).await?;
+        }
+        Ok(again)
+    }
+
+    /// After a call that failed as a whole: what got through is known by its origin.
+    async fn broken(
+        &self,
+        batch: Vec<Piece>,
+        error: &ews_client::Error,
+        done: &mut Done,
+    ) -> Result<Vec<(Piece, String)>> {
+        use ews_client::ErrorKind as Leaf;
+        if !matches!(error.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted | Leaf::Unreachable | Leaf::Protocol) {
+            let kind = crate::error::kind_of_ews(error.kind());
+            return Err(Error::new(kind, format!("upload items: {error}")));
+        }
+        if let Some(wait) = error.retry_after() {
+            tokio::time::sleep(wait).await;
+        }
+        let present =
+            super::target::present_in(&self.client, &self.permits, &self.folder, &self.path, false)
+                .await?;
+        let (there, missing): (Vec<Piece>, Vec<Piece>) =
+            batch.into_iter().partition(|piece| present.has(&piece.origin, ""));
+        let bytes = there.iter().map(|piece| piece.bytes).sum();
+        done.restored.push((there.len() as u64, bytes));
+        let reason = error.to_string();
+        Ok(missing.into_iter().map(|piece| (piece, reason.clone())).collect())
+    }
+
+    /// Reads restored items back and compares them with what is stored.
+    async fn verify(&self, created: Vec<(Piece, ItemId)>, done: &mut Done) -> Result<()> {
+        let ids: Vec<ItemId> = created.iter().map(|(_, id)| id.clone()).collect();
+        for ids_and_pieces in ids.chunks(BATCH_ITEMS).zip(created.chunks(BATCH_ITEMS)) {
+            let (ids, pieces) = ids_and_pieces;
+            let _permit = self.permits.acquire().await;
+            let mut stream =
+                self.client.export_items(ids).await.doing(|| "read restored items back".into())?;
+            let mut pieces = pieces.iter();
+            let mut live = Vec::new();
+            while let Some(event) =
+                stream.next().await.doing(|| "read restored items back".into())?
+            {
+                match event {
+                    ExportEvent::Start(_) => live.clear(),
+                    ExportEvent::Data(bytes) => live.extend_from_slice(&bytes),
+                    ExportEvent::End => {
+                        let Some((piece, _)) = pieces.next() else { break };
+                        self.judge(piece, &live, done).await?;
+                    }
+                    ExportEvent::Failed { error, .. } => {
+                        let Some((piece, _)) = pieces.next() else { break };
+                        let reason = format!("restored, but cannot be read back: {error}");
+                        done.failures.push(self.failure(piece, reason).await);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn judge(&self, piece: &Piece, live: &[u8], done: &mut Done) -> Result<()> {
+        let content = piece.item.content()?;
+        let stored = self.vault.read_whole(content, content.len).await?;
+        match difference(&stored, live, piece.item.state.is_read) {
+            None => done.verified += 1,
+            Some(difference) => {
+                let reason = format!("restored, but {difference}");
+                done.failures.push(self.failure(piece, reason).await);
+            }
+        }
+        Ok(())
+    }
+
+    async fn failure(&self, piece: &Piece, reason: String) -> ItemFailure {
+        ItemFailure {
+            mailbox: self.mailbox.clone(),
+            folder: self.path.clone(),
+            subject: self.vault.summary(&piece.item.entry).await.unwrap_or_default().subject,
+            item_id: piece.item.state.item_id.clone(),
+            reason,
+        }
+    }
+}
+
+/// The beginning of a stream: up to [`HEAD_BYTES`], cut where the pieces end.
+async fn head(
+    mut source: stream::BoxStream<'static, chunkstore::Result<Bytes>>,
+) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while head.len() < HEAD_BYTES {
+        match source.try_next().await.doing(|| "read an item".into())? {
+            Some(piece) => head.extend_from_slice(&piece),
+            None => break,
+        }
+    }
+    head.truncate(HEAD_BYTES);
+    Ok(head)
+}
+
+/// A stored stream with its beginning rewritten.
+async fn rewritten(
+    mut source: stream::BoxStream<'static, chunkstore::Result<Bytes>>,
+    origin: String,
+    is_read: Option<bool>,
+) -> io::Result<stream::BoxStream<'static, io::Result<Bytes>>> {
+    let mut head = Vec::new();
+    while head.len() < HEAD_BYTES {
+        match source.try_next().await.map_err(io::Error::other)? {
+            Some(piece) => head.extend_from_slice(&piece),
+            None => break,
+        }
+    }
+    let rest = Bytes::from(head.split_off(head.len().min(HEAD_BYTES)));
+    let head = Bytes::from(Rewrite { origin: &origin, is_read }.apply(&head));
+    let begin = stream::iter([Ok(head), Ok(rest)]);
+    Ok(begin.chain(source.map_err(io::Error::other)).boxed())
+}

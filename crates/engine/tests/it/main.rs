@@ -1,0 +1,11 @@
+//! The engine against the simulator over real HTTP, and real folders as destinations.
+
+mod concurrency; // requests in flight
+mod damage; // broken indexes, broken objects, wrong secrets
+mod faults; // a server that misbehaves
+mod incremental; // what a second run downloads
+mod machine; // a new machine with repository and passphrase alone
+mod memory; // one huge item, very many small ones
+mod real_mail; // the corpus there and back
+mod restoring; // where things go, and never twice
+mod world; // servers, vaults and short cuts the others use

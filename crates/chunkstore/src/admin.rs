@@ -28,26 +28,19 @@ pub(crate) fn encode_forgotten(snapshots: &[SnapshotId]) -> Result<Vec<u8>> {
 fn decode_forgotten(object: &str, record: &[u8]) -> Result<Vec<SnapshotId>> {
     let mut fields = RecordReader::new(object, record);
     let count = fields.count(16)?;
-    let ids = (0..count).map(|_| fields.array().map(SnapshotId)).collect::<Result<_>>()?;
+    let ids = (0..count)
+        .map(|_| fields.array().map(SnapshotId))
+        .collect::<Result<_>>()?;
     fields.end()?;
     Ok(ids)
-}
-
-/// Encodes a list of packs: the content of `admin/gc/<epoch>.condemned` and `.doomed`.
-#[cfg(test)]
-pub(crate) fn encode_packs(packs: &[PackName]) -> Result<Vec<u8>> {
-    let mut out = RecordWriter::default();
-    out.u32(count(packs.len())?);
-    for pack in packs {
-        out.bytes(&pack.0);
-    }
-    Ok(out.0)
 }
 
 fn decode_packs(object: &str, record: &[u8]) -> Result<Vec<PackName>> {
     let mut fields = RecordReader::new(object, record);
     let count = fields.count(32)?;
-    let packs = (0..count).map(|_| fields.array().map(PackName)).collect::<Result<_>>()?;
+    let packs = (0..count)
+        .map(|_| fields.array().map(PackName))
+        .collect::<Result<_>>()?;
     fields.end()?;
     Ok(packs)
 }
@@ -70,7 +63,11 @@ pub(crate) async fn absent_packs(store: &Store) -> Result<HashSet<PackName>> {
     let names: Vec<_> = condemned
         .difference(&doomed)
         .map(|epoch| (layout::condemned_name(*epoch), ObjectKind::Condemned))
-        .chain(doomed.iter().map(|epoch| (layout::doomed_name(*epoch), ObjectKind::Doomed)))
+        .chain(
+            doomed
+                .iter()
+                .map(|epoch| (layout::doomed_name(*epoch), ObjectKind::Doomed)),
+        )
         .collect();
     let lists: Vec<Vec<PackName>> = futures::stream::iter(names)
         .map(|(name, kind)| async move {
@@ -124,7 +121,10 @@ pub(crate) async fn read_forgotten(
 
 /// Whether an error concerns one object, so that the others can still be read.
 pub(crate) fn is_damage(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported)
+    matches!(
+        kind,
+        ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported
+    )
 }
 
 /// Reads one decision, to see whether it is good.
@@ -140,4 +140,113 @@ pub(crate) async fn inspect(store: &Store, name: &str) -> Result<()> {
     };
     let record = store.read_sealed(name, kind).await?;
     decode_packs(name, &record).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use bytes::Bytes;
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::chunks::{ChunkKind, ChunkSink, ChunkSource};
+    use crate::config::CreateOptions;
+    use crate::env::Environment;
+    use crate::keyring::{Argon2Params, Passphrase};
+    use crate::repository::Repository;
+    use crate::session::{SessionOptions, SessionStats};
+
+    /// Encodes a list of packs: the content of `admin/gc/<epoch>.condemned` and `.doomed`.
+    fn encode_packs(packs: &[PackName]) -> Result<Vec<u8>> {
+        let mut out = RecordWriter::default();
+        out.u32(count(packs.len())?);
+        for pack in packs {
+            out.bytes(&pack.0);
+        }
+        Ok(out.0)
+    }
+
+    async fn repository() -> Repository {
+        let drawn = AtomicU64::new(0);
+        let env = Environment::new(
+            || 1_790_000_000_000,
+            move |buffer| {
+                let nth = drawn.fetch_add(1, Ordering::Relaxed);
+                blake3::Hasher::new()
+                    .update(&nth.to_le_bytes())
+                    .finalize_xof()
+                    .fill(buffer);
+            },
+        );
+        let argon2 = Argon2Params {
+            memory_kib: 8,
+            passes: 1,
+            lanes: 1,
+        };
+        let options = CreateOptions {
+            argon2,
+            ..CreateOptions::default()
+        };
+        let passphrase = Passphrase::new("p");
+        Repository::create(Arc::new(InMemory::new()), &passphrase, &options, env)
+            .await
+            .unwrap()
+    }
+
+    async fn decide(repository: &Repository, kind: ObjectKind, epoch: u32, packs: &[PackName]) {
+        let name = match kind {
+            ObjectKind::Condemned => layout::condemned_name(epoch),
+            _ => layout::doomed_name(epoch),
+        };
+        let record = encode_packs(packs).unwrap();
+        repository
+            .store()
+            .write_sealed(&name, kind, &record)
+            .await
+            .unwrap();
+    }
+
+    /// Stores one chunk in a session of its own.
+    async fn put(repository: &Repository) -> SessionStats {
+        let session = repository.session(SessionOptions::default()).await.unwrap();
+        let plain = Bytes::from_static(b"a chunk that lies in a pack about to be deleted");
+        let id = session
+            .put_chunk(ChunkKind::Data, plain.clone())
+            .await
+            .unwrap();
+        let stats = session.commit().await.unwrap().stats;
+        assert_eq!(repository.get_chunk(&id).await.unwrap(), plain);
+        stats
+    }
+
+    #[tokio::test]
+    async fn what_lies_only_in_condemned_or_doomed_packs_is_stored_again() {
+        let repository = repository().await;
+        assert_eq!(put(&repository).await.chunks_new, 1);
+        assert_eq!(put(&repository).await.chunks_new, 0);
+        let packs: Vec<_> = {
+            let catalogue = repository.catalogue();
+            catalogue
+                .index
+                .packs()
+                .iter()
+                .map(|pack| pack.name)
+                .collect()
+        };
+        decide(&repository, ObjectKind::Condemned, 1, &packs).await;
+        assert_eq!(put(&repository).await.chunks_new, 1, "condemned");
+        assert_eq!(put(&repository).await.chunks_new, 0, "the new pack counts");
+        // Rescued: the doomed list of the epoch decides, and does not name it.
+        decide(&repository, ObjectKind::Doomed, 1, &[]).await;
+        assert!(absent_packs(repository.store()).await.unwrap().is_empty());
+        decide(&repository, ObjectKind::Doomed, 2, &packs).await;
+        assert_eq!(absent_packs(repository.store()).await.unwrap().len(), 1);
+        assert_eq!(
+            put(&repository).await.chunks_new,
+            0,
+            "the second pack stays"
+        );
+    }
 }

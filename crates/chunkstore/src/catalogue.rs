@@ -125,7 +125,9 @@ pub(crate) async fn refresh(store: &Store, catalogue: &RwLock<Catalogue>) -> Res
                 _ => None,
             }
         });
-        ended.filter(|id| !known.sessions.contains_key(id)).collect()
+        ended
+            .filter(|id| !known.sessions.contains_key(id))
+            .collect()
     };
     let mut loads = futures::stream::iter(new)
         .map(|session| async move { (session, load_session(store, session).await) })

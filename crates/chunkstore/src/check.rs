@@ -292,7 +292,10 @@ async fn examine(repository: &Repository, name: &str) -> Result<()> {
         _ => {
             let bytes = store.objects.get(name, MAX_CONFIG_BYTES).await?;
             if &Config::decode(&bytes)? != repository.config() {
-                return Err(Error::corrupt(name, "it was exchanged while the repository was open"));
+                return Err(Error::corrupt(
+                    name,
+                    "it was exchanged while the repository was open",
+                ));
             }
         }
     }

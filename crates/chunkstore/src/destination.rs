@@ -92,7 +92,8 @@ fn file_path(encoded: &str) -> Result<PathBuf> {
     }
     let path = String::from_utf8(bytes)
         .map_err(|_| Error::invalid("a file URL is not UTF-8 after decoding"))?;
-    let is_drive = matches!(path.as_bytes(), [b'/', letter, b':', ..] if letter.is_ascii_alphabetic());
+    let is_drive =
+        matches!(path.as_bytes(), [b'/', letter, b':', ..] if letter.is_ascii_alphabetic());
     let path = if is_drive { &path[1..] } else { path.as_str() };
     if path.is_empty() {
         return Err(Error::invalid("a file URL names no folder"));
@@ -132,7 +133,10 @@ mod tests {
         check("file:///C:/backup", "C:/backup");
         check("file:/srv", "/srv");
         assert_eq!(parse("memory://").unwrap(), Location::Memory);
-        assert_eq!(parse("gopher://x").unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            parse("gopher://x").unwrap_err().kind(),
+            ErrorKind::Unsupported
+        );
         assert_eq!(parse("file:///a%2").unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(parse("").unwrap_err().kind(), ErrorKind::Invalid);
     }

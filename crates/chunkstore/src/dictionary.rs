@@ -37,7 +37,9 @@ pub(crate) async fn load(store: &Store) -> Result<Vec<Problem>> {
     }
     loaded.sort_by_key(|dictionary| (dictionary.created_unix_ms, dictionary.id));
     for dictionary in loaded {
-        store.codec.add_dictionary(dictionary.id, dictionary.bytes)?;
+        store
+            .codec
+            .add_dictionary(dictionary.id, dictionary.bytes)?;
     }
     Ok(problems)
 }

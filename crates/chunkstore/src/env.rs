@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use ulid::Ulid;
 
+/// Fills a buffer with random bytes.
+type FillRandom = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// The clock and the source of randomness that a repository uses.
 ///
 /// Programs pass the system's; tests pass a counter and a seeded generator and can replay every
@@ -14,7 +17,7 @@ pub struct Environment {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub now_unix_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// Fills a buffer. Keys and salts come from here: it must be cryptographically strong in programs.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Arc<FillRandom>,
 }
 
 impl Environment {

@@ -67,8 +67,8 @@ impl Codec {
 
     /// Frames plain bytes in the smallest form of those that apply.
     pub(crate) fn encode(&self, plain: &[u8], level: i32) -> Result<Vec<u8>> {
-        let plain_len =
-            u32::try_from(plain.len()).map_err(|_| Error::invalid("a frame holds at most 4 GiB"))?;
+        let plain_len = u32::try_from(plain.len())
+            .map_err(|_| Error::invalid("a frame holds at most 4 GiB"))?;
         let dictionary = self.dictionary_for(plain);
         let head = head(dictionary.as_deref().map(|d| d.id), plain_len);
         let mut out = head;
@@ -134,7 +134,10 @@ impl Codec {
     fn dictionary(&self, object: &str, id: u32) -> Result<Arc<Dictionary>> {
         let dictionaries = self.dictionaries.read().unwrap_or_else(|e| e.into_inner());
         dictionaries.by_id.get(&id).cloned().ok_or_else(|| {
-            Error::corrupt(object, format!("the dictionary {id:08x} that it needs is missing"))
+            Error::corrupt(
+                object,
+                format!("the dictionary {id:08x} that it needs is missing"),
+            )
         })
     }
 

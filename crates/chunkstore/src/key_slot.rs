@@ -38,7 +38,10 @@ pub(crate) async fn seal(
     };
     let mut clear = RecordWriter(preamble.encode().to_vec());
     clear.u8(TYPE_PASSPHRASE);
-    clear.u32(params.memory_kib).u32(params.passes).u32(params.lanes);
+    clear
+        .u32(params.memory_kib)
+        .u32(params.passes)
+        .u32(params.lanes);
     let stretched = stretch(passphrase, params, preamble.salt).await?;
     let cipher = Cipher::new(suite, &preamble.key(&stretched, PURPOSE));
     let mut buffer = SealedBuffer::new(&clear.0);
@@ -76,12 +79,19 @@ pub(crate) async fn unlock(
             "the passphrase opens none of the repository's key slots",
         )),
         Some(error) => Err(error),
-        None => Err(Error::corrupt(KEYS, "it holds no key slot of this repository")),
+        None => Err(Error::corrupt(
+            KEYS,
+            "it holds no key slot of this repository",
+        )),
     }
 }
 
 /// Looks at a slot without a passphrase; `false` for a slot of another repository.
-pub(crate) async fn inspect(objects: &Objects, name: &str, repository: RepositoryId) -> Result<bool> {
+pub(crate) async fn inspect(
+    objects: &Objects,
+    name: &str,
+    repository: RepositoryId,
+) -> Result<bool> {
     let bytes = objects.get(name, MAX_SLOT_BYTES).await?;
     Ok(parse(name, &bytes, repository)?.is_some())
 }
@@ -120,7 +130,10 @@ fn parse<'a>(name: &str, bytes: &'a [u8], repository: RepositoryId) -> Result<Op
         lanes: fields.u32()?,
     };
     if params.validate().is_err() {
-        return Err(Error::corrupt(name, "its Argon2 parameters are out of range"));
+        return Err(Error::corrupt(
+            name,
+            "its Argon2 parameters are out of range",
+        ));
     }
     Ok(Some(Slot {
         preamble,
@@ -144,7 +157,12 @@ async fn open_slot(
     let stretched = stretch(passphrase, slot.params, slot.preamble.salt).await?;
     let cipher = Cipher::new(slot.preamble.suite, &slot.preamble.key(&stretched, PURPOSE));
     let opened = cipher.open(CLEAR_LEN as u64, &aad(slot.clear, config), slot.sealed);
-    let refused = || Error::new(ErrorKind::Auth, format!("the passphrase does not open {name}"));
+    let refused = || {
+        Error::new(
+            ErrorKind::Auth,
+            format!("the passphrase does not open {name}"),
+        )
+    };
     let master = zeroize::Zeroizing::new(opened.ok_or_else(refused)?);
     let master: [u8; 32] = master
         .as_slice()

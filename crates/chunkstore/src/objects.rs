@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{
+    GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+};
 
 use crate::config::{RepositoryId, Writers};
 use crate::env::Environment;
@@ -76,7 +78,11 @@ impl Objects {
         use object_store::Error as Store;
         let path = layout::path(name);
         let options = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(&path, bytes.clone().into(), options).await {
+        match self
+            .store
+            .put_opts(&path, bytes.clone().into(), options)
+            .await
+        {
             Ok(_) => Ok(Created::New),
             Err(Store::AlreadyExists { .. } | Store::Precondition { .. }) => Ok(Created::Existed),
             Err(Store::NotImplemented { .. } | Store::NotSupported { .. })
@@ -248,7 +254,9 @@ impl Sealer {
         let bytes = Bytes::from(buffer.into_bytes());
         // Read back before it leaves: a faulty processor must not commit what nobody can open.
         if self.open((name, kind), &bytes, codec)? != record {
-            return Err(Error::internal(format!("{name} does not read back as it was written")));
+            return Err(Error::internal(format!(
+                "{name} does not read back as it was written"
+            )));
         }
         Ok(bytes)
     }

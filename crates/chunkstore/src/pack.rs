@@ -91,18 +91,23 @@ impl PackHeader {
             .map_err(|_| Error::internal("a pack has too many origins"))?;
         out.bytes(&origins.to_le_bytes());
         for origin in &self.origins {
-            out.u32(origin.epoch).u8(origin.suite.to_byte()).bytes(&origin.salt);
+            out.u32(origin.epoch)
+                .u8(origin.suite.to_byte())
+                .bytes(&origin.salt);
         }
         out.u32(count(self.entries.len() + 1)?);
         for entry in &self.entries {
             out.bytes(entry.id.as_bytes()).u8(entry.kind.to_byte());
-            out.u32(entry.offset).u32(entry.sealed_len).u32(entry.plain_len);
+            out.u32(entry.offset)
+                .u32(entry.sealed_len)
+                .u32(entry.plain_len);
             out.bytes(&entry.origin.to_le_bytes()).u64(entry.position);
         }
         let (offset, len) = self.padding;
         out.bytes(&[0; 32]).u8(PADDING).u32(offset).u32(len).u32(0);
         out.bytes(&[0, 0]).u64(u64::from(offset));
-        out.0.resize(Self::plain_len(self.entries.len(), self.origins.len()), 0);
+        out.0
+            .resize(Self::plain_len(self.entries.len(), self.origins.len()), 0);
         Ok(out.0)
     }
 
@@ -284,7 +289,10 @@ impl Blob<'_> {
         if id.short() == self.short_id {
             Ok((id, plain))
         } else {
-            Err(Error::corrupt(object, "a chunk in it does not match its id"))
+            Err(Error::corrupt(
+                object,
+                "a chunk in it does not match its id",
+            ))
         }
     }
 }
@@ -323,7 +331,10 @@ pub(crate) fn verify_pack(
             if id == entry.id && plain.len() == entry.plain_len as usize {
                 Ok(())
             } else {
-                Err(Error::corrupt(&object, "a chunk in it differs from its header"))
+                Err(Error::corrupt(
+                    &object,
+                    "a chunk in it differs from its header",
+                ))
             }
         });
         if let Err(error) = checked {
@@ -343,7 +354,9 @@ pub(crate) fn origin_cipher(
     header: &PackHeader,
     entry: &PackEntry,
 ) -> Option<Cipher> {
-    let origin = header.origins.get(usize::from(entry.origin).checked_sub(1)?)?;
+    let origin = header
+        .origins
+        .get(usize::from(entry.origin).checked_sub(1)?)?;
     let preamble = Preamble {
         epoch: origin.epoch,
         suite: origin.suite,
@@ -384,7 +397,10 @@ mod tests {
     fn padme_adds_at_most_an_eighth() {
         for len in (1..5_000).chain([1 << 20, (16 << 20) + 1, (64 << 20) + 12_345]) {
             let padded = padme(len);
-            assert!(padded >= len && padded <= len + len / 8 + 1, "{len} became {padded}");
+            assert!(
+                padded >= len && padded <= len + len / 8 + 1,
+                "{len} became {padded}"
+            );
             assert_eq!(padme(padded), padded);
         }
         assert_eq!(padme(9), 10);

@@ -6,8 +6,8 @@ use crate::chunk_id::ChunkId;
 use crate::chunks::ChunkKind;
 use crate::error::{Error, Result};
 use crate::layout::PackName;
-use crate::pack_writer::BlobPlace;
 use crate::pack::{MAX_PACK_BYTES, PackEntry, PackHeader};
+use crate::pack_writer::BlobPlace;
 use crate::record::{RecordReader, RecordWriter, count};
 use crate::seal::{ObjectKind, Preamble, Suite};
 
@@ -66,7 +66,11 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub(crate) fn new(entry: &PackEntry, pack: u32) -> Self {
-        let meta = if entry.kind == ChunkKind::Meta { FLAG_META } else { 0 };
+        let meta = if entry.kind == ChunkKind::Meta {
+            FLAG_META
+        } else {
+            0
+        };
         let foreign = if entry.origin == 0 { 0 } else { FLAG_FOREIGN };
         Self {
             id: entry.id.short(),
@@ -78,7 +82,11 @@ impl Slot {
 
     /// A place in a pack that is given beside it.
     pub(crate) fn at(id: &ChunkId, place: BlobPlace) -> Self {
-        let meta = if place.kind == ChunkKind::Meta { FLAG_META } else { 0 };
+        let meta = if place.kind == ChunkKind::Meta {
+            FLAG_META
+        } else {
+            0
+        };
         Self {
             id: id.short(),
             pack: 0,
@@ -92,7 +100,11 @@ impl Slot {
     }
 
     pub(crate) fn kind(&self) -> ChunkKind {
-        if self.flags() & FLAG_META == 0 { ChunkKind::Data } else { ChunkKind::Meta }
+        if self.flags() & FLAG_META == 0 {
+            ChunkKind::Data
+        } else {
+            ChunkKind::Meta
+        }
     }
 
     pub(crate) fn is_foreign(&self) -> bool {
@@ -114,7 +126,11 @@ pub(crate) struct IndexSegment {
 impl IndexSegment {
     /// Describes one pack by its header.
     pub(crate) fn of_pack(info: PackInfo, header: &PackHeader) -> Self {
-        let mut slots: Vec<_> = header.entries.iter().map(|entry| Slot::new(entry, 0)).collect();
+        let mut slots: Vec<_> = header
+            .entries
+            .iter()
+            .map(|entry| Slot::new(entry, 0))
+            .collect();
         slots.sort_unstable();
         Self {
             packs: vec![info],
@@ -153,13 +169,18 @@ impl IndexSegment {
         let mut out = RecordWriter::default();
         out.u32(count(self.packs.len())?);
         for pack in &self.packs {
-            out.bytes(&pack.name.0).u8(pack.kind as u8).u8(pack.suite.to_byte());
+            out.bytes(&pack.name.0)
+                .u8(pack.kind as u8)
+                .u8(pack.suite.to_byte());
             out.u32(pack.epoch).bytes(&pack.salt);
             out.u32(pack.len).u32(pack.header_len);
         }
         out.u32(count(self.slots.len())?);
         for slot in &self.slots {
-            out.bytes(&slot.id).u32(slot.pack).u32(slot.offset).u32(slot.len_flags);
+            out.bytes(&slot.id)
+                .u32(slot.pack)
+                .u32(slot.offset)
+                .u32(slot.len_flags);
         }
         Ok(out.0)
     }
@@ -238,7 +259,10 @@ impl PackIndex {
         let mut numbers = Vec::with_capacity(segment.packs.len());
         for pack in segment.packs {
             let known = self.by_name.contains_key(&pack.name);
-            let number = *self.by_name.entry(pack.name).or_insert(self.packs.len() as u32);
+            let number = *self
+                .by_name
+                .entry(pack.name)
+                .or_insert(self.packs.len() as u32);
             if !known {
                 self.packs.push(pack);
             }
@@ -259,7 +283,10 @@ impl PackIndex {
             return;
         }
         run.sort_unstable();
-        while let Some(last) = self.runs.pop_if(|last| last.len() < run.len() * MERGE_RATIO) {
+        while let Some(last) = self
+            .runs
+            .pop_if(|last| last.len() < run.len() * MERGE_RATIO)
+        {
             run = merge(last, run);
         }
         self.runs.push(run);
@@ -289,14 +316,19 @@ impl PackIndex {
 
     /// The packs that hold a chunk, by the start of its id.
     pub(crate) fn places(&self, id: [u8; 16]) -> impl Iterator<Item = &PackInfo> {
-        self.slots(id).filter_map(|slot| self.packs.get(slot.pack as usize))
+        self.slots(id)
+            .filter_map(|slot| self.packs.get(slot.pack as usize))
     }
 
     /// What the index says about one pack. Reads the whole index: for damaged packs only.
     pub(crate) fn pack_slots(&self, name: &PackName) -> Option<(PackInfo, Vec<Slot>)> {
         let number = *self.by_name.get(name)?;
         let info = self.packs.get(number as usize)?.clone();
-        let slots = self.runs.iter().flatten().filter(|slot| slot.pack == number);
+        let slots = self
+            .runs
+            .iter()
+            .flatten()
+            .filter(|slot| slot.pack == number);
         Some((info, slots.copied().collect()))
     }
 

@@ -89,7 +89,12 @@ impl PackWriter {
         place: BlobPlace,
         (codec, sealer): (&Codec, &Sealer),
     ) -> Result<Vec<u8>> {
-        read_blob((self.buffer.bytes(), &self.cipher), id, place, (codec, sealer))
+        read_blob(
+            (self.buffer.bytes(), &self.cipher),
+            id,
+            place,
+            (codec, sealer),
+        )
     }
 
     /// Pads, seals the header, and decodes and compares the whole before it may be uploaded.
@@ -106,7 +111,9 @@ impl PackWriter {
             - TAG_LEN;
         let sealed_padding = padding_len + TAG_LEN;
         let padding = vec![0; padding_len];
-        let at = self.buffer.append(&self.cipher, &padding_aad(sealed_padding), &padding)?;
+        let at = self
+            .buffer
+            .append(&self.cipher, &padding_aad(sealed_padding), &padding)?;
         let header = PackHeader {
             origins: Vec::new(),
             entries: self.entries,

@@ -23,6 +23,7 @@ use crate::layout::{self, PackName, REPOSITORY, SessionId};
 use crate::objects::{Created, Objects, Sealer};
 use crate::seal::ObjectKind;
 use crate::session::{Session, SessionOptions};
+use crate::session_record::EndRecord;
 use crate::store::Store;
 use crate::tree::TreeRoot;
 use crate::{admin, dictionary, key_slot};
@@ -163,7 +164,9 @@ impl Repository {
         )
         .await?;
         // The slot first: a repository that nobody can open must never exist, not even briefly.
-        objects.create_own(&layout::key_slot_name(&slot), slot).await?;
+        objects
+            .create_own(&layout::key_slot_name(&slot), slot)
+            .await?;
         match objects.create(REPOSITORY, config_bytes.into()).await? {
             Created::New => Self::assemble(objects, config, master, env),
             Created::Existed => Err(already_exists()),
@@ -291,6 +294,29 @@ impl Repository {
         Session::open(self.clone(), options).await
     }
 
+    /// Ends a session that another writer left open: its commit will answer `Conflict`.
+    ///
+    /// For custodians, and for a writer that cleans up after its own crash. Returns whether the
+    /// session is ended without a commit; `false` says that it was committed before.
+    ///
+    /// # Errors
+    /// From the destination.
+    pub async fn end_session(&self, session: SessionId) -> Result<bool> {
+        let store = self.store();
+        let name = session.end_name();
+        let end = EndRecord::Ended {
+            nonce: store.env.random_array(),
+            time_unix_ms: store.env.now(),
+        };
+        let sealed = store.seal(&name, ObjectKind::SessionEnd, &end.encode()?)?;
+        if store.objects.create(&name, sealed).await? == Created::New {
+            return Ok(true);
+        }
+        let record = store.read_sealed(&name, ObjectKind::SessionEnd).await?;
+        let there = EndRecord::decode(&name, &record, session)?;
+        Ok(matches!(there, EndRecord::Ended { .. }))
+    }
+
     /// Marks snapshots as forgotten; their bytes stay until a collection.
     ///
     /// # Errors
@@ -308,7 +334,9 @@ impl Repository {
         }
         let name = layout::forget_name(self.store().env.ulid());
         let record = admin::encode_forgotten(snapshots)?;
-        self.store().write_sealed(&name, ObjectKind::Forget, &record).await?;
+        self.store()
+            .write_sealed(&name, ObjectKind::Forget, &record)
+            .await?;
         self.catalogue_mut().forget(name, snapshots.to_vec());
         Ok(())
     }
@@ -323,7 +351,10 @@ impl Repository {
     pub async fn rebuild_index(&self) -> Result<Vec<Problem>> {
         let packs: Vec<(PackName, u64)> = {
             let catalogue = self.catalogue();
-            catalogue.commits().flat_map(|commit| commit.packs.iter().copied()).collect()
+            catalogue
+                .commits()
+                .flat_map(|commit| commit.packs.iter().copied())
+                .collect()
         };
         let (segments, problems) = catalogue::read_headers(self.store(), packs).await?;
         self.catalogue_mut().replace_index(segments);
@@ -362,21 +393,35 @@ impl Repository {
     }
 
     pub(crate) fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
-        self.inner.catalogue.read().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .catalogue
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn catalogue_mut(&self) -> RwLockWriteGuard<'_, Catalogue> {
-        self.inner.catalogue.write().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .catalogue
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A chunk read recently.
     pub(crate) fn cached(&self, id: &ChunkId) -> Option<Bytes> {
-        let mut cache = self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self
+            .inner
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         cache.get(id)
     }
 
     pub(crate) fn remember(&self, id: &ChunkId, bytes: &Bytes) {
-        let mut cache = self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self
+            .inner
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         cache.insert(*id, bytes.clone());
     }
 
@@ -423,7 +468,9 @@ fn already_exists() -> Error {
 
 impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Repository").field("id", &self.id()).finish_non_exhaustive()
+        f.debug_struct("Repository")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::admin;
 use crate::chunk_id::ChunkId;
 use crate::chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +21,6 @@ use crate::session_record::{CommitRecord, EndRecord, OpenRecord};
 use crate::store::Store;
 use crate::tree::TreeRoot;
 use crate::uploads::{PackNumber, Uploads};
-use crate::admin;
 
 /// Longest name a writer gives itself, in bytes.
 const MAX_WRITER_BYTES: usize = 256;
@@ -173,7 +173,9 @@ impl Session {
             writer: options.writer.clone(),
         };
         let name = id.open_name();
-        store.write_sealed(&name, ObjectKind::SessionOpen, &record.encode()?).await?;
+        store
+            .write_sealed(&name, ObjectKind::SessionOpen, &record.encode()?)
+            .await?;
         // Only now: a custodian that condemns a pack after this sees the session and waits for
         // it; one that condemned before is seen here. The other order loses data.
         let absent = admin::absent_packs(store).await?;
@@ -275,7 +277,9 @@ impl Session {
         let record = self.inner.write_index(&segments).await?;
         let name = self.inner.id.end_name();
         let end = EndRecord::Committed(record);
-        let sealed = self.store().seal(&name, ObjectKind::SessionEnd, &end.encode()?)?;
+        let sealed = self
+            .store()
+            .seal(&name, ObjectKind::SessionEnd, &end.encode()?)?;
         let created = self.store().objects.create(&name, sealed).await?;
         let record = match (created, end) {
             (Created::New, EndRecord::Committed(record)) => record,
@@ -290,11 +294,21 @@ impl Session {
         };
         let committed = Committed {
             session: self.inner.id,
-            snapshots: record.snapshots.iter().map(|snapshot| snapshot.id).collect(),
+            snapshots: record
+                .snapshots
+                .iter()
+                .map(|snapshot| snapshot.id)
+                .collect(),
             stats: self.stats(),
         };
-        self.inner.repository.catalogue_mut().add(self.inner.id, record, segments);
-        self.inner.uploads.fail(&Error::invalid(format!("session {} is committed", self.inner.id)));
+        self.inner
+            .repository
+            .catalogue_mut()
+            .add(self.inner.id, record, segments);
+        self.inner.uploads.fail(&Error::invalid(format!(
+            "session {} is committed",
+            self.inner.id
+        )));
         *outcome = Outcome::Committed(committed.clone());
         Ok(committed)
     }
@@ -347,7 +361,11 @@ impl Inner {
 
     async fn read_end(&self) -> Result<EndRecord> {
         let name = self.id.end_name();
-        let record = self.repository.store().read_sealed(&name, ObjectKind::SessionEnd).await?;
+        let record = self
+            .repository
+            .store()
+            .read_sealed(&name, ObjectKind::SessionEnd)
+            .await?;
         EndRecord::decode(&name, &record, self.id)
     }
 
@@ -359,7 +377,11 @@ impl Inner {
         let store = self.repository.store();
         let id = store.chunk_id(plain);
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        let known = self.repository.catalogue().index.contains(&id, &self.absent);
+        let known = self
+            .repository
+            .catalogue()
+            .index
+            .contains(&id, &self.absent);
         let Some(lane) = self.reserve(&id, (kind, plain.len()), known) else {
             return Ok(id);
         };
@@ -411,7 +433,9 @@ impl Inner {
             ChunkKind::Data => self.options.data_pack_bytes,
             ChunkKind::Meta => self.options.meta_pack_bytes,
         };
-        self.state().chunks.insert(id.short(), Placed::In(number, place));
+        self.state()
+            .chunks
+            .insert(id.short(), Placed::In(number, place));
         if filling.pack.len() >= limit
             && let Some(full) = open.take()
         {
@@ -421,7 +445,9 @@ impl Inner {
     }
 
     fn lane(&self, lane: usize) -> MutexGuard<'_, Option<Lane>> {
-        self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes[lane]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start_pack(&self, kind: ChunkKind) -> Lane {
@@ -459,9 +485,14 @@ impl Inner {
         for segment in segments {
             let id = store.env.ulid();
             let name = layout::index_name(id);
-            store.write_sealed(&name, ObjectKind::Index, &segment.encode()?).await?;
+            store
+                .write_sealed(&name, ObjectKind::Index, &segment.encode()?)
+                .await?;
             record.index.push(id.to_bytes());
-            let packs = segment.packs.iter().map(|pack| (pack.name, u64::from(pack.len)));
+            let packs = segment
+                .packs
+                .iter()
+                .map(|pack| (pack.name, u64::from(pack.len)));
             record.packs.extend(packs);
         }
         Ok(record)
@@ -506,9 +537,10 @@ impl Inner {
         if self.uploads.uploaded(number).is_none() {
             self.uploads.drain().await?;
         }
-        let pack = self.uploads.uploaded(number).ok_or_else(|| {
-            Error::internal("a pack of the session is neither open nor uploaded")
-        })?;
+        let pack = self
+            .uploads
+            .uploaded(number)
+            .ok_or_else(|| Error::internal("a pack of the session is neither open nor uploaded"))?;
         let slot = Slot::at(id, place);
         let bytes = self.repository.store().read_chunk(id, &pack, &slot).await?;
         self.repository.remember(id, &bytes);
@@ -524,7 +556,8 @@ impl SessionOptions {
         if !ZSTD_LEVELS.contains(&self.zstd_level) {
             return Err(Error::invalid("the zstd level is 1 to 19"));
         }
-        if !PACK_BYTES.contains(&self.data_pack_bytes) || !PACK_BYTES.contains(&self.meta_pack_bytes)
+        if !PACK_BYTES.contains(&self.data_pack_bytes)
+            || !PACK_BYTES.contains(&self.meta_pack_bytes)
         {
             return Err(Error::invalid("packs are closed at 64 KiB to 64 MiB"));
         }
@@ -534,7 +567,9 @@ impl SessionOptions {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.inner.id).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.inner.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -74,7 +74,9 @@ impl EndRecord {
                 out.u8(OUTCOME_ENDED).bytes(nonce).i64(*time_unix_ms);
             }
             Self::Committed(commit) => {
-                out.u8(OUTCOME_COMMITTED).bytes(&commit.nonce).i64(commit.time_unix_ms);
+                out.u8(OUTCOME_COMMITTED)
+                    .bytes(&commit.nonce)
+                    .i64(commit.time_unix_ms);
                 commit.encode(&mut out)?;
             }
         }
@@ -124,7 +126,8 @@ impl CommitRecord {
         for snapshot in &self.snapshots {
             out.bytes(snapshot.id.as_bytes());
             out.blob(snapshot.name.as_bytes())?;
-            out.i64(snapshot.time_unix_ms).u8(u8::from(snapshot.partial));
+            out.i64(snapshot.time_unix_ms)
+                .u8(u8::from(snapshot.partial));
             out.blob(&snapshot.root.encode())?.blob(&snapshot.value)?;
         }
         Ok(())

@@ -51,7 +51,8 @@ impl Store {
     }
 
     pub(crate) fn seal(&self, name: &str, kind: ObjectKind, record: &[u8]) -> Result<Bytes> {
-        self.sealer.seal((name, kind), record, &self.codec, &self.env)
+        self.sealer
+            .seal((name, kind), record, &self.codec, &self.env)
     }
 
     /// Reads one chunk from its place: one ranged read, a second for a blob sealed elsewhere.
@@ -73,11 +74,18 @@ impl Store {
         let mut preamble = self.preamble_of(pack);
         let mut position = u64::from(slot.offset);
         if slot.is_foreign() {
-            let (_, header) = self.read_pack_header(&pack.name, u64::from(pack.len)).await?;
-            let entry = header.entries.iter().find(|entry| entry.offset == slot.offset);
+            let (_, header) = self
+                .read_pack_header(&pack.name, u64::from(pack.len))
+                .await?;
+            let entry = header
+                .entries
+                .iter()
+                .find(|entry| entry.offset == slot.offset);
             let origin = entry.and_then(|entry| {
                 position = entry.position;
-                header.origins.get(usize::from(entry.origin).checked_sub(1)?)
+                header
+                    .origins
+                    .get(usize::from(entry.origin).checked_sub(1)?)
             });
             let origin = origin
                 .ok_or_else(|| Error::corrupt(&object, "its header lacks a chunk of the index"))?;
@@ -111,7 +119,10 @@ impl Store {
             return Err(Error::corrupt(&object, "its length is impossible"));
         }
         let tail_start = len.saturating_sub(TAIL_GUESS);
-        let tail = self.objects.get_range(&object, tail_start, len - tail_start).await?;
+        let tail = self
+            .objects
+            .get_range(&object, tail_start, len - tail_start)
+            .await?;
         let trailer = *tail
             .last_chunk()
             .ok_or_else(|| Error::corrupt(&object, "it is truncated"))?;
@@ -121,13 +132,17 @@ impl Store {
             Some(start) => tail.slice(start as usize..tail.len() - TRAILER_LEN),
             None => {
                 let header_len = range.end - range.start;
-                self.objects.get_range(&object, range.start, header_len).await?
+                self.objects
+                    .get_range(&object, range.start, header_len)
+                    .await?
             }
         };
-        let clear = self.objects.get_range(&object, 0, PREAMBLE_LEN as u64).await?;
+        let clear = self
+            .objects
+            .get_range(&object, 0, PREAMBLE_LEN as u64)
+            .await?;
         let preamble = pack::check_pack_preamble(&object, &clear, &self.sealer)?;
-        let header =
-            pack::open_header(&object, &preamble, self.keyring(), (range.start, &sealed))?;
+        let header = pack::open_header(&object, &preamble, self.keyring(), (range.start, &sealed))?;
         let header_len = sealed.len() as u32;
         Ok((PackInfo::new(*name, &preamble, (len, header_len))?, header))
     }

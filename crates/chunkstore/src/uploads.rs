@@ -110,7 +110,9 @@ impl Uploads {
 
     /// Marks the session as unable to commit.
     pub(crate) fn fail(&self, error: &Error) {
-        self.queue().failure.get_or_insert((error.kind(), chain(error)));
+        self.queue()
+            .failure
+            .get_or_insert((error.kind(), chain(error)));
     }
 
     pub(crate) fn failure(&self) -> Result<()> {
@@ -143,7 +145,11 @@ impl Uploads {
 
 fn describe(pack: FinishedPack) -> Result<(PackInfo, IndexSegment)> {
     let header_len = pack.header_len;
-    let info = PackInfo::new(pack.name, &pack.preamble, (pack.bytes.len() as u64, header_len))?;
+    let info = PackInfo::new(
+        pack.name,
+        &pack.preamble,
+        (pack.bytes.len() as u64, header_len),
+    )?;
     Ok((info.clone(), IndexSegment::of_pack(info, &pack.header)))
 }
 
@@ -161,7 +167,11 @@ async fn upload(repository: Repository, pack: PackWriter) -> Result<FinishedPack
         .await
         .map_err(|e| Error::internal("verifying a pack was interrupted").with_source(e))??;
     let name = finished.name.object();
-    let created = repository.store().objects.create(&name, finished.bytes.clone()).await?;
+    let created = repository
+        .store()
+        .objects
+        .create(&name, finished.bytes.clone())
+        .await?;
     if created == Created::Existed {
         return Err(Error::corrupt(&name, "its content does not match its name"));
     }

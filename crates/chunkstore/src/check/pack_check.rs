@@ -29,18 +29,20 @@ pub(crate) async fn judge(
         bad_chunks: Vec::new(),
         bytes_read: 0,
     };
-    match listed {
-        None => verdict.condemn(repository, format!("{} is missing", name.object()), 0),
-        Some(there) if there != len => {
-            let what = format!("{} has {there} bytes instead of {len}", name.object());
-            verdict.condemn(repository, what, there);
+    let Some(there) = listed else {
+        verdict.condemn(repository, format!("{} is missing", name.object()), 0);
+        return verdict;
+    };
+    let other_length = format!("{} has {there} bytes instead of {len}", name.object());
+    if options.read_data {
+        if there != len {
+            verdict.problems.push(other_length);
         }
-        Some(_) if options.read_data => {
-            if let Err(error) = verdict.read(repository, len).await {
-                verdict.condemn(repository, describe(&error), 0);
-            }
+        if let Err(error) = verdict.read(repository, there).await {
+            verdict.condemn(repository, describe(&error), 0);
         }
-        Some(_) => {}
+    } else if there != len {
+        verdict.condemn(repository, other_length, there);
     }
     verdict
 }
@@ -65,9 +67,9 @@ impl PackVerdict {
         let (repository, name) = (repository.clone(), self.name);
         // Decoding takes tens of milliseconds a pack: not on an async thread.
         let judged = tokio::task::spawn_blocking(move || examine(&repository, &name, &bytes));
-        let (problems, bad_chunks) = judged
-            .await
-            .map_err(|e| Error::internal(format!("the check of {object} ended early")).with_source(e))?;
+        let (problems, bad_chunks) = judged.await.map_err(|e| {
+            Error::internal(format!("the check of {object} ended early")).with_source(e)
+        })?;
         self.problems.extend(problems);
         self.bad_chunks.extend(bad_chunks);
         Ok(())
@@ -79,7 +81,10 @@ fn examine(repository: &Repository, name: &PackName, bytes: &[u8]) -> (Vec<Strin
     let store = repository.store();
     let mut problems = Vec::new();
     if pack::pack_name(bytes) != *name {
-        problems.push(format!("{} does not match its name: it was changed", name.object()));
+        problems.push(format!(
+            "{} does not match its name: it was changed",
+            name.object()
+        ));
     }
     match verify_pack(name, bytes, &store.sealer, &store.codec) {
         Ok((_, bad)) => {
@@ -118,5 +123,6 @@ fn opens(repository: &Repository, (info, bytes): (&PackInfo, &[u8]), slot: &Slot
             .get(start..start.saturating_add(slot.sealed_len() as usize))
             .unwrap_or_default(),
     };
-    blob.open("", &cipher, (&store.codec, store.keyring())).is_ok()
+    blob.open("", &cipher, (&store.codec, store.keyring()))
+        .is_ok()
 }

@@ -1,0 +1,19 @@
+//! The crate's integration tests, one module per subject.
+
+// The repository: create, open, sessions, snapshots, deduplication.
+mod repository;
+// Damage to each kind of stored object is found, named and contained.
+mod damage;
+// Crashes, lost answers, full disks, racing creates.
+mod faults;
+// Random histories of puts, commits, abandons and reopenings against a model.
+mod histories;
+// Fixtures of the modules above.
+mod support;
+
+// Items, segments and payloads.
+mod content;
+// Where long parts are cut.
+mod chunker;
+// Trees and their runs.
+mod tree;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chunkstore::{
-    Change, ChunkId, ChunkRefs, Content, Entry, Error, ErrorKind, MAX_KEY_BYTES, MAX_VALUE_BYTES,
-    Payload, Skeleton, TreeReader, TreeRoot, write_tree,
+    Change, ChunkId, ChunkRefs, Content, Entry, Error, ErrorKind, Formats, ItemWriter,
+    MAX_KEY_BYTES, MAX_VALUE_BYTES, NewSnapshot, ObjectStore, Opaque, Payload, SegmentOptions,
+    SegmentStore, Skeleton, TreeReader, TreeRoot, read_content_to_vec, write_tree,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
 use proptest::prelude::*;
 
 use crate::content::{MemoryChunks, noise};
+use crate::support::{create, open, small_packs, snapshot};
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Vec<Content>)>;
 
@@ -484,6 +487,53 @@ async fn a_year_of_hash_like_values_stores_less_than_60_kb_a_day() {
 #[tokio::test]
 async fn a_year_of_a_realistic_mailbox_stores_less_than_60_kb_a_day() {
     assert!(days_of_a_mailbox(true, 365).await < 60_000);
+}
+
+#[tokio::test]
+async fn items_and_trees_go_through_a_real_repository() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let repository = Arc::new(create(store.clone()).await);
+    let items: Vec<Vec<u8>> = (0..300u64)
+        .map(|n| noise(n, 40 + (n as usize * 1201) % 90_000))
+        .chain([noise(1000, 6 << 20)])
+        .collect();
+    let mut parent = None;
+    for part in [0..200, 200..items.len()] {
+        let session = Arc::new(repository.session(small_packs()).await.unwrap());
+        let segments = SegmentStore::new(session.clone(), SegmentOptions::default());
+        let mut pending = Vec::new();
+        for n in part {
+            let mut writer = ItemWriter::new(&segments, 5, Arc::new(Opaque));
+            writer.push(&items[n]).await.unwrap();
+            pending.push((number(n as u64), writer.finish().await.unwrap()));
+        }
+        segments.flush_all().await.unwrap();
+        let changes = pending.into_iter().map(|(key, content)| {
+            let contents = vec![content.try_content().unwrap()];
+            Ok::<_, Error>(Change::put(key, b"value".to_vec(), contents))
+        });
+        let changes = stream::iter(changes).boxed();
+        let root = write_tree(session.clone(), session.clone(), parent.as_ref(), changes);
+        let root = root.await.unwrap();
+        let snapshot = NewSnapshot {
+            root: root.clone(),
+            ..snapshot("alice", b"")
+        };
+        session.add_snapshot(snapshot).unwrap();
+        session.commit().await.unwrap();
+        parent = Some(root);
+    }
+    let other = Arc::new(open(store, 2).await.unwrap());
+    let snapshot = other.snapshots().pop().unwrap();
+    assert_eq!(Some(&snapshot.root), parent.as_ref());
+    let mut entries = TreeReader::new(other.clone(), snapshot.root).all();
+    for item in &items {
+        let entry = entries.try_next().await.unwrap().unwrap();
+        let content = &entry.contents[0];
+        let bytes = read_content_to_vec(other.clone(), Formats::new(), content, u64::MAX);
+        assert!(bytes.await.unwrap() == *item);
+    }
+    assert_eq!(entries.try_next().await.unwrap(), None);
 }
 
 proptest! {

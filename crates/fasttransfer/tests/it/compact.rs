@@ -1,5 +1,6 @@
 use fasttransfer::{
-    CompactSink, Compactor, Expander, Message, PropValue, Step, WriteOptions, tag, write_message,
+    CompactSink, Compactor, Expander, ExternalPayload, Message, MessageEncoder, PropValue, Step,
+    WriteOptions, tag, write_message,
 };
 use proptest::prelude::*;
 
@@ -337,6 +338,64 @@ proptest! {
         compact(&input, &[]);
         compact(&input[..kept], &[1000]);
     }
+}
+
+/// Expands behind the compactor and keeps nothing but what has not been compared yet.
+#[derive(Default)]
+struct Constant {
+    expander: Expander,
+    output: Vec<u8>,
+    payload_bytes: usize,
+    payloads: usize,
+}
+
+impl CompactSink for Constant {
+    fn skeleton(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() < 200_000);
+        self.expander.skeleton(bytes, &mut self.output).unwrap();
+    }
+
+    fn payload_start(&mut self) {
+        self.payloads += 1;
+    }
+
+    fn payload(&mut self, bytes: &[u8]) {
+        self.payload_bytes += bytes.len();
+        self.expander.payload(bytes, &mut self.output).unwrap();
+    }
+
+    fn payload_end(&mut self) {
+        self.expander.payload_end(&mut self.output).unwrap();
+    }
+}
+
+#[test]
+fn a_large_attachment_passes_through_without_being_held() {
+    const LEN: u32 = 150_000_000;
+    let payload = ExternalPayload {
+        attachment: 0,
+        len: LEN,
+    };
+    let message = mail(&[0]);
+    let mut encoder = MessageEncoder::with_payloads(&message, &options(31_680), &[payload]);
+    let mut sink = Constant::default();
+    let mut compactor = Compactor::new();
+    let mut input: Vec<u8> = Vec::new();
+    while let Some(frame) = encoder.next_frame(&mut |_, offset, buffer| {
+        buffer.fill((offset / 31_680) as u8);
+    }) {
+        compactor.push(&frame, &mut sink);
+        input.extend_from_slice(&frame);
+        let done = sink.output.len();
+        assert!(sink.output == input[..done]);
+        sink.output.clear();
+        input.drain(..done);
+        assert!(input.len() < 100_000, "the output lags behind");
+    }
+    compactor.finish(&mut sink);
+    sink.expander.finish(&mut sink.output).unwrap();
+    assert!(sink.output == input);
+    assert_eq!((sink.payloads, sink.payload_bytes), (1, LEN as usize));
 }
 
 #[test]

@@ -151,9 +151,9 @@ impl Client {
             attempts,
         };
         let mut stream = ExportStream::new(BodyReader::new(body), operation.0.clone(), notes);
-        let busy = stream.busy().await;
-        match busy.map_err(|error| Failed::unread(suspicion.as_ref(), error))? {
-            Some(busy) => Err(Failed::answered(ItemError::into_error(busy))),
+        let refused = stream.refused().await;
+        match refused.map_err(|error| Failed::unread(suspicion.as_ref(), error))? {
+            Some(refusal) => Err(Failed::answered(ItemError::into_error(refusal))),
             None => Ok(stream),
         }
     }

@@ -168,13 +168,16 @@ impl ExportStream {
     }
 
     /// Reads up to the first event without taking it, and tells if the server turned the whole
-    /// request away as busy.
-    pub(crate) async fn busy(&mut self) -> Result<Option<ItemError>> {
+    /// request away: as busy, or because it does not know the operation.
+    pub(crate) async fn refused(&mut self) -> Result<Option<ItemError>> {
         let Some(event) = self.next().await? else {
             return Ok(None);
         };
         let refused = match &event {
-            ExportEvent::Failed { error, .. } if envelope::is_refusal(&error.code) => {
+            ExportEvent::Failed { error, .. }
+                if envelope::is_refusal(&error.code)
+                    || error.code == ResponseCode::ErrorInvalidOperation =>
+            {
                 Some(error.clone())
             }
             _ => None,
@@ -373,7 +376,7 @@ impl ExportStream {
 
     async fn payload(&mut self, text: String, mut decoder: Option<Decoder>) -> Result<()> {
         let mut out = Vec::new();
-        let mut ended = false;
+        let ended;
         {
             let mut stream = self.reader.stream();
             stream.get_mut().allow();
@@ -392,13 +395,10 @@ impl ExportStream {
                 ));
             }
             let piece = piece.get(..MAX_PIECE_BYTES).unwrap_or(piece);
-            let len = match piece.iter().position(|byte| *byte == b'<') {
-                Some(end) => {
-                    ended = true;
-                    end
-                }
-                None => piece.len(),
-            };
+            // `contains` is several times faster than `position`, and mostly says no.
+            ended = piece.contains(&b'<');
+            let end = ended.then(|| piece.iter().position(|byte| *byte == b'<'));
+            let len = end.flatten().unwrap_or(piece.len());
             if let Some(decoder) = &mut decoder {
                 decoder.push(piece.get(..len).unwrap_or_default(), &mut out);
             }

@@ -52,6 +52,7 @@ impl<'a> Document<'a> {
         let config = reader.config_mut();
         config.check_end_names = true;
         let mut building = Building {
+            text,
             document: Document {
                 nodes: Vec::new(),
                 attributes: Vec::new(),
@@ -79,8 +80,19 @@ impl<'a> Document<'a> {
 }
 
 struct Building<'a> {
+    text: &'a str,
     document: Document<'a>,
     open: Vec<u32>,
+}
+
+/// A part of the answer's text, borrowed for as long as the text: quick-xml lends names and
+/// values only for as long as their event.
+fn borrowed<'a>(text: &'a str, part: &str) -> Cow<'a, str> {
+    let start = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+    match text.get(start..start.saturating_add(part.len())) {
+        Some(same) if std::ptr::eq(same.as_ptr(), part.as_ptr()) => Cow::Borrowed(same),
+        _ => Cow::Owned(part.to_owned()),
+    }
 }
 
 impl<'a> Building<'a> {
@@ -134,19 +146,23 @@ impl<'a> Building<'a> {
                     "an element has more than {MAX_ATTRIBUTES} attributes"
                 )));
             }
-            let key = attribute.key.local_name().into_inner().to_owned();
+            let key = borrowed(self.text, attribute.key.local_name().into_inner());
             // A reference that no document type explains stays as it is, as in text.
             let value = attribute
                 .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                .map_or_else(|_| attribute.value.to_string(), Cow::into_owned);
-            self.document
-                .attributes
-                .push((Cow::Owned(key), Cow::Owned(value)));
+                .map_or_else(
+                    |_| Cow::Owned(attribute.value.to_string()),
+                    |value| match value {
+                        Cow::Borrowed(part) => borrowed(self.text, part),
+                        Cow::Owned(value) => Cow::Owned(value),
+                    },
+                );
+            self.document.attributes.push((key, value));
         }
         let last = self.document.attributes.len() as u32;
         let index = nodes.len() as u32;
         nodes.push(NodeData {
-            name: Cow::Owned(start.local_name().into_inner().to_owned()),
+            name: borrowed(self.text, start.local_name().into_inner()),
             text: Cow::Borrowed(""),
             attributes: (first, last),
             first_child: NONE,

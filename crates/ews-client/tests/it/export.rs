@@ -239,6 +239,10 @@ async fn one_error_for_a_whole_batch_and_a_fault_are_told_apart() {
         code(&events[0]).unwrap().1,
         &ResponseCode::ErrorAccessDenied
     );
+    let unknown = response("ExportItems", &[&refused("ErrorInvalidOperation")]);
+    let (unable, _, _) = client([Answer::xml(unknown)]);
+    let error = unable.export_items(&ids(&["a"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
     let (broken, _, _) = client([Answer::xml(fault(
         "ErrorInvalidOperation",
         "no such operation",

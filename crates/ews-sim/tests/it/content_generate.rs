@@ -103,7 +103,10 @@ fn a_synthetic_item_survives_the_native_stream() {
         let native = write_message(&item, &WriteOptions::default());
         let parsed = read_message(&native, &Limits::default()).unwrap();
         // The stream sorts properties, so items are compared as streams.
-        assert_eq!(write_message(&parsed.message, &WriteOptions::default()), native);
+        assert_eq!(
+            write_message(&parsed.message, &WriteOptions::default()),
+            native
+        );
         assert_eq!(parsed.message.props.len(), item.props.len());
     }
 }

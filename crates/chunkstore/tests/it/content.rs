@@ -108,13 +108,13 @@ impl ChunkSink for MemoryChunks {
         }
         let id = ChunkId::from_bytes(*blake3::keyed_hash(&[9; 32], &plain).as_bytes());
         let mut chunks = self.chunks.lock().unwrap();
-        if !chunks.contains_key(&id) {
+        chunks.entry(id).or_insert_with(|| {
             if self.compress {
                 self.stored_bytes
                     .fetch_add(stored_size(&plain), Ordering::Relaxed);
             }
-            chunks.insert(id, plain);
-        }
+            plain
+        });
         Ok(id)
     }
 

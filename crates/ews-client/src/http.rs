@@ -1,6 +1,7 @@
 //! The real transport: HTTP/1.1 over TCP or TLS, by reqwest and rustls.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -30,13 +31,23 @@ impl HttpTransport {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(options.connect_timeout)
+            // Shorter than servers keep theirs: an upload on a connection that is just being
+            // closed cannot be repeated blindly.
+            .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
             .gzip(true);
-        if let Some(pem) = &options.extra_root_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|error| Error::invalid("unusable certificates").with_source(error))?;
-            builder = builder.tls_certs_merge(certificates);
-        }
+        let certificates = match &options.extra_root_pem {
+            Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| Error::invalid("unusable certificates").with_source(error))?,
+            None => Vec::new(),
+        };
+        builder = if options.endpoint.scheme() == "https" {
+            builder.tls_certs_merge(certificates)
+        } else {
+            // Machines without any system certificate, such as bare containers, could not even
+            // set up a client for plain http otherwise.
+            builder.tls_certs_only(certificates)
+        };
         let client = builder.build().map_err(|error| {
             Error::invalid(format!("cannot set up HTTP: {}", root_cause(&error)))
         })?;

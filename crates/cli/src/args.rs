@@ -1,0 +1,135 @@
+//! What can be typed: clap's types, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::CODES_HELP;
+
+mod exchange;
+mod look;
+mod try_out;
+
+pub use exchange::{BackupArgs, RestoreArgs, ServerArgs};
+pub use look::{
+    CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, ExportFormat, LsArgs, SnapshotsArgs,
+};
+pub use try_out::{DemoArgs, SimArgs};
+
+/// Mailbox-level backup and restore for Exchange.
+#[derive(Debug, Parser)]
+#[command(name = "postkeep", version, after_help = CODES_HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct GlobalArgs {
+    /// Print one JSON document on standard output, errors included; messages stay on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print results and errors only: no progress, no messages
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Log what happens to standard error; more with -vv and -vvv
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole job in a minute, on a simulated Exchange server
+    Demo(DemoArgs),
+    /// Serve simulated mailboxes over EWS, to try things on
+    Sim(SimArgs),
+    /// Create an encrypted repository
+    Init(InitArgs),
+    /// Back up mailboxes: in full the first time, then what changed
+    Backup(BackupArgs),
+    /// List what was backed up and when
+    Snapshots(SnapshotsArgs),
+    /// List the folders of a snapshot, or the items of a folder
+    Ls(LsArgs),
+    /// Print one item of a snapshot
+    Cat(CatArgs),
+    /// Compare two snapshots of a mailbox
+    Diff(DiffArgs),
+    /// Put items back into a live mailbox
+    Restore(RestoreArgs),
+    /// Write the items of a snapshot as files
+    Export(ExportArgs),
+    /// Look for damage, and name every item it touches
+    Check(CheckArgs),
+}
+
+/// Which repository, and how to open it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Repository")]
+pub struct RepositoryArgs {
+    /// Where the repository is: a folder, or a file:// URL
+    #[arg(long, value_name = "URL", env = "POSTKEEP_REPO")]
+    pub repo: String,
+    #[command(flatten)]
+    pub access: AccessArgs,
+}
+
+/// How to open a repository.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Repository")]
+pub struct AccessArgs {
+    /// File that holds the passphrase [otherwise: environment variable POSTKEEP_PASSPHRASE, or a
+    /// prompt]
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Where local index files are kept; they can be deleted at any time [default: the system's
+    /// cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// The cipher; chacha20-poly1305 suits processors without AES instructions
+    #[arg(long, value_enum, default_value_t = Cipher::Aes256Gcm)]
+    pub cipher: Cipher,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Cipher {
+    #[value(name = "aes-256-gcm")]
+    Aes256Gcm,
+    #[value(name = "chacha20-poly1305")]
+    ChaCha20Poly1305,
+}
+
+/// Which snapshots of which mailbox.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct SnapshotArgs {
+    /// A snapshot's id, its beginning, or `latest`: the newest of each mailbox
+    #[arg(long, value_name = "ID", default_value = "latest")]
+    pub snapshot: String,
+    /// Only this mailbox
+    #[arg(long, value_name = "SMTP")]
+    pub mailbox: Option<String>,
+}
+
+/// Which part of a mailbox.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectionArgs {
+    /// Only this folder and those below it: a path (Inbox/Projects) or a distinguished name
+    /// (inbox) [repeatable]
+    #[arg(long = "folder", value_name = "PATH")]
+    pub folders: Vec<String>,
+    /// Only this item: its EWS id, or the key that `ls` shows [repeatable]
+    #[arg(long = "item", value_name = "ID")]
+    pub items: Vec<String>,
+}

@@ -1,0 +1,111 @@
+//! Commands that talk to an Exchange server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{RepositoryArgs, SelectionArgs, SnapshotArgs};
+
+/// Who signs in at the server.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Exchange")]
+pub struct ServerArgs {
+    /// The account: a UPN, an SMTP address or DOMAIN\user
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// File that holds the account's password [otherwise: environment variable POSTKEEP_PASSWORD,
+    /// or a prompt]
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Certificates to trust besides the system's, in PEM form
+    #[arg(long, value_name = "PEM")]
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// The server's EWS address; /EWS/Exchange.asmx is added where it has no path
+    #[arg(long, value_name = "URL", help_heading = "Exchange")]
+    pub server: String,
+    #[command(flatten)]
+    pub account: ServerArgs,
+    /// A mailbox: its primary SMTP address, several with commas, or @FILE with one a line
+    /// [repeatable; default: the account's own]
+    #[arg(long = "mailbox", value_name = "SMTP", help_heading = "Selection")]
+    pub mailboxes: Vec<String>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Mailboxes read at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Limits",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub mailboxes_at_once: u16,
+    /// Requests under way for each mailbox
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Limits",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub requests: u16,
+    /// Commit what was read so far each time this long has passed, 30m at most
+    #[arg(long, value_name = "TIME", default_value = "15m", help_heading = "Limits",
+          value_parser = seal_after)]
+    pub seal_after: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub account: ServerArgs,
+    /// Restore into this mailbox instead of the one the snapshot came from
+    #[arg(long, value_name = "SMTP", help_heading = "Target")]
+    pub to_mailbox: Option<String>,
+    /// Restore to this server instead of the one the snapshot came from
+    #[arg(long, value_name = "URL", help_heading = "Target")]
+    pub to_server: Option<String>,
+    /// Restore below this folder instead of into the original ones
+    #[arg(long, value_name = "PATH", help_heading = "Target")]
+    pub to_folder: Option<String>,
+    /// Show what would be created and skipped, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Read every restored item back and compare it with the backup
+    #[arg(long, conflicts_with = "dry_run")]
+    pub verify: bool,
+    /// Requests under way at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Limits",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub requests: u16,
+}
+
+/// Collection waits for open sessions this long, so none may stay open longer.
+const MAX_SEAL_AFTER: Duration = Duration::from_secs(30 * 60);
+
+fn seal_after(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "give a time such as 90s, 15m or 1m30s".to_owned())?;
+    match Duration::try_from(span) {
+        Ok(time) if !time.is_zero() && time <= MAX_SEAL_AFTER => Ok(time),
+        _ => Err("give a time between 1s and 30m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_with_units_and_end_at_half_an_hour() {
+        assert_eq!(seal_after("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(seal_after("1m30s"), Ok(Duration::from_secs(90)));
+        for bad in ["", "15", "0s", "-5m", "31m", "soon"] {
+            assert!(seal_after(bad).is_err(), "{bad}");
+        }
+    }
+}

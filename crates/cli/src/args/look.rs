@@ -1,0 +1,99 @@
+//! Commands that look into a repository; none needs a server.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{RepositoryArgs, SelectionArgs, SnapshotArgs};
+
+#[derive(Debug, Args)]
+pub struct SnapshotsArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// Only this mailbox
+    #[arg(long, value_name = "SMTP")]
+    pub mailbox: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
+    /// A folder: its items and those of the folders below it are listed [default: all folders,
+    /// without their items]
+    #[arg(value_name = "PATH")]
+    pub path: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CatArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
+    /// The item: the key that `ls` shows, or its EWS id
+    #[arg(value_name = "ITEM")]
+    pub item: String,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = CatFormat::Eml)]
+    pub format: CatFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CatFormat {
+    /// The mail as MIME, an appointment as iCalendar, a contact as vCard
+    Eml,
+    /// The bytes Exchange exported, unchanged
+    Native,
+    /// What is known of the item, as JSON
+    Json,
+    /// The header lines only
+    Headers,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// A snapshot: its id, the id's beginning, or `latest`
+    #[arg(value_name = "A", default_value = "latest")]
+    pub first: String,
+    /// The one to compare with; without it, A is compared with the one before it
+    #[arg(value_name = "B")]
+    pub second: Option<String>,
+    /// Only this mailbox
+    #[arg(long, value_name = "SMTP")]
+    pub mailbox: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// The form of the files: eml writes mail as .eml, appointments as .ics, contacts as .vcf
+    #[arg(long, value_enum, default_value_t = ExportFormat::Eml)]
+    pub format: ExportFormat,
+    /// Where to: files become DIR/<address>/<folder>/...
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ExportFormat {
+    Eml,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// Read, decrypt and compare every stored byte, not only names, lengths and headers
+    #[arg(long)]
+    pub read_data: bool,
+}

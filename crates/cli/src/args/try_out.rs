@@ -1,0 +1,72 @@
+//! Commands to try things on: the demonstration and the simulator.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::AccessArgs;
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Use the mail in this folder (DIR/<address>/<folder>/*.eml|.ics|.vcf) instead of made-up mail
+    #[arg(long, value_name = "DIR")]
+    pub mail: Option<PathBuf>,
+    /// Back up into this repository, created if need be, instead of a temporary one.
+    // The environment variable of the other commands is not read: a demonstration must not end up
+    // in the real repository.
+    #[arg(long, value_name = "URL", help_heading = "Repository")]
+    pub repo: Option<String>,
+    #[command(flatten)]
+    pub access: AccessArgs,
+    /// How many mailboxes to make up
+    #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "mail",
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub mailboxes: u16,
+    /// How many items to make up in each
+    #[arg(long, value_name = "N", default_value_t = 500, conflicts_with = "mail",
+          value_parser = clap::value_parser!(u32).range(20..=100_000))]
+    pub items: u32,
+    /// The same seed makes the same mail
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Leave the temporary repository behind, to look into it
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    /// Serve the mail in this folder: DIR/<address>/<folder>/*.eml|.ics|.vcf; a folder of loose
+    /// files becomes alice@example.test's Inbox [repeatable]
+    #[arg(long, value_name = "DIR")]
+    pub mail: Vec<PathBuf>,
+    /// Make up this many mailboxes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub generate: Option<u16>,
+    /// How many items to make up in each of them
+    #[arg(long, value_name = "N", default_value_t = 200,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub items: u32,
+    /// The same seed makes the same mail
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Add an empty mailbox [repeatable]
+    #[arg(long = "mailbox", value_name = "SMTP")]
+    pub mailboxes: Vec<String>,
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// An account that may impersonate every mailbox, in place of svc@example.test [repeatable]
+    #[arg(long = "account", value_name = "NAME")]
+    pub accounts: Vec<String>,
+    /// File that holds the accounts' password [default password: secret]
+    #[arg(long, value_name = "FILE")]
+    pub account_password_file: Option<PathBuf>,
+    /// A JSON file with accounts, mailboxes and faults
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Misbehave: OPERATION[@TEXT] WHEN ACTION, such as "ExportItems every 5 busy 200" [repeatable]
+    #[arg(long = "fault", value_name = "RULE")]
+    pub faults: Vec<String>,
+}

@@ -1,0 +1,71 @@
+//! One file per subcommand.
+
+mod backup;
+mod cat;
+mod check;
+mod demo;
+mod diff;
+mod export;
+mod init;
+mod ls;
+mod restore;
+mod sim;
+mod snapshots;
+
+use engine::ItemFailure;
+
+use crate::args::Command;
+use crate::config::Context;
+use crate::exit::{Code, Result};
+use crate::human;
+
+/// Runs a command; the code says how it ended.
+pub async fn run(context: &Context, command: Command) -> Result<Code> {
+    match command {
+        Command::Demo(args) => demo::run(context, args).await,
+        Command::Sim(args) => sim::run(context, args).await,
+        Command::Init(args) => init::run(context, args).await,
+        Command::Backup(args) => backup::run(context, args).await,
+        Command::Snapshots(args) => snapshots::run(context, args).await,
+        Command::Ls(args) => ls::run(context, args).await,
+        Command::Cat(args) => cat::run(context, args).await,
+        Command::Diff(args) => diff::run(context, args).await,
+        Command::Restore(args) => restore::run(context, args).await,
+        Command::Export(args) => export::run(context, args).await,
+        Command::Check(args) => check::run(context, args).await,
+    }
+}
+
+/// Failures named for people one by one; `--json` names all.
+const MAX_NAMED: usize = 20;
+
+/// Names items that failed, under a heading.
+fn failed_items(heading: &str, failures: &[ItemFailure]) -> String {
+    let mut text = format!(
+        "{heading}: {}\n",
+        human::counted(failures.len() as u64, "item")
+    );
+    for failure in failures.iter().take(MAX_NAMED) {
+        let subject = match failure.subject.as_str() {
+            "" => "(no subject)".to_owned(),
+            subject => human::cut(subject, 60),
+        };
+        text.push_str(&human::plain(&format!(
+            "  {}  {}  {subject}: {}",
+            failure.mailbox, failure.folder, failure.reason
+        )));
+        text.push('\n');
+    }
+    text + &and_more(failures.len())
+}
+
+/// Says that not all of a list was shown.
+fn and_more(all: usize) -> String {
+    match all.saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(
+            "  and {} more: --json lists all\n",
+            human::count(more as u64)
+        ),
+    }
+}

@@ -1,0 +1,163 @@
+//! `postkeep backup`: reads mailboxes into the repository.
+
+use engine::{BackupOptions, BackupReport};
+
+use super::{MAX_NAMED, and_more, failed_items};
+use crate::args::BackupArgs;
+use crate::config::{self, Account, Context};
+use crate::exit::{Code, Failure, Result};
+use crate::human::{self, Columns, bytes, count, counted, duration, per_second, plain};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
+    let options = BackupOptions {
+        mailboxes: config::mailboxes(&args.mailboxes)?,
+        selection: config::selection(&args.selection),
+        mailboxes_at_once: usize::from(args.mailboxes_at_once),
+        requests_per_mailbox: usize::from(args.requests),
+        seal_after: args.seal_after,
+        ..BackupOptions::default()
+    };
+    let user = &args.account.user;
+    if options.mailboxes.is_empty() && !config::is_address(user) {
+        return Err(Failure::usage(format!(
+            "{user} is not an address: its mailbox is not known"
+        ))
+        .hint("--mailbox SMTP"));
+    }
+    let server = config::server_url(&args.server)?;
+    let account = Account::new(context, &args.account)?;
+    let vault = config::open_vault(context, &args.repository).await?;
+    let exchange = account.at(&server)?;
+    let progress = Progress::new("backup", context.output, &context.environment);
+    let interrupt = Interrupt::watch(
+        progress.clone(),
+        "stopping: what was read is being committed; Ctrl-C again ends at once",
+    );
+    let done = vault
+        .backup(&exchange, &options, interrupt.token(), progress.clone())
+        .await;
+    progress.finish();
+    let report = done.map_err(|error| {
+        Failure::from(error)
+            .for_user(user)
+            .for_repository(&args.repository.repo)
+    })?;
+    context.output.result(&report, people)?;
+    if report.interrupted {
+        context
+            .output
+            .note("interrupted: the same command continues where this one stopped");
+    }
+    Ok(code(&report))
+}
+
+fn code(report: &BackupReport) -> Code {
+    if report.interrupted {
+        Code::Interrupted
+    } else if report.is_complete() {
+        Code::Done
+    } else {
+        Code::Incomplete
+    }
+}
+
+pub fn people(report: &BackupReport) -> String {
+    let mut table = Columns::new(&[
+        "MAILBOX", "SNAPSHOT", ">ITEMS", ">NEW", ">FLAGS", ">GONE", ">READ",
+    ]);
+    for mailbox in &report.mailboxes {
+        let snapshot = mailbox
+            .snapshot
+            .as_deref()
+            .map(|id| id.get(..10).unwrap_or(id));
+        table.row([
+            mailbox.mailbox.clone(),
+            snapshot.unwrap_or("none").to_owned(),
+            count(mailbox.items),
+            count(mailbox.items_downloaded),
+            count(mailbox.items_flagged),
+            count(mailbox.items_deleted),
+            bytes(mailbox.bytes_downloaded),
+        ]);
+    }
+    let mut text = table.to_string();
+    text.push('\n');
+    text.push_str(&totals(report));
+    for mailbox in report
+        .mailboxes
+        .iter()
+        .filter(|mailbox| mailbox.error.is_some())
+    {
+        let error = plain(mailbox.error.as_deref().unwrap_or_default());
+        text.push_str(&format!("not backed up: {}: {error}\n", mailbox.mailbox));
+    }
+    if !report.failures.is_empty() {
+        text.push_str(&failed_items(
+            "not backed up, to be tried again",
+            &report.failures,
+        ));
+    }
+    if !report.gaps.is_empty() {
+        let gaps = counted(report.gaps.len() as u64, "folder");
+        text.push_str(&format!("not covered: {gaps}\n"));
+        for gap in report.gaps.iter().take(MAX_NAMED) {
+            text.push_str(&format!(
+                "  {}  {}: {}\n",
+                plain(&gap.mailbox),
+                plain(&gap.what),
+                plain(&gap.reason)
+            ));
+        }
+        text.push_str(&and_more(report.gaps.len()));
+    }
+    text
+}
+
+/// What was read, what it became, and how fast.
+fn totals(report: &BackupReport) -> String {
+    let sum = |of: fn(&engine::MailboxReport) -> u64| report.mailboxes.iter().map(of).sum::<u64>();
+    let items = sum(|mailbox| mailbox.items_downloaded);
+    let read = sum(|mailbox| mailbox.bytes_downloaded);
+    let ms = report.elapsed_ms;
+    let mut text = format!(
+        "read {} ({}) with {} in {}",
+        counted(items, "item"),
+        bytes(read),
+        counted(report.requests, "request"),
+        duration(ms),
+    );
+    if items > 0 && ms > 0 {
+        let (items, bytes) = (
+            count(per_second(items, ms)),
+            human::bytes(per_second(read, ms)),
+        );
+        text.push_str(&format!(": {items} items/s, {bytes}/s"));
+    }
+    text.push_str(&format!(
+        "\nstored {} in {}",
+        bytes(report.bytes_stored),
+        chunks(report)
+    ));
+    if report.chunks_deduplicated > 0 {
+        text.push_str(&format!(
+            "; {} ({}) were there already",
+            counted(report.chunks_deduplicated, "chunk"),
+            bytes(report.bytes_deduplicated)
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+fn chunks(report: &BackupReport) -> String {
+    format!(
+        "{} new {}",
+        count(report.chunks_new),
+        match report.chunks_new {
+            1 => "chunk",
+            _ => "chunks",
+        }
+    )
+}

@@ -1,0 +1,152 @@
+//! `postkeep diff`: what changed between two snapshots.
+
+use engine::{DiffReport, Difference, Snapshot, SnapshotSelector, Vault};
+use serde::Serialize;
+
+use crate::args::DiffArgs;
+use crate::config::{self, Context};
+use crate::exit::{Code, Failure, Result};
+use crate::human::{Columns, cut, plain, short_key, time};
+
+#[derive(Serialize)]
+struct Document {
+    differences: Vec<Pair>,
+}
+
+#[derive(Serialize)]
+struct Pair {
+    mailbox: String,
+    first: String,
+    first_time_unix_ms: i64,
+    second: String,
+    second_time_unix_ms: i64,
+    #[serde(flatten)]
+    report: DiffReport,
+}
+
+pub async fn run(context: &Context, args: DiffArgs) -> Result<Code> {
+    let vault = config::open_vault(context, &args.repository).await?;
+    let mut differences = Vec::new();
+    for (first, second) in pairs(&vault, &args).await? {
+        let report = vault.diff(&first, &second).await?;
+        differences.push(Pair {
+            mailbox: second.mailbox,
+            first: first.id,
+            first_time_unix_ms: first.time_unix_ms,
+            second: second.id,
+            second_time_unix_ms: second.time_unix_ms,
+            report,
+        });
+    }
+    context.output.result(&Document { differences }, people)?;
+    Ok(Code::Done)
+}
+
+/// The snapshots to compare, the older of a single one's pair found by itself.
+async fn pairs(vault: &Vault, args: &DiffArgs) -> Result<Vec<(Snapshot, Snapshot)>> {
+    let mailbox = args.mailbox.as_deref();
+    let chosen = vault
+        .select(&args.first.parse::<SnapshotSelector>()?, mailbox)
+        .await?;
+    if let Some(second) = &args.second {
+        let selector: SnapshotSelector = second.parse()?;
+        // An id on one side says which mailbox `latest` on the other side means.
+        let firsts = match (&selector, chosen.len()) {
+            (SnapshotSelector::Id(_), 2..) => {
+                let second = only(vault.select(&selector, mailbox).await?)?;
+                vault
+                    .select(
+                        &args.first.parse::<SnapshotSelector>()?,
+                        Some(&second.mailbox),
+                    )
+                    .await?
+            }
+            _ => chosen,
+        };
+        let first = only(firsts)?;
+        let seconds = match selector {
+            SnapshotSelector::Latest => vault.select(&selector, Some(&first.mailbox)).await?,
+            _ => vault.select(&selector, mailbox).await?,
+        };
+        return Ok(vec![(first, only(seconds)?)]);
+    }
+    let all = vault.snapshots().await?;
+    let several = chosen.len() > 1;
+    let mut pairs = Vec::new();
+    for second in chosen {
+        let before = all
+            .iter()
+            .take_while(|snapshot| snapshot.id != second.id)
+            .filter(|snapshot| snapshot.mailbox == second.mailbox)
+            .last();
+        match before {
+            Some(first) => pairs.push((first.clone(), second)),
+            // Of several mailboxes, those that were backed up once have no difference to show.
+            None if several => {}
+            None => {
+                let (id, mailbox) = (second.short_id(), &second.mailbox);
+                let message = format!("snapshot {id} of {mailbox} is the first: nothing before it");
+                return Err(Failure::new(Code::NotFound, message).hint("postkeep snapshots"));
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+fn only(mut snapshots: Vec<Snapshot>) -> Result<Snapshot> {
+    match snapshots.len() {
+        1 => Ok(snapshots.remove(0)),
+        many => Err(Failure::usage(format!(
+            "`latest` means {many} snapshots, one of each mailbox"
+        ))
+        .hint(format!("--mailbox {}", snapshots[0].mailbox))),
+    }
+}
+
+fn people(document: &Document) -> String {
+    if document.differences.is_empty() {
+        return "no mailbox has two snapshots to compare\n".to_owned();
+    }
+    let parts: Vec<String> = document.differences.iter().map(pair).collect();
+    parts.join("\n")
+}
+
+fn pair(pair: &Pair) -> String {
+    let short = |id: &str| id.get(..10).unwrap_or(id).to_owned();
+    let mut text = format!(
+        "{}  {} ({}) -> {} ({})\n",
+        pair.mailbox,
+        short(&pair.first),
+        time(pair.first_time_unix_ms),
+        short(&pair.second),
+        time(pair.second_time_unix_ms),
+    );
+    let report = &pair.report;
+    for folder in &report.folders_added {
+        text.push_str(&format!("  new folder   {}\n", plain(folder)));
+    }
+    for folder in &report.folders_removed {
+        text.push_str(&format!("  folder gone  {}\n", plain(folder)));
+    }
+    if report.items.is_empty() {
+        text.push_str("  no item differs\n");
+        return text;
+    }
+    let mut table = Columns::new(&["", "", "ITEM", "FOLDER", "SUBJECT"]);
+    for item in &report.items {
+        let (mark, word) = match item.difference {
+            Difference::Added => ("  +", "new"),
+            Difference::Removed => ("  -", "gone"),
+            Difference::Changed => ("  ~", "changed"),
+            Difference::Flagged => ("  *", "read or unread"),
+        };
+        table.row([
+            mark,
+            word,
+            short_key(&item.key),
+            &cut(&item.folder, 40),
+            &cut(&item.subject, 60),
+        ]);
+    }
+    text + &table.to_string()
+}

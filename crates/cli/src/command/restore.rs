@@ -1,0 +1,165 @@
+//! `postkeep restore`: puts items back into a live mailbox.
+
+use engine::{RestoreOptions, RestoreReport, Snapshot};
+use serde::Serialize;
+
+use super::failed_items;
+use crate::args::RestoreArgs;
+use crate::config::{self, Account, Context};
+use crate::exit::{Code, Failure, Result};
+use crate::human::{Columns, bytes, count, counted, duration};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+#[derive(Serialize)]
+struct Document {
+    restores: Vec<Restored>,
+}
+
+#[derive(Serialize)]
+struct Restored {
+    from_mailbox: String,
+    snapshot: String,
+    server: String,
+    verified: bool,
+    #[serde(flatten)]
+    report: RestoreReport,
+}
+
+pub async fn run(context: &Context, args: RestoreArgs) -> Result<Code> {
+    if let Some(bad) = args
+        .to_mailbox
+        .as_deref()
+        .filter(|address| !config::is_address(address))
+    {
+        return Err(Failure::usage(format!("{bad} is not a mailbox address")));
+    }
+    let account = Account::new(context, &args.account)?;
+    let vault = config::open_vault(context, &args.repository).await?;
+    let snapshots = config::snapshots(&vault, &args.snapshot).await?;
+    refuse_mixing(&args, &snapshots)?;
+    let options = RestoreOptions {
+        selection: config::selection(&args.selection),
+        to_mailbox: args.to_mailbox.clone(),
+        to_folder: args.to_folder.clone(),
+        dry_run: args.dry_run,
+        verify: args.verify,
+        requests_at_once: usize::from(args.requests),
+    };
+    let progress = Progress::new("restore", context.output, &context.environment);
+    let interrupt = Interrupt::watch(
+        progress.clone(),
+        "stopping after the requests under way; Ctrl-C again ends at once",
+    );
+    let mut document = Document {
+        restores: Vec::new(),
+    };
+    for snapshot in &snapshots {
+        let server =
+            config::server_url(args.to_server.as_deref().unwrap_or(&snapshot.about.server))?;
+        let exchange = account.at(&server)?;
+        let token = interrupt.token();
+        let done = vault
+            .restore(snapshot, &exchange, &options, token, progress.clone())
+            .await;
+        let report = done.map_err(|error| {
+            progress.finish();
+            Failure::from(error)
+                .for_user(&args.account.user)
+                .for_repository(&args.repository.repo)
+        })?;
+        document.restores.push(Restored {
+            from_mailbox: snapshot.mailbox.clone(),
+            snapshot: snapshot.id.clone(),
+            server: server.to_string(),
+            verified: args.verify,
+            report,
+        });
+        if token.is_cancelled() {
+            break;
+        }
+    }
+    progress.finish();
+    context.output.result(&document, people)?;
+    Ok(code(&document))
+}
+
+/// Several mailboxes go back each to its own, never all into one.
+fn refuse_mixing(args: &RestoreArgs, snapshots: &[Snapshot]) -> Result<()> {
+    match (&args.to_mailbox, snapshots) {
+        (Some(to), [first, _, ..]) => Err(Failure::usage(format!(
+            "`{}` means {} mailboxes, and {to} is only one",
+            args.snapshot.snapshot,
+            snapshots.len()
+        ))
+        .hint(format!("--mailbox {}", first.mailbox))),
+        _ => Ok(()),
+    }
+}
+
+fn code(document: &Document) -> Code {
+    let any = |of: fn(&RestoreReport) -> bool| document.restores.iter().any(|r| of(&r.report));
+    if any(|report| report.interrupted) {
+        Code::Interrupted
+    } else if any(|report| !report.failures.is_empty()) {
+        Code::Incomplete
+    } else {
+        Code::Done
+    }
+}
+
+fn people(document: &Document) -> String {
+    let parts: Vec<String> = document.restores.iter().map(restored).collect();
+    parts.join("\n")
+}
+
+fn restored(restored: &Restored) -> String {
+    let report = &restored.report;
+    let id = restored.snapshot.get(..10).unwrap_or(&restored.snapshot);
+    let mut text = format!(
+        "{} {id} -> {} at {}\n\n",
+        restored.from_mailbox, report.mailbox, restored.server
+    );
+    if !report.folders.is_empty() {
+        let created = if report.dry_run {
+            ">TO CREATE"
+        } else {
+            ">CREATED"
+        };
+        let mut table = Columns::new(&["FOLDER", "", created, ">THERE ALREADY"]);
+        for folder in &report.folders {
+            let new = if folder.created { "new" } else { "" };
+            let (items, skipped) = (count(folder.items), count(folder.skipped));
+            table.row([folder.path.clone(), new.to_owned(), items, skipped]);
+        }
+        text.push_str(&table.to_string());
+        text.push('\n');
+    }
+    let there = counted(report.items_skipped, "item");
+    let items = counted(report.items_restored, "item");
+    if report.dry_run {
+        text.push_str(&format!(
+            "would create {items}; {there} there already; nothing was changed\n"
+        ));
+    } else {
+        text.push_str(&format!(
+            "restored {items} ({}) with {} in {}; {there} there already\n",
+            bytes(report.bytes_restored),
+            counted(report.requests, "request"),
+            duration(report.elapsed_ms),
+        ));
+    }
+    if restored.verified {
+        let verified = counted(report.items_verified, "item");
+        text.push_str(&format!(
+            "{verified} read back and found equal to the backup\n"
+        ));
+    }
+    if !report.failures.is_empty() {
+        text.push_str(&failed_items("not restored", &report.failures));
+    }
+    if report.interrupted {
+        text.push_str("interrupted: the same command continues where this one stopped\n");
+    }
+    text
+}

@@ -1,0 +1,148 @@
+//! `postkeep sim`: serves simulated mailboxes until Ctrl-C.
+
+use ews_sim::{Account, Config, FaultPlan, Sim};
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::args::SimArgs;
+use crate::config::Context;
+use crate::exit::{Code, Failure, Result};
+use crate::human::{Columns, count};
+use crate::platform::stop_requested;
+use crate::secrets::{self, Secret};
+
+/// The password of made-up accounts; the simulator's default.
+const DEFAULT_PASSWORD: &str = "secret";
+/// The account there is unless others are named; the simulator's default.
+const DEFAULT_ACCOUNT: &str = "svc@example.test";
+/// Mailboxes made up when the command line names none.
+const DEFAULT_MAILBOXES: u16 = 3;
+
+#[derive(Serialize)]
+struct Document {
+    url: String,
+    accounts: Vec<String>,
+    mailboxes: Vec<Mailbox>,
+    #[serde(skip)]
+    sign_in: String,
+}
+
+#[derive(Serialize)]
+struct Mailbox {
+    mailbox: String,
+    folders: u64,
+    items: u64,
+}
+
+pub async fn run(context: &Context, args: SimArgs) -> Result<Code> {
+    let password = match &args.account_password_file {
+        Some(file) => Some(secrets::from_file(Secret::Password, file)?),
+        None => None,
+    };
+    let sim = build(&args, password.as_deref())?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| Failure::io(format!("listen on {}", args.listen), &error))?;
+    let server = sim
+        .serve(listener)
+        .await
+        .map_err(|error| Failure::sim(&error))?;
+    let document = Document {
+        url: server.url().to_owned(),
+        accounts: accounts(&args),
+        mailboxes: mailboxes(&sim)?,
+        sign_in: sign_in(&args, password.is_some()),
+    };
+    context.output.result(&document, people)?;
+    context.output.note("Ctrl-C stops.");
+    stop_requested()
+        .await
+        .map_err(|error| Failure::io("wait for Ctrl-C", &error))?;
+    server.stop().await;
+    Ok(Code::Done)
+}
+
+fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
+    let failed = |error: ews_sim::Error| Failure::sim(&error);
+    let mut builder = Sim::builder();
+    if let Some(file) = &args.config {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Failure::io(format!("read {}", file.display()), &error))?;
+        let config = Config::from_json(&text).map_err(failed)?;
+        builder = builder.config(&config).map_err(failed)?;
+    }
+    for dir in &args.mail {
+        builder = builder.load_dir(dir);
+    }
+    let is_empty = args.mail.is_empty() && args.mailboxes.is_empty() && args.config.is_none();
+    if let Some(mailboxes) = args.generate.or(is_empty.then_some(DEFAULT_MAILBOXES)) {
+        builder = builder.generate(ews_sim::GenerateConfig {
+            seed: args.seed,
+            mailboxes: usize::from(mailboxes),
+            items: args.items as usize,
+        });
+    }
+    for mailbox in &args.mailboxes {
+        builder = builder.mailbox(mailbox);
+    }
+    for account in &args.accounts {
+        let password = password.unwrap_or(DEFAULT_PASSWORD);
+        builder = builder.account(Account::impersonator(account, password));
+    }
+    if let (true, Some(password)) = (args.accounts.is_empty(), password) {
+        builder = builder.account(Account::impersonator(DEFAULT_ACCOUNT, password));
+    }
+    if !args.faults.is_empty() {
+        let plan: FaultPlan = args.faults.join(";").parse().map_err(failed)?;
+        builder = builder.faults(plan.seed(args.seed));
+    }
+    builder.build().map_err(failed)
+}
+
+/// The accounts that the command line makes; a configuration file may name others.
+fn accounts(args: &SimArgs) -> Vec<String> {
+    match (&args.accounts[..], &args.config) {
+        ([], None) => vec![DEFAULT_ACCOUNT.to_owned()],
+        (accounts, _) => accounts.to_vec(),
+    }
+}
+
+fn mailboxes(sim: &Sim) -> Result<Vec<Mailbox>> {
+    let describe = |address: String| {
+        let handle = sim
+            .mailbox(&address)
+            .map_err(|error| Failure::sim(&error))?;
+        let folders = handle.folders();
+        Ok(Mailbox {
+            mailbox: address,
+            folders: folders.len() as u64,
+            items: folders.iter().map(|folder| folder.total).sum(),
+        })
+    };
+    sim.mailboxes().into_iter().map(describe).collect()
+}
+
+/// How to sign in, without telling a password that came from a file.
+fn sign_in(args: &SimArgs, has_password_file: bool) -> String {
+    let names = accounts(args).join(", ");
+    let password = match has_password_file {
+        true => "its password from the file".to_owned(),
+        false => format!("password {DEFAULT_PASSWORD}"),
+    };
+    match (names.as_str(), &args.config) {
+        ("", Some(file)) => format!("accounts as {} says", file.display()),
+        (names, _) => format!("account {names}, {password}: may open every mailbox"),
+    }
+}
+
+fn people(document: &Document) -> String {
+    let mut table = Columns::new(&["MAILBOX", ">FOLDERS", ">ITEMS"]);
+    for mailbox in &document.mailboxes {
+        table.row([
+            mailbox.mailbox.clone(),
+            count(mailbox.folders),
+            count(mailbox.items),
+        ]);
+    }
+    format!("{}\n{}\n\n{table}", document.url, document.sign_in)
+}

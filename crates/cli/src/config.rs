@@ -1,0 +1,267 @@
+//! From arguments, files and the environment to what the engine takes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use engine::{
+    Client, ClientOptions, CreateOptions, Credentials, Environment, Exchange, Passphrase,
+    Selection, Snapshot, SnapshotSelector, Url, Vault, VaultOptions,
+};
+
+use crate::args::{AccessArgs, Cipher, RepositoryArgs, SelectionArgs, ServerArgs, SnapshotArgs};
+use crate::exit::{Code, Failure, Result};
+use crate::output::Output;
+use crate::secrets::{self, Secret};
+use crate::{exit, platform};
+
+/// What every command gets.
+pub struct Context {
+    pub output: Output,
+    /// The real clock and real randomness.
+    pub environment: Environment,
+}
+
+/// Opens the repository that the arguments name.
+pub async fn open_vault(context: &Context, args: &RepositoryArgs) -> Result<Vault> {
+    let failed = |failure: Failure| failure.for_repository(&args.repo);
+    // A folder that is not there needs no passphrase to be told so.
+    let destination = engine::destination_from_url(&args.repo).map_err(|e| failed(e.into()))?;
+    let passphrase = passphrase(&args.repo, &args.access)?;
+    let options = vault_options(context, &args.access)?;
+    Vault::open(destination, &passphrase, options)
+        .await
+        .map_err(|e| failed(e.into()))
+}
+
+/// Creates a repository where the arguments say.
+pub async fn create_vault(
+    context: &Context,
+    repo: &str,
+    access: &AccessArgs,
+    passphrase: &Passphrase,
+    cipher: Cipher,
+) -> Result<Vault> {
+    let failed = |failure: Failure| match failure.code {
+        Code::Conflict => failure.hint("use the repository that is there, or name another folder"),
+        _ => failure.for_repository(repo),
+    };
+    let options = vault_options(context, access)?;
+    let destination = engine::create_destination_from_url(repo).map_err(|e| failed(e.into()))?;
+    let suite = match cipher {
+        Cipher::Aes256Gcm => engine::Suite::Aes256Gcm,
+        Cipher::ChaCha20Poly1305 => engine::Suite::ChaCha20Poly1305,
+    };
+    let create = CreateOptions {
+        suite,
+        ..CreateOptions::default()
+    };
+    Vault::create(destination, passphrase, &create, options)
+        .await
+        .map_err(|e| failed(e.into()))
+}
+
+/// The passphrase of a repository that exists.
+pub fn passphrase(repo: &str, access: &AccessArgs) -> Result<Passphrase> {
+    let file = access.passphrase_file.as_deref();
+    secrets::find(Secret::Passphrase, file, repo).map(Passphrase::new)
+}
+
+/// The passphrase of a repository to be created.
+pub fn new_passphrase(repo: &str, access: &AccessArgs) -> Result<Passphrase> {
+    let file = access.passphrase_file.as_deref();
+    secrets::find_new(Secret::Passphrase, file, repo).map(Passphrase::new)
+}
+
+pub fn vault_options(context: &Context, access: &AccessArgs) -> Result<VaultOptions> {
+    let cache_dir = access
+        .cache_dir
+        .clone()
+        .or_else(platform::cache_dir)
+        .ok_or_else(|| {
+            Failure::usage("the environment names no folder for caches").hint("--cache-dir DIR")
+        })?;
+    Ok(VaultOptions {
+        cache_dir,
+        environment: context.environment.clone(),
+    })
+}
+
+/// An account whose password is known; makes connections to any number of servers.
+pub struct Account {
+    user: String,
+    password: String,
+    extra_root_pem: Option<Vec<u8>>,
+    output: Output,
+}
+
+impl Account {
+    pub fn new(context: &Context, args: &ServerArgs) -> Result<Self> {
+        let extra_root_pem = args.ca_file.as_deref().map(read_certificates).transpose()?;
+        let file = args.password_file.as_deref();
+        Ok(Self {
+            user: args.user.clone(),
+            password: secrets::find(Secret::Password, file, &args.user)?,
+            extra_root_pem,
+            output: context.output,
+        })
+    }
+
+    pub fn at(&self, server: &Url) -> Result<Exchange> {
+        if server.scheme() == "http" && !is_this_machine(server) {
+            self.output.note(&format!(
+                "warning: {server} is not encrypted: password and mail can be read on the way"
+            ));
+        }
+        let credentials = Credentials::basic(&self.user, &self.password);
+        let mut options = ClientOptions::new(server.clone(), credentials);
+        options.user_agent = concat!("postkeep/", env!("CARGO_PKG_VERSION")).to_owned();
+        options.extra_root_pem.clone_from(&self.extra_root_pem);
+        let client = Client::new(options).map_err(|error| Failure::usage(exit::chain(&error)))?;
+        Ok(Exchange::new(client, server.as_str(), &self.user))
+    }
+}
+
+fn read_certificates(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file)
+        .map_err(|error| Failure::io(format!("read certificates from {}", file.display()), &error))
+}
+
+fn is_this_machine(server: &Url) -> bool {
+    server.host_str().is_some_and(|host| {
+        let host = host.trim_matches(['[', ']']);
+        host == "localhost"
+            || host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    })
+}
+
+/// An EWS address as typed: the scheme and the usual path are added where they are missing.
+pub fn server_url(text: &str) -> Result<Url> {
+    let with_scheme = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("https://{text}"),
+    };
+    let mut url = Url::parse(&with_scheme)
+        .map_err(|error| Failure::usage(format!("the server address is not a URL: {error}")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            Failure::usage("the server address must not hold a name or password")
+                .hint("--user NAME, and the password by --password-file or POSTKEEP_PASSWORD"),
+        );
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(Failure::usage(format!(
+            "{text} is neither an https nor an http address"
+        )));
+    }
+    if matches!(url.path(), "" | "/") {
+        url.set_path("/EWS/Exchange.asmx");
+    }
+    Ok(url)
+}
+
+/// Mailbox addresses as typed: one, several with commas, or a file of them; each once.
+pub fn mailboxes(typed: &[String]) -> Result<Vec<String>> {
+    let mut mailboxes = Vec::new();
+    for text in typed {
+        match text.strip_prefix('@') {
+            Some(file) => {
+                let list = std::fs::read_to_string(file)
+                    .map_err(|error| Failure::io(format!("read mailboxes from {file}"), &error))?;
+                let lines = list.trim_start_matches('\u{feff}').lines();
+                let lines = lines.map(|line| line.split('#').next().unwrap_or_default());
+                mailboxes.extend(lines.map(|line| line.trim().to_owned()));
+            }
+            None => mailboxes.extend(text.split(',').map(|part| part.trim().to_owned())),
+        }
+    }
+    mailboxes.retain(|mailbox| !mailbox.is_empty());
+    if !typed.is_empty() && mailboxes.is_empty() {
+        return Err(Failure::usage("--mailbox names no mailbox"));
+    }
+    if let Some(bad) = mailboxes.iter().find(|mailbox| !is_address(mailbox)) {
+        return Err(Failure::usage(format!("{bad} is not a mailbox address"))
+            .hint("give primary SMTP addresses such as alice@example.com"));
+    }
+    let mut seen = BTreeSet::new();
+    mailboxes.retain(|mailbox| seen.insert(mailbox.to_lowercase()));
+    Ok(mailboxes)
+}
+
+pub fn is_address(text: &str) -> bool {
+    text.split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+pub fn selection(args: &SelectionArgs) -> Selection {
+    Selection {
+        folders: args.folders.clone(),
+        items: args.items.clone(),
+    }
+}
+
+/// The snapshots that the arguments mean.
+pub async fn snapshots(vault: &Vault, args: &SnapshotArgs) -> Result<Vec<Snapshot>> {
+    let selector: SnapshotSelector = args.snapshot.parse()?;
+    Ok(vault.select(&selector, args.mailbox.as_deref()).await?)
+}
+
+/// The one snapshot that the arguments mean, for commands that cannot take several.
+pub async fn one_snapshot(vault: &Vault, args: &SnapshotArgs) -> Result<Snapshot> {
+    let mut snapshots = snapshots(vault, args).await?;
+    match snapshots.len() {
+        1 => Ok(snapshots.remove(0)),
+        many => Err(Failure::usage(format!(
+            "`{}` means {many} snapshots, one of each mailbox",
+            args.snapshot
+        ))
+        .hint(format!("--mailbox {}", snapshots[0].mailbox))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(typed: &str, expected: Option<&str>) {
+        let url = server_url(typed).ok().map(|url| url.to_string());
+        assert_eq!(url.as_deref(), expected, "{typed}");
+    }
+
+    #[test]
+    fn a_server_can_be_typed_short() {
+        check(
+            "mail.example.test",
+            Some("https://mail.example.test/EWS/Exchange.asmx"),
+        );
+        check(
+            "http://127.0.0.1:8080/",
+            Some("http://127.0.0.1:8080/EWS/Exchange.asmx"),
+        );
+        check("https://h/ews/x.asmx", Some("https://h/ews/x.asmx"));
+        check("https://user:secret@h/", None);
+        check("ftp://h/", None);
+        check("", None);
+    }
+
+    #[test]
+    fn mailboxes_come_one_by_one_or_as_lists_and_count_once() {
+        let typed = ["a@x,b@x".to_owned(), " A@X ".to_owned()];
+        assert_eq!(mailboxes(&typed).unwrap(), ["a@x", "b@x"]);
+        assert!(mailboxes(&["alice".to_owned()]).is_err());
+        assert!(mailboxes(&[",".to_owned()]).is_err());
+        assert!(mailboxes(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn passwords_may_only_travel_unencrypted_within_the_machine() {
+        let is = |text: &str| is_this_machine(&server_url(text).unwrap());
+        assert!(is("http://127.0.0.1:8080"));
+        assert!(is("http://[::1]:8080"));
+        assert!(is("http://localhost"));
+        assert!(!is("http://mail.example.test"));
+    }
+}

@@ -1,0 +1,80 @@
+//! What to do next, by kind of error and where it came from.
+
+use std::error::Error as _;
+
+use engine::ErrorKind;
+
+/// Stands for the account's name in a hint.
+pub const USER: &str = "<account>";
+/// Stands for the repository's address in a hint.
+pub const REPOSITORY: &str = "<repository>";
+
+/// Where an error came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Exchange,
+    Repository,
+    Here,
+}
+
+impl Side {
+    fn of(error: &engine::Error) -> Self {
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if error.is::<engine::ServerError>() || error.is::<engine::ServerItemError>() {
+                return Self::Exchange;
+            }
+            if error.is::<engine::RepositoryError>() {
+                return Self::Repository;
+            }
+            cause = error.source();
+        }
+        Self::Here
+    }
+}
+
+/// What the user can do about an error, where there is something.
+pub fn next_step(error: &engine::Error) -> Option<&'static str> {
+    use ErrorKind as K;
+    Some(match (error.kind(), Side::of(error)) {
+        (K::Auth, Side::Exchange) => {
+            "check the account's name and password; the server must allow Basic authentication \
+             for EWS"
+        }
+        (K::Auth, _) => "give the passphrase that the repository was created with",
+        (K::Denied, Side::Exchange) => {
+            "allow it in the Exchange Management Shell: New-ManagementRoleAssignment -Name postkeep \
+             -Role ApplicationImpersonation -User <account>"
+        }
+        (K::Denied, _) => "give the system account that runs postkeep the right to this folder",
+        (K::NotFound, Side::Exchange) => {
+            "give the mailbox's primary SMTP address as this server knows it"
+        }
+        (K::NotFound, Side::Repository) => "postkeep init --repo <repository>",
+        (K::NotFound, Side::Here) => {
+            "`postkeep snapshots` lists snapshots and mailboxes, `postkeep ls` folders and items"
+        }
+        (K::Unreachable, Side::Exchange) => {
+            "check the host name, the port and the firewall; --ca-file trusts a private \
+             certificate authority"
+        }
+        (K::Unreachable, _) => "check that the repository's folder or share is mounted",
+        (K::NotEws, _) => {
+            "give the address of EWS, as a rule https://HOST/EWS/Exchange.asmx; without a path \
+             postkeep adds it"
+        }
+        (K::Conflict, Side::Repository) => "run the same command again",
+        (K::Busy, Side::Exchange) => {
+            "wait, or use the server less: --mailboxes-at-once 1 --requests 2"
+        }
+        (K::Busy, _) => {
+            "wait for the other postkeep that works on this mailbox, or give another --cache-dir"
+        }
+        (K::Corrupt, _) => {
+            "postkeep check --read-data --repo <repository> names everything that is touched"
+        }
+        (K::NoSpace, _) => "free some space and run the same command again; it continues",
+        (K::Unsupported, Side::Repository) => "use a newer version of postkeep",
+        _ => return None,
+    })
+}

@@ -1,0 +1,145 @@
+//! Secrets: from a file, from the environment, or asked for; never from a plain argument, which
+//! every user of the machine could read in the list of processes.
+
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use crate::exit::{Failure, Result};
+
+/// No secret is longer; a file that is was named by mistake.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// A secret the program may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The repository's passphrase.
+    Passphrase,
+    /// The Exchange account's password.
+    Password,
+}
+
+impl Secret {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passphrase => "passphrase",
+            Self::Password => "password",
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Self::Passphrase => "--passphrase-file",
+            Self::Password => "--password-file",
+        }
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Passphrase => "POSTKEEP_PASSPHRASE",
+            Self::Password => "POSTKEEP_PASSWORD",
+        }
+    }
+}
+
+/// Finds a secret; `of` says of what, for the prompt.
+pub fn find(secret: Secret, file: Option<&Path>, of: &str) -> Result<String> {
+    match given(secret, file)? {
+        Some(value) => Ok(value),
+        None => ask(secret, &format!("{} of {of}: ", capital(secret.name()))),
+    }
+}
+
+/// Finds a new secret; one that is typed is typed twice.
+pub fn find_new(secret: Secret, file: Option<&Path>, of: &str) -> Result<String> {
+    if let Some(value) = given(secret, file)? {
+        return Ok(value);
+    }
+    let name = secret.name();
+    let first = ask(secret, &format!("New {name} of {of}: "))?;
+    if first != ask(secret, &format!("Again, the {name}: "))? {
+        return Err(Failure::usage(format!("the two {name}s differ")));
+    }
+    Ok(first)
+}
+
+fn given(secret: Secret, file: Option<&Path>) -> Result<Option<String>> {
+    if let Some(file) = file {
+        return from_file(secret, file).map(Some);
+    }
+    match std::env::var(secret.variable()) {
+        Ok(value) if value.is_empty() => Err(Failure::usage(format!(
+            "the environment variable {} is empty",
+            secret.variable()
+        ))),
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!(
+            "the environment variable {} is not valid text",
+            secret.variable()
+        ))),
+    }
+}
+
+/// A secret that a file holds.
+pub fn from_file(secret: Secret, file: &Path) -> Result<String> {
+    let what = format!("read the {} from {}", secret.name(), file.display());
+    let open = || {
+        let mut text = String::new();
+        std::fs::File::open(file)?
+            .take(MAX_BYTES + 1)
+            .read_to_string(&mut text)?;
+        Ok::<_, io::Error>(text)
+    };
+    let text = open().map_err(|error| Failure::io(&what, &error))?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Failure::usage(format!("{what}: the file is too large")));
+    }
+    let value = trimmed(&text);
+    if value.is_empty() {
+        return Err(Failure::usage(format!("{what}: the file is empty")));
+    }
+    Ok(value.to_owned())
+}
+
+/// Without the mark and the line ending that editors add.
+fn trimmed(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+fn ask(secret: Secret, prompt: &str) -> Result<String> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        let (name, option, variable) = (secret.name(), secret.option(), secret.variable());
+        return Err(Failure::usage(format!("no {name} given")).hint(format!(
+            "{option} FILE, or set {variable}, or run it in a terminal to be asked"
+        )));
+    }
+    let value = rpassword::prompt_password(prompt)
+        .map_err(|error| Failure::io(format!("ask for the {}", secret.name()), &error))?;
+    if value.is_empty() {
+        return Err(Failure::usage(format!("the {} is empty", secret.name())));
+    }
+    Ok(value)
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_ending_is_dropped_and_nothing_else() {
+        assert_eq!(trimmed("secret"), "secret");
+        assert_eq!(trimmed("secret\n"), "secret");
+        assert_eq!(trimmed("\u{feff} se cret \r\n"), " se cret ");
+        assert_eq!(trimmed("secret\n\n"), "secret\n");
+    }
+}

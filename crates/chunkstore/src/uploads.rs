@@ -17,12 +17,15 @@ const MAX_UPLOADS: usize = 2;
 /// Counts the packs of a session from 0, in the order in which they were opened.
 pub(crate) type PackNumber = u32;
 
+/// What stays of a pack that is durable.
+type Described = (PackInfo, IndexSegment);
+
 /// Uploads packs in tasks that belong to the session: dropping it ends them.
 pub(crate) struct Uploads {
     repository: Repository,
     queue: Mutex<Queue>,
     /// Held while waiting, so that callers who fill packs faster than they leave wait in line.
-    running: tokio::sync::Mutex<JoinSet<(PackNumber, Result<FinishedPack>)>>,
+    running: tokio::sync::Mutex<JoinSet<(PackNumber, Result<Described>)>>,
 }
 
 #[derive(Default)]
@@ -89,10 +92,10 @@ impl Uploads {
         self.queue().ready.pop_front()
     }
 
-    fn note(&self, ended: Result<(PackNumber, Result<FinishedPack>), JoinError>) {
+    fn note(&self, ended: Result<(PackNumber, Result<Described>), JoinError>) {
         let described = ended
             .map_err(|e| Error::internal("an upload was interrupted").with_source(e))
-            .and_then(|(number, pack)| Ok((number, describe(pack?)?)));
+            .and_then(|(number, described)| Ok((number, described?)));
         let mut queue = self.queue();
         match described {
             Ok((number, (info, segment))) => {
@@ -143,7 +146,7 @@ impl Uploads {
     }
 }
 
-fn describe(pack: FinishedPack) -> Result<(PackInfo, IndexSegment)> {
+fn describe(pack: FinishedPack) -> Result<Described> {
     let header_len = pack.header_len;
     let info = PackInfo::new(
         pack.name,
@@ -153,8 +156,8 @@ fn describe(pack: FinishedPack) -> Result<(PackInfo, IndexSegment)> {
     Ok((info.clone(), IndexSegment::of_pack(info, &pack.header)))
 }
 
-/// Verifies and uploads one pack.
-async fn upload(repository: Repository, pack: PackWriter) -> Result<FinishedPack> {
+/// Verifies and uploads one pack; its bytes are let go as soon as they are durable.
+async fn upload(repository: Repository, pack: PackWriter) -> Result<Described> {
     let finishing = {
         let repository = repository.clone();
         // Tens of milliseconds of decoding: on the other core, not on an async thread.
@@ -175,7 +178,7 @@ async fn upload(repository: Repository, pack: PackWriter) -> Result<FinishedPack
     if created == Created::Existed {
         return Err(Error::corrupt(&name, "its content does not match its name"));
     }
-    Ok(finished)
+    describe(finished)
 }
 
 /// One line with all causes, for an error that is told more than once.

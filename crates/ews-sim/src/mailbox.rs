@@ -31,7 +31,6 @@ pub(crate) struct Store {
 
 /// What changes in a store.
 pub(crate) struct State {
-    guid: StoreGuid,
     folders: BTreeMap<u64, Folder>,
     deleted_folders: Vec<DeletedFolder>,
     next_folder: u64,
@@ -68,7 +67,7 @@ impl Store {
             StoreKind::Public => ("public", PUBLIC),
         };
         let guid = StoreGuid::of(address, kind_name);
-        let state = State::new(guid, table, clock.clone());
+        let state = State::new(table, clock.clone());
         Store {
             address: address.to_owned(),
             kind,
@@ -109,9 +108,8 @@ impl Store {
 }
 
 impl State {
-    fn new(guid: StoreGuid, table: &'static [WellKnown], clock: Clock) -> State {
+    fn new(table: &'static [WellKnown], clock: Clock) -> State {
         let mut state = State {
-            guid,
             folders: BTreeMap::new(),
             deleted_folders: Vec::new(),
             next_folder: FIRST_FREE_FOLDER,
@@ -136,10 +134,6 @@ impl State {
         state
     }
 
-    pub(crate) fn guid(&self) -> StoreGuid {
-        self.guid
-    }
-
     /// The number of the last change.
     pub(crate) fn change(&self) -> u64 {
         self.change
@@ -158,10 +152,6 @@ impl State {
 
     pub(crate) fn folder(&self, number: u64) -> Option<&Folder> {
         self.folders.get(&number)
-    }
-
-    pub(crate) fn folders(&self) -> impl Iterator<Item = &Folder> {
-        self.folders.values()
     }
 
     pub(crate) fn well_known(&self, id: &str) -> Option<&Folder> {

@@ -106,6 +106,7 @@ enum Kind {
 }
 
 /// The property and kind of a simple element.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn simple(name: &str) -> Option<(PropId, Kind)> {
     let tagged = |id: u16, kind| Some((PropId::Tag(id), kind));
     let lid = |id: &NamedProp, kind| Some((PropId::from(id), kind));

@@ -43,8 +43,6 @@ pub(crate) struct Fault {
     pub(crate) code: Cow<'static, str>,
     pub(crate) text: String,
     pub(crate) back_off_ms: Option<u64>,
-    /// Whether the client is to blame (`Client`) or the receiver (`Server`).
-    pub(crate) client: bool,
 }
 
 impl Fault {
@@ -53,7 +51,6 @@ impl Fault {
             code: Cow::Borrowed(code),
             text: text.into(),
             back_off_ms: None,
-            client: true,
         }
     }
 
@@ -67,7 +64,6 @@ impl Fault {
     pub(crate) fn busy(back_off_ms: u64) -> Fault {
         Fault {
             back_off_ms: Some(back_off_ms),
-            client: false,
             ..Fault::new(
                 "ErrorServerBusy",
                 "The server cannot service this request right now. Try again later.",

@@ -131,6 +131,8 @@ fn update_field(found: &FolderRef, field: &Element<'_>) -> Result<(), Oops> {
             Path::Extended(extended) => Ok(state.edit_folder(found.number, |folder| {
                 folder.props.remove(&extended.id);
             })?),
+            // Permissions are accepted and not kept.
+            Path::Field(uri) if uri == "folder:PermissionSet" => Ok(()),
             _ => Err(Failure::new(
                 "ErrorInvalidPropertyDelete",
                 "The property cannot be deleted.",

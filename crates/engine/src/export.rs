@@ -37,12 +37,15 @@ pub struct ExportReport {
     pub bytes: u64,
     /// Items that could not be exported.
     pub failures: Vec<ItemFailure>,
+    /// Items that were exported, though their stream holds parts that could not be read.
+    pub incomplete: Vec<ItemFailure>,
     /// Whether it was stopped before its end; running it again continues.
     pub interrupted: bool,
 }
 
 enum Outcome {
     Written(u64),
+    Incomplete(u64, ItemFailure),
     Skipped,
     Failed(ItemFailure),
 }
@@ -114,17 +117,33 @@ impl Vault {
         };
         let written = in_background(move || {
             if path.exists() {
-                return Ok(Ok(Outcome::Skipped));
+                return Ok(Ok(Written::Before));
             }
-            match to_file_bytes(&native) {
-                Ok(bytes) => write_whole(&path, &bytes)
-                    .map(|()| Ok(Outcome::Written(bytes.len() as u64))),
-                Err(error) => Ok(Err(error.to_string())),
+            match convert(&native) {
+                Ok((bytes, problem)) => {
+                    write_whole(&path, &bytes)?;
+                    Ok(Ok(Written::Now(bytes.len() as u64, problem)))
+                }
+                Err(error) => Ok(Err(crate::backup::one_line(&error))),
             }
         })
         .await?;
-        Ok(written.unwrap_or_else(failed))
+        Ok(match written {
+            Ok(Written::Before) => Outcome::Skipped,
+            Ok(Written::Now(bytes, None)) => Outcome::Written(bytes),
+            Ok(Written::Now(bytes, Some(problem))) => match failed(problem) {
+                Outcome::Failed(problem) => Outcome::Incomplete(bytes, problem),
+                other => other,
+            },
+            Err(reason) => failed(reason),
+        })
     }
+}
+
+/// What became of a file.
+enum Written {
+    Before,
+    Now(u64, Option<String>),
 }
 
 impl ExportReport {
@@ -133,6 +152,12 @@ impl ExportReport {
             Outcome::Written(bytes) => {
                 self.files += 1;
                 self.bytes += bytes;
+                bytes
+            }
+            Outcome::Incomplete(bytes, problem) => {
+                self.files += 1;
+                self.bytes += bytes;
+                self.incomplete.push(problem);
                 bytes
             }
             Outcome::Skipped => {
@@ -154,10 +179,16 @@ impl ExportReport {
 /// # Errors
 /// `Corrupt` if the stream cannot be read at all.
 pub fn to_file_bytes(native: &[u8]) -> Result<Vec<u8>> {
+    convert(native).map(|(bytes, _)| bytes)
+}
+
+/// The same, with what of the stream could not be read.
+fn convert(native: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
     let parsed = read_message(native, &Limits::default()).map_err(|error| {
         Error::with_source(ErrorKind::Corrupt, "the item's native stream cannot be read", error)
     })?;
-    Ok(fasttransfer::to_mime(&parsed.message))
+    let problem = parsed.problems.first().map(ToString::to_string);
+    Ok((fasttransfer::to_mime(&parsed.message), problem))
 }
 
 /// The ending of the file an item of a class becomes.

@@ -83,20 +83,20 @@ impl Rewrite<'_> {
     /// An item that was restored before, and backed up since, carries an origin already: its
     /// value is replaced in place, since both have the same length.
     fn replace_origin(&self, head: &mut [u8]) -> bool {
-        let atom = named_atom();
+        // Every store has an id of its own for the name, so only set and name are looked for.
         let value = utf16(self.origin);
-        let Some(found) = head.windows(atom.len()).position(|window| window == atom) else {
+        let mut wanted = name_bytes();
+        wanted.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        let Some(found) = head.windows(wanted.len()).position(|window| window == wanted) else {
             return false;
         };
-        let length = found + atom.len();
-        let at = length + 4;
-        let matches = head.get(length..at) == Some(&(value.len() as u32).to_le_bytes()[..]);
+        let at = found + wanted.len();
         match head.get_mut(at..at + value.len()) {
-            Some(old) if matches => {
+            Some(old) => {
                 old.copy_from_slice(&value);
                 true
             }
-            _ => false,
+            None => false,
         }
     }
 }
@@ -106,10 +106,16 @@ fn named_atom() -> Vec<u8> {
     let mut atom = Vec::new();
     atom.extend_from_slice(&UNICODE.to_le_bytes());
     atom.extend_from_slice(&PROPERTY_ID.to_le_bytes());
-    atom.extend_from_slice(&SET);
-    atom.push(1);
-    atom.extend_from_slice(&utf16(NAME));
+    atom.extend_from_slice(&name_bytes());
     atom
+}
+
+/// The property's set and name.
+fn name_bytes() -> Vec<u8> {
+    let mut name = SET.to_vec();
+    name.push(1);
+    name.extend_from_slice(&utf16(NAME));
+    name
 }
 
 fn utf16(text: &str) -> Vec<u8> {
@@ -260,7 +266,9 @@ impl Cursor<'_> {
                 None => (0..count).try_for_each(|_| self.skip_counted()),
             };
         }
-        if kind & 0x9000 == 0x9000 {
+        // Multi-valued text is seen in code page 1200 only; other types with these bits are single
+        // values in code pages that use them.
+        if kind == UNICODE | 0x1000 {
             let count = self.u32()? as usize;
             return (0..count).try_for_each(|_| self.skip_counted());
         }

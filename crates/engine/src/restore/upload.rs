@@ -304,20 +304,27 @@ impl Sender {
             let _permit = self.permits.acquire().await;
             let mut stream =
                 self.client.export_items(ids).await.doing(|| "read restored items back".into())?;
-            let mut pieces = pieces.iter();
+            let piece_of =
+                |id: &ItemId| pieces.iter().find(|(_, new)| new.id == id.id).map(|(piece, _)| piece);
+            let mut open = None;
             let mut live = Vec::new();
             while let Some(event) =
                 stream.next().await.doing(|| "read restored items back".into())?
             {
                 match event {
-                    ExportEvent::Start(_) => live.clear(),
+                    ExportEvent::Start(id) => {
+                        live.clear();
+                        open = piece_of(&id);
+                    }
                     ExportEvent::Data(bytes) => live.extend_from_slice(&bytes),
                     ExportEvent::End => {
-                        let Some((piece, _)) = pieces.next() else { break };
-                        self.judge(piece, &live, done).await?;
+                        if let Some(piece) = open.take() {
+                            self.judge(piece, &live, done).await?;
+                        }
                     }
-                    ExportEvent::Failed { error, .. } => {
-                        let Some((piece, _)) = pieces.next() else { break };
+                    ExportEvent::Failed { id, error } => {
+                        let piece = open.take().or_else(|| id.as_ref().and_then(piece_of));
+                        let Some(piece) = piece else { continue };
                         let reason = format!("restored, but cannot be read back: {error}");
                         done.failures.push(self.failure(piece, reason).await);
                     }

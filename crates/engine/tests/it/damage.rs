@@ -20,7 +20,8 @@ async fn wrong_secrets_and_rights_are_told_apart() {
     let store = Store::create().await;
     let run = async |user: &str, password: &str, mailbox: &str| {
         let exchange = exchange(server.url(), user, password);
-        let run = store.vault.backup(&exchange, &of(&[mailbox]), &CancellationToken::new(), Arc::new(Silent));
+        let (options, cancel) = (of(&[mailbox]), CancellationToken::new());
+        let run = store.vault.backup(&exchange, &options, &cancel, Arc::new(Silent));
         run.await.unwrap_err().kind()
     };
     assert_eq!(run("svc@example.test", "wrong", ALICE).await, ErrorKind::Auth);
@@ -46,7 +47,8 @@ async fn what_is_no_exchange_server_is_said_so() {
     let store = Store::create().await;
     let run = async |url: &str| {
         let exchange = exchange(url, "svc@example.test", "secret");
-        let run = store.vault.backup(&exchange, &of(&[ALICE]), &CancellationToken::new(), Arc::new(Silent));
+        let (options, cancel) = (of(&[ALICE]), CancellationToken::new());
+        let run = store.vault.backup(&exchange, &options, &cancel, Arc::new(Silent));
         run.await.unwrap_err().kind()
     };
     // Nothing listens on the discard port of the loopback address.

@@ -184,7 +184,7 @@ fn find_message_flags(head: &[u8]) -> Option<usize> {
         let (kind, id) = (definition as u16, (definition >> 16) as u16);
         if definition == MESSAGE_FLAGS {
             cursor.enter()?;
-            return Some(cursor.at);
+            return (cursor.at < head.len()).then_some(cursor.at);
         }
         // Markers begin the recipients and attachments; DnPrefix and FXDelProp are properties.
         if (0x4000..0x4020).contains(&id) && kind == 3 && id != 0x4016 {

@@ -8,3 +8,8 @@ mod content_generate;
 mod content_hostile;
 // What loaded items say in MAPI terms.
 mod content_items;
+// Faults, sizes and counters.
+mod misbehaviour;
+// Operations over HTTP against the official schema.
+mod protocol;
+mod support;

@@ -43,7 +43,7 @@ pub(crate) enum Reply {
     /// Bytes.
     Whole(Vec<u8>),
     /// Exports, made while they are sent.
-    Export(ExportReply),
+    Export(Box<ExportReply>),
 }
 
 /// A request being answered.

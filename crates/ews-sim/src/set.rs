@@ -106,7 +106,6 @@ enum Kind {
 }
 
 /// The property and kind of a simple element.
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn simple(name: &str) -> Option<(PropId, Kind)> {
     let tagged = |id: u16, kind| Some((PropId::Tag(id), kind));
     let lid = |id: &NamedProp, kind| Some((PropId::from(id), kind));
@@ -170,7 +169,7 @@ fn simple(name: &str) -> Option<(PropId, Kind)> {
         "PercentComplete" => lid(&named::PERCENT_COMPLETE, Kind::Percent),
         "Status" => lid(&named::TASK_STATUS, Kind::Name(TASK_STATUS)),
         "Owner" => lid(&named::TASK_OWNER, Kind::Text),
-        _ => return None,
+        _ => None,
     }
 }
 

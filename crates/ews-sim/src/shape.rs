@@ -85,7 +85,7 @@ pub(crate) struct Place {
 pub(crate) struct Field {
     pub(crate) uri: &'static str,
     pub(crate) base: Base,
-    /// Left out of listings unless asked for... which Exchange refuses there.
+    /// Left out of listings, where Exchange refuses it.
     pub(crate) heavy: bool,
     pub(crate) write: fn(&mut XmlWriter, &View<'_>),
 }
@@ -204,7 +204,7 @@ impl ItemShape {
         if self.wants_mime() {
             w.start("t:MimeContent");
             w.attr("CharacterSet", "UTF-8");
-            base64_simd::STANDARD.encode_append(&load::mime_of(view.message), w.raw());
+            base64_simd::STANDARD.encode_append(load::mime_of(view.message), w.raw());
             w.end("t:MimeContent");
         }
         if let Some(place) = &view.place {

@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
         }
     }
     export.first = whole;
-    Ok(Reply::Export(export))
+    Ok(Reply::Export(Box::new(export)))
 }
 
 /// An answer to ExportItems that is being made.

@@ -23,7 +23,7 @@ const FOREIGN_UID_AT: usize = 52;
 
 /// In the order of the schema's CalendarItemType.
 pub(crate) const FIELDS: &[Field] = &[
-    full("calendar:UID", |w, v| write_uid(w, v)),
+    full("calendar:UID", write_uid),
     usual("calendar:Start", |w, v| time(w, "t:Start", start(v))),
     usual("calendar:End", |w, v| time(w, "t:End", end(v))),
     full("calendar:IsAllDayEvent", |w, v| {
@@ -32,7 +32,7 @@ pub(crate) const FIELDS: &[Field] = &[
             v.flag(&named::APPOINTMENT_SUB_TYPE).unwrap_or(false),
         );
     }),
-    usual("calendar:LegacyFreeBusyStatus", |w, v| write_busy(w, v)),
+    usual("calendar:LegacyFreeBusyStatus", write_busy),
     usual("calendar:Location", |w, v| {
         text(w, "t:Location", v, &named::LOCATION)
     }),
@@ -131,7 +131,7 @@ pub(crate) const MEETING_FIELDS: &[Field] = &[
         };
         w.leaf("t:ResponseType", response);
     }),
-    full("calendar:UID", |w, v| write_uid(w, v)),
+    full("calendar:UID", write_uid),
 ];
 
 /// In the order of the schema's MeetingRequestMessageType.
@@ -144,7 +144,7 @@ pub(crate) const REQUEST_FIELDS: &[Field] = &[
             v.flag(&named::APPOINTMENT_SUB_TYPE).unwrap_or(false),
         );
     }),
-    full("calendar:LegacyFreeBusyStatus", |w, v| write_busy(w, v)),
+    full("calendar:LegacyFreeBusyStatus", write_busy),
     full("calendar:Location", |w, v| {
         text(w, "t:Location", v, &named::LOCATION)
     }),

@@ -21,7 +21,9 @@ fn export(id: &str) -> String {
 async fn busy_is_said_in_three_ways() {
     let bench = Bench::start(Sim::builder().mailbox(ALICE).build().unwrap()).await;
     for (shape, status) in [("http503", 503), ("fault500", 500), ("inner200", 200)] {
-        bench.sim.set_faults(plan(&format!("GetFolder first 1 busy 1234 {shape}")));
+        bench
+            .sim
+            .set_faults(plan(&format!("GetFolder first 1 busy 1234 {shape}")));
         let answer = bench.post(ALICE, envelope("", GET)).await;
         assert_eq!(answer.status, status);
         if status != 503 {
@@ -38,8 +40,12 @@ async fn items_fail_and_are_truncated_by_subject() {
     let bench = Bench::start(Sim::builder().mailbox(ALICE).build().unwrap()).await;
     let alice = bench.sim.mailbox(ALICE).unwrap();
     let good = alice.add_mime("Inbox", b"Subject: good\r\n\r\nx").unwrap();
-    let bad = alice.add_mime("Inbox", b"Subject: very bad\r\n\r\nx").unwrap();
-    bench.sim.set_faults(plan("ExportItems@bad first 1 truncate; ExportItems@bad always fail ErrorItemCorrupt"));
+    let bad = alice
+        .add_mime("Inbox", b"Subject: very bad\r\n\r\nx")
+        .unwrap();
+    bench.sim.set_faults(plan(
+        "ExportItems@bad first 1 truncate; ExportItems@bad always fail ErrorItemCorrupt",
+    ));
     let first = bench.post(ALICE, envelope("", &export(&bad))).await;
     assert!(between(&first.body, "<m:Data>", "</m:Data>").ends_with("=== Truncated Data ==="));
     let second = bench.ask(ALICE, &export(&bad)).await;
@@ -91,7 +97,11 @@ async fn a_large_item_streams_out_and_in_without_being_kept() {
     assert!(item.size >= BYTES && item.subject == "huge");
     let answer = bench.post(ALICE, envelope("", &export(&item.id))).await;
     let data = between(&answer.body, "<m:Data>", "</m:Data>");
-    let folder = alice.folders().into_iter().find(|folder| folder.path == "Inbox").unwrap();
+    let folder = alice
+        .folders()
+        .into_iter()
+        .find(|folder| folder.path == "Inbox")
+        .unwrap();
     let upload = format!(
         "<m:UploadItems><m:Items><t:Item CreateAction=\"CreateNew\"><t:ParentFolderId Id=\"{}\"/>\
          <t:Data>{data}</t:Data></t:Item></m:Items></m:UploadItems>",
@@ -101,20 +111,33 @@ async fn a_large_item_streams_out_and_in_without_being_kept() {
     let copy = alice.items("Inbox").unwrap().remove(1);
     // The copy is known to be computed too: its bytes are not among its properties.
     let message = alice.message(&copy.id).unwrap();
-    assert_eq!(message.attachments[0].props.binary(fasttransfer::tag::ATTACH_DATA_BINARY), None);
-    assert_eq!(alice.export(&copy.id).unwrap().len(), alice.export(&item.id).unwrap().len());
+    assert_eq!(
+        message.attachments[0]
+            .props
+            .binary(fasttransfer::tag::ATTACH_DATA_BINARY),
+        None
+    );
+    assert_eq!(
+        alice.export(&copy.id).unwrap().len(),
+        alice.export(&item.id).unwrap().len()
+    );
 }
 
 #[tokio::test]
 async fn a_million_items_page_quickly_without_existing() {
-    let sim = Sim::builder().synthetic(ALICE, "Inbox", 1_000_000, 7).build().unwrap();
+    let sim = Sim::builder()
+        .synthetic(ALICE, "Inbox", 1_000_000, 7)
+        .build()
+        .unwrap();
     let bench = Bench::start(sim).await;
     let find = "<m:FindItem Traversal=\"Shallow\"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>\
         </m:ItemShape><m:IndexedPageItemView MaxEntriesReturned=\"5000\" Offset=\"999500\" \
         BasePoint=\"Beginning\"/><m:ParentFolderIds><t:DistinguishedFolderId Id=\"inbox\"/>\
         </m:ParentFolderIds></m:FindItem>";
     let asked = bench.ask(ALICE, find);
-    let answer = tokio::time::timeout(Duration::from_secs(20), asked).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(20), asked)
+        .await
+        .unwrap();
     assert_eq!(answer.matches("<t:ItemId ").count(), 500);
     assert!(answer.contains("TotalItemsInView=\"1000000\""));
 }

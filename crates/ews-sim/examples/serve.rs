@@ -8,7 +8,9 @@ use ews_sim::{GenerateConfig, Sim};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let address = arguments
+        .next()
+        .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let builder = match arguments.next() {
         Some(dir) => Sim::builder().load_dir(dir),
         None => Sim::builder().generate(GenerateConfig {
@@ -18,7 +20,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }),
     };
     let sim = builder.archive("alice@example.test").build()?;
-    let server = sim.serve(tokio::net::TcpListener::bind(address).await?).await?;
+    let server = sim
+        .serve(tokio::net::TcpListener::bind(address).await?)
+        .await?;
     println!("serving {:?} at {}", sim.mailboxes(), server.url());
     println!("sign in as svc@example.test (impersonation) or a mailbox, password: secret");
     std::future::pending::<()>().await;

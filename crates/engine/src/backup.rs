@@ -152,7 +152,11 @@ impl Run<'_> {
     fn mailboxes(&self) -> Vec<String> {
         let mut mailboxes: Vec<String> = Vec::new();
         let own = [self.exchange.account().to_owned()];
-        let asked = if self.options.mailboxes.is_empty() { &own } else { &self.options.mailboxes[..] };
+        let asked = if self.options.mailboxes.is_empty() {
+            &own
+        } else {
+            &self.options.mailboxes[..]
+        };
         for mailbox in asked {
             let mailbox = mailbox.trim().to_lowercase();
             if !mailboxes.contains(&mailbox) {
@@ -187,13 +191,19 @@ impl Run<'_> {
         };
         let outcomes = read_all(&round, mailboxes, &newest).await;
         if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
-            let committed = session.commit().await.doing(|| "commit the session".into())?;
+            let committed = session
+                .commit()
+                .await
+                .doing(|| "commit the session".into())?;
             self.report.chunks_new += committed.stats.chunks_new;
             self.report.chunks_deduplicated += committed.stats.chunks_deduplicated;
             self.report.bytes_deduplicated += committed.stats.deduplicated_bytes;
             self.report.bytes_stored += committed.stats.stored_bytes;
         } else {
-            session.abandon().await.doing(|| "close the session".into())?;
+            session
+                .abandon()
+                .await
+                .doing(|| "close the session".into())?;
         }
         self.account(outcomes).await
     }
@@ -205,7 +215,9 @@ impl Run<'_> {
             match result {
                 Ok(read) => {
                     let (stamp, time) = (read.snapshot.to_string(), read.time_unix_ms);
-                    read.index.run(move |index| index.publish(&stamp, time).map(drop)).await?;
+                    read.index
+                        .run(move |index| index.publish(&stamp, time).map(drop))
+                        .await?;
                     if !read.report.complete {
                         waiting.push(mailbox);
                     }
@@ -229,8 +241,13 @@ impl Run<'_> {
     }
 
     fn finish(self, waiting: &[String]) -> Result<BackupReport> {
-        let Self { mut report, errors, .. } = self;
-        if report.mailboxes.iter().all(|mailbox| mailbox.error.is_some())
+        let Self {
+            mut report, errors, ..
+        } = self;
+        if report
+            .mailboxes
+            .iter()
+            .all(|mailbox| mailbox.error.is_some())
             && let Some(error) = errors.into_iter().next()
         {
             return Err(error);
@@ -251,7 +268,10 @@ async fn read_all(
     let mut tasks = JoinSet::new();
     let mut names = std::collections::HashMap::new();
     for mailbox in &mailboxes {
-        let parent = newest.iter().find(|snapshot| snapshot.mailbox == *mailbox).cloned();
+        let parent = newest
+            .iter()
+            .find(|snapshot| snapshot.mailbox == *mailbox)
+            .cloned();
         let (round, at_once, name) = (round.clone(), Arc::clone(&at_once), mailbox.clone());
         let task = tasks.spawn(async move {
             let _turn = at_once.acquire().await;
@@ -265,7 +285,14 @@ async fn read_all(
             Ok((id, result)) => (id, result),
             Err(panic) => {
                 let id = panic.id();
-                (id, Err(Error::with_source(ErrorKind::Internal, "a defect stopped the mailbox", panic)))
+                (
+                    id,
+                    Err(Error::with_source(
+                        ErrorKind::Internal,
+                        "a defect stopped the mailbox",
+                        panic,
+                    )),
+                )
             }
         };
         if let Some(mailbox) = names.remove(&id) {
@@ -296,7 +323,11 @@ pub(crate) fn one_line(error: &Error) -> String {
 impl BackupReport {
     /// Adds a mailbox's part of a round; rounds of the same mailbox add up.
     fn add(&mut self, report: MailboxReport, failures: Vec<ItemFailure>, gaps: Vec<Gap>) {
-        match self.mailboxes.iter_mut().find(|known| known.mailbox == report.mailbox) {
+        match self
+            .mailboxes
+            .iter_mut()
+            .find(|known| known.mailbox == report.mailbox)
+        {
             Some(known) => {
                 known.items_downloaded += report.items_downloaded;
                 known.items_flagged += report.items_flagged;
@@ -315,7 +346,8 @@ impl BackupReport {
         }
         for failure in failures {
             // An item that failed in an earlier round of this run failed once.
-            self.failures.retain(|known| known.item_id != failure.item_id);
+            self.failures
+                .retain(|known| known.item_id != failure.item_id);
             self.failures.push(failure);
         }
         self.gaps.extend(gaps);

@@ -27,7 +27,13 @@ impl IndexHandle {
             MailIndex::open(&path, &identity).doing(|| what)
         })
         .await?;
-        Ok((Self { index: Arc::new(index), mailbox }, opened))
+        Ok((
+            Self {
+                index: Arc::new(index),
+                mailbox,
+            },
+            opened,
+        ))
     }
 
     /// Runs one call on the index, away from the async threads.
@@ -37,10 +43,8 @@ impl IndexHandle {
     ) -> Result<T> {
         let index = Arc::clone(&self.index);
         let mailbox = Arc::clone(&self.mailbox);
-        in_background(move || {
-            call(&index).doing(|| format!("use the local index of {mailbox}"))
-        })
-        .await
+        in_background(move || call(&index).doing(|| format!("use the local index of {mailbox}")))
+            .await
     }
 }
 
@@ -48,7 +52,13 @@ impl IndexHandle {
 pub(crate) async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|failure| {
-        Err(Error::with_source(ErrorKind::Internal, "a background task ended early", failure))
-    })
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|failure| {
+            Err(Error::with_source(
+                ErrorKind::Internal,
+                "a background task ended early",
+                failure,
+            ))
+        })
 }

@@ -24,8 +24,10 @@ impl Vault {
         newest: Option<&Snapshot>,
         monitor: &dyn Monitor,
     ) -> Result<IndexHandle> {
-        let identity =
-            Identity { repository: self.repository.id().to_bytes(), mailbox: mailbox.to_owned() };
+        let identity = Identity {
+            repository: self.repository.id().to_bytes(),
+            mailbox: mailbox.to_owned(),
+        };
         let (index, opened) = IndexHandle::open(self.index_path(mailbox), identity).await?;
         if let Opened::Replaced { reason } = &opened {
             monitor.event(Event::IndexRebuilt { mailbox, reason });
@@ -38,7 +40,10 @@ impl Vault {
                     let reason = "it is older than the newest snapshot";
                     monitor.event(Event::IndexRebuilt { mailbox, reason });
                 } else if matches!(opened, Opened::Created | Opened::Existing) {
-                    monitor.event(Event::IndexRebuilt { mailbox, reason: "it was not there" });
+                    monitor.event(Event::IndexRebuilt {
+                        mailbox,
+                        reason: "it was not there",
+                    });
                 }
                 self.rebuild_index(&index, newest).await?;
             }
@@ -58,8 +63,10 @@ impl Vault {
         let tree = TreeReader::new(self.source(), snapshot.root.clone());
         let mut entries = tree.all();
         let mut rows = Vec::with_capacity(REBUILD_ROWS);
-        while let Some(entry) =
-            entries.try_next().await.doing(|| format!("read snapshot {}", snapshot.short_id()))?
+        while let Some(entry) = entries
+            .try_next()
+            .await
+            .doing(|| format!("read snapshot {}", snapshot.short_id()))?
         {
             rows.push(self.row_of(&entry).await?);
             if rows.len() == REBUILD_ROWS {
@@ -89,7 +96,9 @@ impl Vault {
     /// The summary of an item of a snapshot. One that cannot be read does not stop anything: the
     /// item itself may be whole.
     pub(crate) async fn summary(&self, entry: &Entry) -> Result<ItemSummary> {
-        let Some(content) = entry.contents.get(1) else { return Ok(ItemSummary::default()) };
+        let Some(content) = entry.contents.get(1) else {
+            return Ok(ItemSummary::default());
+        };
         let bytes = self.read_small(content).await?;
         ItemSummary::from_bytes(&bytes)
     }

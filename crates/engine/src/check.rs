@@ -75,7 +75,10 @@ impl Vault {
     /// Never blocks a backup, and changes nothing.
     pub async fn check(&self, read_data: bool, monitor: Arc<dyn Monitor>) -> Result<VaultCheck> {
         let progress = |progress: chunkstore::CheckProgress| {
-            let event = Event::Checked { done: progress.objects, total: progress.objects_total };
+            let event = Event::Checked {
+                done: progress.objects,
+                total: progress.objects_total,
+            };
             monitor.event(event);
         };
         let found = self
@@ -89,7 +92,10 @@ impl Vault {
             objects_damaged: found
                 .problems
                 .into_iter()
-                .map(|problem| DamagedObject { object: problem.object, what: problem.what })
+                .map(|problem| DamagedObject {
+                    object: problem.object,
+                    what: problem.what,
+                })
                 .collect(),
             ..VaultCheck::default()
         };
@@ -97,8 +103,9 @@ impl Vault {
         let mut sound = HashSet::new();
         for snapshot in self.snapshots().await? {
             check.snapshots += 1;
-            if let Err(error) =
-                self.walk(&snapshot, &found.lost_chunks, &mut sound, &mut check).await
+            if let Err(error) = self
+                .walk(&snapshot, &found.lost_chunks, &mut sound, &mut check)
+                .await
             {
                 check.snapshots_damaged.push(DamagedObject {
                     object: format!("snapshot {} of {}", snapshot.short_id(), snapshot.mailbox),
@@ -118,11 +125,17 @@ impl Vault {
     ) -> Result<()> {
         let mut damaged = BTreeSet::new();
         let mut entries = TreeReader::new(self.source(), snapshot.root.clone()).all();
-        while let Some(entry) =
-            entries.try_next().await.doing(|| format!("read snapshot {}", snapshot.short_id()))?
+        while let Some(entry) = entries
+            .try_next()
+            .await
+            .doing(|| format!("read snapshot {}", snapshot.short_id()))?
         {
-            let TreeKey::Item(key) = TreeKey::from_bytes(&entry.key)? else { continue };
-            let Some(content) = entry.contents.first() else { continue };
+            let TreeKey::Item(key) = TreeKey::from_bytes(&entry.key)? else {
+                continue;
+            };
+            let Some(content) = entry.contents.first() else {
+                continue;
+            };
             let mark = mark(content);
             if sound.contains(&mark) {
                 continue;
@@ -134,7 +147,9 @@ impl Vault {
                 damaged.insert(key);
                 let state = item_state(&entry)?;
                 let item = StoredItem { key, state, entry };
-                check.items_damaged.push(self.damaged_item(snapshot, &item).await);
+                check
+                    .items_damaged
+                    .push(self.damaged_item(snapshot, &item).await);
             }
         }
         if damaged.is_empty() {
@@ -142,7 +157,11 @@ impl Vault {
         }
         let folders = self.stored_folders(snapshot).await?;
         let id = snapshot.short_id();
-        for item in check.items_damaged.iter_mut().filter(|item| item.snapshot == id) {
+        for item in check
+            .items_damaged
+            .iter_mut()
+            .filter(|item| item.snapshot == id)
+        {
             let found = folders.iter().find(|folder| {
                 damaged.iter().any(|key| {
                     key.folder == folder.key && crate::catalog::shown_key(key) == item.key
@@ -158,7 +177,9 @@ impl Vault {
         let mut chunks = content_chunks(self.source(), content);
         loop {
             match chunks.try_next().await {
-                Ok(Some(id)) if lost.contains(&id) || !self.repository.has_chunk(&id) => return false,
+                Ok(Some(id)) if lost.contains(&id) || !self.repository.has_chunk(&id) => {
+                    return false;
+                }
                 Ok(Some(_)) => {}
                 Ok(None) => return true,
                 Err(_) => return false,

@@ -77,7 +77,10 @@ impl Vault {
         if first.mailbox != second.mailbox {
             return Err(Error::new(
                 ErrorKind::Invalid,
-                format!("snapshots of two mailboxes: {} and {}", first.mailbox, second.mailbox),
+                format!(
+                    "snapshots of two mailboxes: {} and {}",
+                    first.mailbox, second.mailbox
+                ),
             ));
         }
         let mut paths = HashMap::new();
@@ -99,7 +102,9 @@ impl Vault {
         if first.root != second.root {
             self.diff_items(first, second, &paths, &mut report).await?;
         }
-        report.items.sort_by(|a, b| (&a.folder, &a.subject).cmp(&(&b.folder, &b.subject)));
+        report
+            .items
+            .sort_by(|a, b| (&a.folder, &a.subject).cmp(&(&b.folder, &b.subject)));
         Ok(report)
     }
 
@@ -147,7 +152,9 @@ impl Vault {
         paths: &HashMap<FolderKey, String>,
         report: &mut DiffReport,
     ) -> Result<()> {
-        let TreeKey::Item(key) = TreeKey::from_bytes(&entry.key)? else { return Ok(()) };
+        let TreeKey::Item(key) = TreeKey::from_bytes(&entry.key)? else {
+            return Ok(());
+        };
         let folder = paths.get(&key.folder).cloned().unwrap_or_default();
         let counts = report.folders.entry(folder.clone()).or_default();
         *match difference {
@@ -157,7 +164,12 @@ impl Vault {
             Difference::Flagged => &mut counts.flagged,
         } += 1;
         let subject = self.summary(entry).await.unwrap_or_default().subject;
-        report.items.push(ItemDifference { difference, folder, key: shown_key(&key), subject });
+        report.items.push(ItemDifference {
+            difference,
+            folder,
+            key: shown_key(&key),
+            subject,
+        });
         Ok(())
     }
 }

@@ -51,7 +51,11 @@ pub enum ErrorKind {
 impl Error {
     /// An error of this engine's own making.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            source: None,
+        }))
     }
 
     /// An error that another one caused.
@@ -60,7 +64,11 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: Some(source.into()) }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            source: Some(source.into()),
+        }))
     }
 
     /// What the caller can do about it.
@@ -96,7 +104,10 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+        self.0
+            .source
+            .as_ref()
+            .map(|source| &**source as &(dyn std::error::Error + 'static))
     }
 }
 

@@ -71,7 +71,10 @@ impl Vault {
         for (folder, items) in self.chosen(snapshot, selection).await? {
             let directory = directory_of(&root, &folder, &mut taken);
             create_directory(directory.clone()).await?;
-            let event = Event::ItemsExpected { mailbox: &snapshot.mailbox, items: items.len() as u64 };
+            let event = Event::ItemsExpected {
+                mailbox: &snapshot.mailbox,
+                items: items.len() as u64,
+            };
             monitor.event(event);
             let mut written = stream::iter(items)
                 .map(|item| self.export_item(snapshot, &folder, item, &directory))
@@ -170,7 +173,11 @@ impl ExportReport {
                 return;
             }
         };
-        monitor.event(Event::Transferred { mailbox: &snapshot.mailbox, items: 1, bytes });
+        monitor.event(Event::Transferred {
+            mailbox: &snapshot.mailbox,
+            items: 1,
+            bytes,
+        });
     }
 }
 
@@ -185,7 +192,11 @@ pub fn to_file_bytes(native: &[u8]) -> Result<Vec<u8>> {
 /// The same, with what of the stream could not be read.
 fn convert(native: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
     let parsed = read_message(native, &Limits::default()).map_err(|error| {
-        Error::with_source(ErrorKind::Corrupt, "the item's native stream cannot be read", error)
+        Error::with_source(
+            ErrorKind::Corrupt,
+            "the item's native stream cannot be read",
+            error,
+        )
     })?;
     let problem = parsed.problems.first().map(ToString::to_string);
     Ok((fasttransfer::to_mime(&parsed.message), problem))
@@ -213,7 +224,11 @@ fn directory_of(root: &Path, folder: &StoredFolder, taken: &mut HashSet<String>)
     let mut distinct = directory.clone();
     let mut number = 2;
     while !taken.insert(distinct.to_string_lossy().to_lowercase()) {
-        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = directory
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         distinct = directory.with_file_name(format!("{name} ({number})"));
         number += 1;
     }

@@ -78,7 +78,10 @@ impl RemoteFolders {
                         traversal: FolderTraversal::Deep,
                         shape: shape(),
                         restriction: None,
-                        paging: Some(Paging { offset, max_entries: PAGE }),
+                        paging: Some(Paging {
+                            offset,
+                            max_entries: PAGE,
+                        }),
                     })
                     .await
                     .doing(|| "list the folders".into())?
@@ -88,14 +91,22 @@ impl RemoteFolders {
             if page.includes_last || got == 0 {
                 break;
             }
-            offset = page.next_offset.filter(|next| *next > offset).unwrap_or(offset + got);
+            offset = page
+                .next_offset
+                .filter(|next| *next > offset)
+                .unwrap_or(offset + got);
         }
-        Ok(Self { folders: with_paths(&root_id, found, &distinguished), root_id })
+        Ok(Self {
+            folders: with_paths(&root_id, found, &distinguished),
+            root_id,
+        })
     }
 
     /// The folder with this distinguished name.
     pub(crate) fn by_distinguished(&self, name: &str) -> Option<&RemoteFolder> {
-        self.folders.iter().find(|folder| folder.distinguished.as_deref() == Some(name))
+        self.folders
+            .iter()
+            .find(|folder| folder.distinguished.as_deref() == Some(name))
     }
 }
 
@@ -110,7 +121,10 @@ fn shape() -> FolderShape {
     .into_iter()
     .map(PropertyPath::field)
     .collect();
-    additional.push(PropertyPath::tag(LOCAL_COMMIT_TIME_MAX, MapiType::SystemTime));
+    additional.push(PropertyPath::tag(
+        LOCAL_COMMIT_TIME_MAX,
+        MapiType::SystemTime,
+    ));
     additional.push(PropertyPath::tag(DELETED_COUNT_TOTAL, MapiType::Integer));
     FolderShape::new(BaseShape::IdOnly).with(additional)
 }
@@ -123,15 +137,27 @@ async fn distinguished(
 ) -> Result<(Folder, HashMap<String, &'static str>)> {
     let ask = async |ids: Vec<FolderIdRef>| {
         let _permit = permits.acquire().await;
-        client.get_folder(&GetFolder { shape: FolderShape::new(BaseShape::IdOnly), ids }).await
+        client
+            .get_folder(&GetFolder {
+                shape: FolderShape::new(BaseShape::IdOnly),
+                ids,
+            })
+            .await
     };
     let root = FolderIdRef::from(DistinguishedFolder::MsgFolderRoot);
     let mut ids = vec![root.clone()];
     ids.extend(DISTINGUISHED.map(FolderIdRef::from));
     let outcomes = match ask(ids).await {
         Ok(outcomes) => outcomes,
-        Err(error) if matches!(error.kind(), ews_client::ErrorKind::Protocol | ews_client::ErrorKind::Invalid) => {
-            ask(vec![root]).await.doing(|| "find the mailbox's root folder".into())?
+        Err(error)
+            if matches!(
+                error.kind(),
+                ews_client::ErrorKind::Protocol | ews_client::ErrorKind::Invalid
+            ) =>
+        {
+            ask(vec![root])
+                .await
+                .doing(|| "find the mailbox's root folder".into())?
         }
         Err(error) => return Err(error).doing(|| "open the mailbox".into()),
     };
@@ -142,7 +168,12 @@ async fn distinguished(
             let kind = crate::error::kind_of_ews(error.kind());
             return Err(Error::with_source(kind, "open the mailbox", error));
         }
-        None => return Err(Error::new(ErrorKind::Internal, "the server named no root folder")),
+        None => {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "the server named no root folder",
+            ));
+        }
     };
     let names = DISTINGUISHED.map(DistinguishedFolder::as_str);
     let found = outcomes
@@ -161,13 +192,17 @@ fn with_paths(
         .iter()
         .map(|folder| {
             let parent = folder.parent.as_ref().map(|parent| parent.id.as_str());
-            (folder.id.id.as_str(), (folder.display_name.as_str(), parent))
+            (
+                folder.id.id.as_str(),
+                (folder.display_name.as_str(), parent),
+            )
         })
         .collect();
     let path_of = |id: &str| {
         let mut parts = Vec::new();
         let mut at = Some(id);
-        while let Some((name, parent)) = at.filter(|id| *id != root_id).and_then(|id| names.get(id)) {
+        while let Some((name, parent)) = at.filter(|id| *id != root_id).and_then(|id| names.get(id))
+        {
             // A slash in a name would read as a level of its own.
             parts.push(name.replace('/', "\\/"));
             at = *parent;

@@ -46,17 +46,24 @@ impl TreeKey {
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let key = match bytes {
-            [FOLDER, rest @ ..] => {
-                rest.try_into().ok().map(|folder| TreeKey::Folder(FolderKey(folder)))
-            }
+            [FOLDER, rest @ ..] => rest
+                .try_into()
+                .ok()
+                .map(|folder| TreeKey::Folder(FolderKey(folder))),
             [ITEM, rest @ ..] => rest.split_first_chunk::<8>().and_then(|(folder, item)| {
                 let item = item.try_into().ok()?;
-                Some(TreeKey::Item(ItemKey { folder: FolderKey(*folder), item }))
+                Some(TreeKey::Item(ItemKey {
+                    folder: FolderKey(*folder),
+                    item,
+                }))
             }),
             _ => None,
         };
         key.ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, "a snapshot holds an entry that is no folder or item")
+            Error::new(
+                ErrorKind::Corrupt,
+                "a snapshot holds an entry that is no folder or item",
+            )
         })
     }
 }
@@ -96,7 +103,11 @@ mod tests {
     fn the_item_range_holds_exactly_one_folder() {
         let folder = FolderKey([0xff; 8]);
         let (start, end) = items_of(folder);
-        let inside = TreeKey::Item(ItemKey { folder, item: [0xff; 16] }).to_bytes();
+        let inside = TreeKey::Item(ItemKey {
+            folder,
+            item: [0xff; 16],
+        })
+        .to_bytes();
         assert!(start <= inside && inside < end);
         let (start, end) = items_of(FolderKey([1; 8]));
         assert!(!(start..end).contains(&inside));

@@ -144,10 +144,20 @@ impl Vault {
     /// # Errors
     /// `NotFound` if the snapshot does not hold it, `Corrupt` if its bytes are damaged.
     pub async fn item(&self, snapshot: &Snapshot, wanted: &str) -> Result<(ItemEntry, Vec<u8>)> {
-        let selection = Selection { folders: Vec::new(), items: vec![wanted.to_owned()] };
-        let (folder, mut items) =
-            self.chosen(snapshot, &selection).await?.into_iter().next().ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, format!("the snapshot has no item {wanted}"))
+        let selection = Selection {
+            folders: Vec::new(),
+            items: vec![wanted.to_owned()],
+        };
+        let (folder, mut items) = self
+            .chosen(snapshot, &selection)
+            .await?
+            .into_iter()
+            .next()
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::NotFound,
+                    format!("the snapshot has no item {wanted}"),
+                )
             })?;
         let item = items.remove(0);
         let stream = self.read_whole(item.content()?, MAX_WHOLE_BYTES).await?;
@@ -186,7 +196,11 @@ impl Vault {
         }
         let mut folders: Vec<StoredFolder> = rows
             .iter()
-            .map(|(key, row)| StoredFolder { key: *key, row: row.clone(), path: path(*key, &rows) })
+            .map(|(key, row)| StoredFolder {
+                key: *key,
+                row: row.clone(),
+                path: path(*key, &rows),
+            })
             .collect();
         folders.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(folders)
@@ -262,12 +276,16 @@ impl Vault {
         // A folder chosen by its distinguished name brings those below it.
         let by_name: Vec<String> = folders
             .iter()
-            .filter(|folder| selection.has_folder(&folder.path, folder.row.distinguished.as_deref()))
+            .filter(|folder| {
+                selection.has_folder(&folder.path, folder.row.distinguished.as_deref())
+            })
             .map(|folder| folder.path.clone())
             .collect();
         folders.retain(|folder| {
             selection.folders.is_empty()
-                || by_name.iter().any(|chosen| folder_matches(chosen, &folder.path))
+                || by_name
+                    .iter()
+                    .any(|chosen| folder_matches(chosen, &folder.path))
         });
         Ok(folders)
     }
@@ -275,10 +293,15 @@ impl Vault {
 
 fn stored_item(entry: Entry) -> Result<StoredItem> {
     match TreeKey::from_bytes(&entry.key)? {
-        TreeKey::Item(key) => Ok(StoredItem { key, state: item_state(&entry)?, entry }),
-        TreeKey::Folder(_) => {
-            Err(Error::new(ErrorKind::Corrupt, "a snapshot holds a folder among items"))
-        }
+        TreeKey::Item(key) => Ok(StoredItem {
+            key,
+            state: item_state(&entry)?,
+            entry,
+        }),
+        TreeKey::Folder(_) => Err(Error::new(
+            ErrorKind::Corrupt,
+            "a snapshot holds a folder among items",
+        )),
     }
 }
 

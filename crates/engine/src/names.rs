@@ -25,17 +25,30 @@ pub(crate) fn safe_name(text: &str) -> String {
     // Windows drops trailing dots and spaces, and so would find another file.
     name.truncate(name.trim_end_matches(['.', ' ']).len());
     let mut name = name.trim_start().to_owned();
-    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_lowercase();
     if RESERVED.contains(&stem.as_str()) {
         name.insert(0, '_');
     }
-    if name.is_empty() { "_".to_owned() } else { name }
+    if name.is_empty() {
+        "_".to_owned()
+    } else {
+        name
+    }
 }
 
 /// An item's file name: its subject, enough of its key to be unique, and an ending.
 pub(crate) fn item_name(subject: &str, key: &str, ending: &str) -> String {
     const KEY: usize = 12;
-    let mut subject = safe_name(if subject.is_empty() { "no subject" } else { subject });
+    let mut subject = safe_name(if subject.is_empty() {
+        "no subject"
+    } else {
+        subject
+    });
     cut(&mut subject, MAX_BYTES - KEY - 2 - ending.len());
     let subject = subject.trim_end_matches(['.', ' ']);
     format!("{subject}-{}.{ending}", key.get(..KEY).unwrap_or(key))
@@ -43,7 +56,10 @@ pub(crate) fn item_name(subject: &str, key: &str, ending: &str) -> String {
 
 fn cut(text: &mut String, bytes: usize) {
     if text.len() > bytes {
-        let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let end = (0..=bytes)
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or(0);
         text.truncate(end);
     }
 }
@@ -63,7 +79,10 @@ mod tests {
         check("dots...", "dots");
         check(" . ", "_");
         check("a\u{202e}b\0c", "a_b_c");
-        assert_eq!(item_name("", "0123456789abcdef", "eml"), "no subject-0123456789ab.eml");
+        assert_eq!(
+            item_name("", "0123456789abcdef", "eml"),
+            "no subject-0123456789ab.eml"
+        );
     }
 
     proptest! {

@@ -55,7 +55,10 @@ impl FieldWriter {
     }
 
     pub(crate) fn optional_signed(&mut self, tag: u8, value: Option<i64>) -> &mut Self {
-        self.optional_number(tag, value.map(|value| ((value << 1) ^ (value >> 63)) as u64))
+        self.optional_number(
+            tag,
+            value.map(|value| ((value << 1) ^ (value >> 63)) as u64),
+        )
     }
 
     /// An id: under `tag` as text, or under `tag + 1` as what its base64 stands for.
@@ -95,16 +98,23 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn bytes(&self, tag: u8) -> Option<&'a [u8]> {
-        self.fields.iter().find(|(found, _)| *found == tag).map(|(_, value)| *value)
+        self.fields
+            .iter()
+            .find(|(found, _)| *found == tag)
+            .map(|(_, value)| *value)
     }
 
     /// All values under one tag.
     pub(crate) fn all(&self, tag: u8) -> impl Iterator<Item = &'a [u8]> + '_ {
-        self.fields.iter().filter(move |(found, _)| *found == tag).map(|(_, value)| *value)
+        self.fields
+            .iter()
+            .filter(move |(found, _)| *found == tag)
+            .map(|(_, value)| *value)
     }
 
     pub(crate) fn optional_text(&self, tag: u8) -> Option<String> {
-        self.bytes(tag).map(|value| String::from_utf8_lossy(value).into_owned())
+        self.bytes(tag)
+            .map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
     pub(crate) fn text(&self, tag: u8) -> String {
@@ -112,7 +122,9 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn optional_number(&self, tag: u8) -> Result<Option<u64>> {
-        self.bytes(tag).map(|value| Ok(take_varint(value)?.0)).transpose()
+        self.bytes(tag)
+            .map(|value| Ok(take_varint(value)?.0))
+            .transpose()
     }
 
     pub(crate) fn number(&self, tag: u8) -> Result<u64> {

@@ -79,8 +79,11 @@ impl Vault {
     ) -> Result<RestoreReport> {
         let started = self.now_unix_ms();
         let requests_before = exchange.client().stats().requests;
-        let mailbox =
-            options.to_mailbox.clone().unwrap_or_else(|| snapshot.mailbox.clone()).to_lowercase();
+        let mailbox = options
+            .to_mailbox
+            .clone()
+            .unwrap_or_else(|| snapshot.mailbox.clone())
+            .to_lowercase();
         let folders = self.wanted_folders(snapshot, &options.selection).await?;
         let target = Target::open(exchange, &mailbox, snapshot, options).await?;
         let mut restore = Restore {
@@ -96,23 +99,35 @@ impl Vault {
                 ..RestoreReport::default()
             },
         };
-        restore.monitor.event(Event::MailboxStarted { mailbox: &restore.report.mailbox });
+        restore.monitor.event(Event::MailboxStarted {
+            mailbox: &restore.report.mailbox,
+        });
         let items = folders.iter().map(|(_, items)| *items).sum();
-        let event = Event::ItemsExpected { mailbox: &restore.report.mailbox, items };
+        let event = Event::ItemsExpected {
+            mailbox: &restore.report.mailbox,
+            items,
+        };
         restore.monitor.event(event);
         let all = self.stored_folders(snapshot).await?;
-        let paths = restore.target.place(&all, &folders.iter().map(|(f, _)| f).collect::<Vec<_>>());
+        let paths = restore
+            .target
+            .place(&all, &folders.iter().map(|(f, _)| f).collect::<Vec<_>>());
         for (folder, _) in &folders {
             if cancel.is_cancelled() {
                 restore.report.interrupted = true;
                 break;
             }
-            let path = paths.get(&folder.key).cloned().unwrap_or_else(|| folder.path.clone());
+            let path = paths
+                .get(&folder.key)
+                .cloned()
+                .unwrap_or_else(|| folder.path.clone());
             restore.folder(folder, &path).await?;
         }
         let mut report = restore.report;
-        let event =
-            Event::MailboxFinished { mailbox: &report.mailbox, complete: !report.interrupted };
+        let event = Event::MailboxFinished {
+            mailbox: &report.mailbox,
+            complete: !report.interrupted,
+        };
         restore.monitor.event(event);
         report.requests = exchange.client().stats().requests - requests_before;
         report.elapsed_ms = u64::try_from(self.now_unix_ms() - started).unwrap_or(0);
@@ -128,7 +143,10 @@ impl Vault {
     ) -> Result<Vec<(StoredFolder, u64)>> {
         if !selection.items.is_empty() {
             let chosen = self.chosen(snapshot, selection).await?;
-            return Ok(chosen.into_iter().map(|(f, items)| (f, items.len() as u64)).collect());
+            return Ok(chosen
+                .into_iter()
+                .map(|(f, items)| (f, items.len() as u64))
+                .collect());
         }
         let mut folders = Vec::new();
         for folder in self.chosen_folders(snapshot, selection).await? {
@@ -152,7 +170,10 @@ struct Restore<'a> {
 
 impl Restore<'_> {
     async fn folder(&mut self, folder: &StoredFolder, path: &str) -> Result<()> {
-        let event = Event::Folder { mailbox: &self.report.mailbox, path };
+        let event = Event::Folder {
+            mailbox: &self.report.mailbox,
+            path,
+        };
         self.monitor.event(event);
         let existing = self.target.existing(path);
         let mut line = FolderRestore {
@@ -210,7 +231,11 @@ impl Restore<'_> {
             let (items, bytes) = (*items, *bytes);
             self.report.items_restored += items;
             self.report.bytes_restored += bytes;
-            let event = Event::Transferred { mailbox: &self.report.mailbox, items, bytes };
+            let event = Event::Transferred {
+                mailbox: &self.report.mailbox,
+                items,
+                bytes,
+            };
             self.monitor.event(event);
         }
         self.report.items_verified += done.verified;
@@ -237,5 +262,8 @@ type Places = HashMap<FolderKey, String>;
 
 /// An error for a folder that should be there by now.
 fn no_folder(path: &str) -> Error {
-    Error::new(ErrorKind::Internal, format!("the folder {path} is not there"))
+    Error::new(
+        ErrorKind::Internal,
+        format!("the folder {path} is not there"),
+    )
 }

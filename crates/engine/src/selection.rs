@@ -27,7 +27,9 @@ impl Selection {
     /// What was chosen, one text each, for a snapshot's description.
     pub(crate) fn describe(&self) -> Vec<String> {
         let folders = self.folders.iter().map(|folder| format!("folder {folder}"));
-        folders.chain(self.items.iter().map(|item| format!("item {item}"))).collect()
+        folders
+            .chain(self.items.iter().map(|item| format!("item {item}")))
+            .collect()
     }
 }
 
@@ -35,7 +37,10 @@ impl Selection {
 pub(crate) fn folder_matches(wanted: &str, path: &str) -> bool {
     let wanted = wanted.trim_matches('/').to_lowercase();
     let path = path.to_lowercase();
-    path == wanted || path.strip_prefix(&wanted).is_some_and(|rest| rest.starts_with('/'))
+    path == wanted
+        || path
+            .strip_prefix(&wanted)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -45,8 +50,15 @@ mod tests {
     #[test]
     fn a_folder_is_chosen_by_path_or_distinguished_name_with_all_below() {
         let check = |wanted: &str, path: &str, distinguished: Option<&str>, expected: bool| {
-            let selection = Selection { folders: vec![wanted.into()], items: vec![] };
-            assert_eq!(selection.has_folder(path, distinguished), expected, "{wanted} {path}");
+            let selection = Selection {
+                folders: vec![wanted.into()],
+                items: vec![],
+            };
+            assert_eq!(
+                selection.has_folder(path, distinguished),
+                expected,
+                "{wanted} {path}"
+            );
         };
         check("Inbox", "Inbox", Some("inbox"), true);
         check("inbox", "Posteingang", Some("inbox"), true);

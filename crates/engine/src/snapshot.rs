@@ -45,7 +45,11 @@ impl Snapshot {
     pub(crate) fn from_stored(info: &SnapshotInfo) -> Result<Self> {
         let about = serde_json::from_slice(&info.value)
             .map_err(|error| {
-                Error::with_source(ErrorKind::Corrupt, "a snapshot's description is damaged", error)
+                Error::with_source(
+                    ErrorKind::Corrupt,
+                    "a snapshot's description is damaged",
+                    error,
+                )
             })
             .doing(|| format!("read snapshot {}", info.id))?;
         Ok(Self {
@@ -97,7 +101,9 @@ impl SnapshotSelector {
     ) -> Result<Vec<Snapshot>> {
         let wanted = mailbox.map(str::to_lowercase);
         let in_mailbox = |snapshot: &Snapshot| {
-            wanted.as_deref().is_none_or(|wanted| snapshot.mailbox.to_lowercase() == wanted)
+            wanted
+                .as_deref()
+                .is_none_or(|wanted| snapshot.mailbox.to_lowercase() == wanted)
         };
         if snapshots.is_empty() {
             return Err(Error::new(
@@ -115,7 +121,10 @@ impl SnapshotSelector {
                 if fitting.len() > 1 {
                     return Err(Error::new(
                         ErrorKind::Invalid,
-                        format!("{} snapshots begin with {id}: give more of the id", fitting.len()),
+                        format!(
+                            "{} snapshots begin with {id}: give more of the id",
+                            fitting.len()
+                        ),
                     ));
                 }
                 fitting
@@ -178,7 +187,10 @@ mod tests {
             snapshot("03aa", "alice@x", 4, true),
             snapshot("04cc", "carol@x", 5, true),
         ];
-        let chosen = selector.parse::<SnapshotSelector>().unwrap().choose(all, mailbox);
+        let chosen = selector
+            .parse::<SnapshotSelector>()
+            .unwrap()
+            .choose(all, mailbox);
         let ids = chosen
             .as_ref()
             .map(|chosen| chosen.iter().map(|s| s.id.as_str()).collect::<Vec<_>>())

@@ -13,7 +13,11 @@ pub struct Exchange {
 impl Exchange {
     /// Takes a client, its endpoint's address, and the name its account signs in with.
     pub fn new(client: Client, server: impl Into<String>, account: impl Into<String>) -> Self {
-        Self { client, account: account.into(), server: server.into() }
+        Self {
+            client,
+            account: account.into(),
+            server: server.into(),
+        }
     }
 
     /// The endpoint's address.
@@ -36,7 +40,8 @@ impl Exchange {
         if address.eq_ignore_ascii_case(&self.account) {
             self.client.for_mailbox(Access::Own)
         } else {
-            self.client.for_mailbox(Access::Impersonate(address.to_owned()))
+            self.client
+                .for_mailbox(Access::Impersonate(address.to_owned()))
         }
     }
 }

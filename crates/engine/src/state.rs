@@ -83,7 +83,9 @@ impl ItemSummary {
             sent_unix_ms: summary.sent.map(|time| time.as_millisecond()),
             received_unix_ms: summary.received.map(|time| time.as_millisecond()),
             message_id: summary.internet_message_id.clone().unwrap_or_default(),
-            importance: summary.importance.and_then(|value| u64::try_from(value).ok()),
+            importance: summary
+                .importance
+                .and_then(|value| u64::try_from(value).ok()),
             has_attachments: summary.has_attachments,
         }
     }
@@ -169,7 +171,12 @@ pub(crate) fn contents_to_bytes(contents: &[Content]) -> Vec<u8> {
 }
 
 pub(crate) fn contents_from_bytes(bytes: &[u8]) -> Result<Vec<Content>> {
-    let damaged = || Error::new(ErrorKind::Corrupt, "an item's reference to its content is damaged");
+    let damaged = || {
+        Error::new(
+            ErrorKind::Corrupt,
+            "an item's reference to its content is damaged",
+        )
+    };
     let (count, mut rest) = take_varint(bytes)?;
     if count > MAX_CONTENTS {
         return Err(damaged());
@@ -177,7 +184,10 @@ pub(crate) fn contents_from_bytes(bytes: &[u8]) -> Result<Vec<Content>> {
     let mut contents = Vec::new();
     for _ in 0..count {
         let (length, after) = take_varint(rest)?;
-        let length = usize::try_from(length).ok().filter(|l| *l <= after.len()).ok_or_else(damaged)?;
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|l| *l <= after.len())
+            .ok_or_else(damaged)?;
         let (content, after) = after.split_at(length);
         contents.push(Content::decode(content).doing(|| "read a content reference".into())?);
         rest = after;
@@ -209,16 +219,25 @@ pub(crate) fn folder_entry(key: FolderKey, row: &FolderRow) -> Entry {
     if !row.extra.is_empty() {
         writer.bytes(field::EXTRA, &row.extra);
     }
-    Entry { key: TreeKey::Folder(key).to_bytes(), value: writer.finish(), contents: Vec::new() }
+    Entry {
+        key: TreeKey::Folder(key).to_bytes(),
+        value: writer.finish(),
+        contents: Vec::new(),
+    }
 }
 
 /// The folder a tree entry describes.
 pub(crate) fn folder_row(entry: &Entry) -> Result<FolderRow> {
     use folder_field as field;
     let fields = Fields::parse(&entry.value)?;
-    let parent = fields.bytes(field::PARENT).and_then(|bytes| bytes.try_into().ok()).map(FolderKey);
-    let has_state =
-        fields.bytes(field::SYNC_STATE).or(fields.bytes(field::SYNC_STATE + 1)).is_some();
+    let parent = fields
+        .bytes(field::PARENT)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(FolderKey);
+    let has_state = fields
+        .bytes(field::SYNC_STATE)
+        .or(fields.bytes(field::SYNC_STATE + 1))
+        .is_some();
     Ok(FolderRow {
         folder_id: fields.id(field::ID),
         parent,

@@ -38,9 +38,7 @@ impl Stop {
             return true;
         }
         // A round that was due before it read anything would be followed by another like it.
-        if self.progressed.load(Ordering::Relaxed)
-            && (self.now_unix_ms)() >= self.seal_at_unix_ms
-        {
+        if self.progressed.load(Ordering::Relaxed) && (self.now_unix_ms)() >= self.seal_at_unix_ms {
             self.seal.store(true, Ordering::Relaxed);
         }
         self.seal.load(Ordering::Relaxed)

@@ -88,8 +88,15 @@ impl Vault {
 
     /// All snapshots, oldest first.
     pub async fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        self.repository.refresh().await.doing(|| "read the repository's sessions".into())?;
-        self.repository.snapshots().iter().map(Snapshot::from_stored).collect()
+        self.repository
+            .refresh()
+            .await
+            .doing(|| "read the repository's sessions".into())?;
+        self.repository
+            .snapshots()
+            .iter()
+            .map(Snapshot::from_stored)
+            .collect()
     }
 
     /// The snapshots a user means: one for a snapshot's id, the newest of each mailbox for
@@ -109,7 +116,10 @@ impl Vault {
     pub(crate) async fn newest_snapshots(&self) -> Result<Vec<Snapshot>> {
         let mut newest: Vec<Snapshot> = Vec::new();
         for snapshot in self.snapshots().await? {
-            match newest.iter_mut().find(|known| known.mailbox == snapshot.mailbox) {
+            match newest
+                .iter_mut()
+                .find(|known| known.mailbox == snapshot.mailbox)
+            {
                 Some(known) => *known = snapshot,
                 None => newest.push(snapshot),
             }
@@ -126,7 +136,13 @@ impl Vault {
     pub(crate) fn index_path(&self, mailbox: &str) -> PathBuf {
         let readable: String = mailbox
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || "@.-".contains(c) { c } else { '_' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || "@.-".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
             .take(60)
             .collect();
         let hash = blake3::hash(mailbox.as_bytes()).to_hex();

@@ -1,6 +1,6 @@
 //! HTTP in front of the operations.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -16,7 +16,7 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::fault::{BusyShape, FaultAction};
 use crate::op::{self, Caller, Reply};
-use crate::sim::{Sim, World};
+use crate::sim::{Observer, Sim, World};
 use crate::soap::Fault;
 use crate::stats::InFlight;
 
@@ -108,7 +108,33 @@ async fn handle(State(sim): State<Sim>, request: Request) -> Response<Body> {
     world
         .recorder
         .record(|stats| stats.bytes_in += body.len() as u64);
-    answer(world, account, body, in_flight).await
+    let observer = world
+        .observer
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    match observer {
+        None => answer(world, account, body, in_flight).await,
+        Some(observer) => {
+            let response = answer(world, account, body.clone(), in_flight).await;
+            observed(response, &body, &observer).await
+        }
+    }
+}
+
+/// Shows a request and its answer to an observer; an answer that breaks off passes unseen.
+async fn observed(response: Response<Body>, request: &[u8], observer: &Observer) -> Response<Body> {
+    let (parts, body) = response.into_parts();
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(answer) => {
+            observer(request, &answer);
+            Response::from_parts(parts, Body::from(answer))
+        }
+        Err(error) => {
+            let broken = futures::stream::once(std::future::ready(Err::<Bytes, _>(error)));
+            Response::from_parts(parts, Body::from_stream(broken))
+        }
+    }
 }
 
 /// Decides about faults, runs the operation and sends the answer.

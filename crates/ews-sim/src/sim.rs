@@ -69,6 +69,9 @@ impl std::fmt::Debug for Sim {
     }
 }
 
+/// Sees requests and answers.
+pub(crate) type Observer = Arc<dyn Fn(&[u8], &[u8]) + Send + Sync>;
+
 /// Everything there is.
 pub(crate) struct World {
     pub(crate) mailboxes: RwLock<BTreeMap<String, Mailbox>>,
@@ -80,6 +83,7 @@ pub(crate) struct World {
     pub(crate) version: ServerVersion,
     pub(crate) has_export: bool,
     pub(crate) max_request_bytes: u64,
+    pub(crate) observer: RwLock<Option<Observer>>,
     clock: Clock,
 }
 
@@ -232,6 +236,19 @@ impl Sim {
     /// Replaces the fault rules and starts their counts anew.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.0.faults.set(plan);
+    }
+
+    /// Shows every request and its answer, as XML, to `observer` before the answer goes out.
+    ///
+    /// Answers are then built as a whole instead of being streamed: for tests of the protocol,
+    /// not for huge items. Answers broken by a fault are not shown.
+    pub fn observe(&self, observer: impl Fn(&[u8], &[u8]) + Send + Sync + 'static) {
+        let mut slot = self
+            .0
+            .observer
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(Arc::new(observer));
     }
 
     /// Returns how many messages clients told the server to send; meeting invitations,
@@ -451,6 +468,7 @@ impl SimBuilder {
             version: self.version,
             has_export: self.has_export,
             max_request_bytes: self.max_request_bytes,
+            observer: RwLock::new(None),
             clock: self.clock,
         };
         world.faults.set(self.faults);

@@ -207,7 +207,10 @@ impl MailIndex {
         let (first, last) = (first.to_bytes(), last.to_bytes());
         let published = self.item_count(folder)?;
         self.read("count staged items of", |txn| {
-            let net = NetChange::of(txn, (Bound::Included(&first[..]), Bound::Included(&last[..])))?;
+            let net = NetChange::of(
+                txn,
+                (Bound::Included(&first[..]), Bound::Included(&last[..])),
+            )?;
             Ok(published.saturating_add_signed(net.items))
         })
     }

@@ -47,7 +47,10 @@ pub(super) enum Fetched {
     Stored(Box<PendingRow>),
     /// It has been moved or deleted since the listing: the next sync tells.
     Gone,
-    Failed { wanted: Wanted, reason: String },
+    Failed {
+        wanted: Wanted,
+        reason: String,
+    },
 }
 
 /// A stored item whose segments may still be open.
@@ -116,8 +119,12 @@ struct Tried {
 /// Those of the repository, of signing in, and of a mailbox that can no longer be reached.
 pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<Vec<Fetched>> {
     let mut fetched = Vec::with_capacity(batch.len());
-    let mut tries =
-        VecDeque::from([Try { items: batch, attempt: 1, wait: Duration::ZERO, opaque: false }]);
+    let mut tries = VecDeque::from([Try {
+        items: batch,
+        attempt: 1,
+        wait: Duration::ZERO,
+        opaque: false,
+    }]);
     while let Some(next) = tries.pop_front() {
         if !next.wait.is_zero() {
             // The runtime's clock, which tests can pause.
@@ -131,16 +138,26 @@ pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<V
         }
         if attempt >= ATTEMPTS && (tried.again.len() == 1 || attempt >= 2 * ATTEMPTS) {
             fetched.extend(
-                tried.again.into_iter().map(|(wanted, reason)| Fetched::Failed { wanted, reason }),
+                tried
+                    .again
+                    .into_iter()
+                    .map(|(wanted, reason)| Fetched::Failed { wanted, reason }),
             );
             continue;
         }
-        let wait = tried.wait.unwrap_or(FIRST_WAIT * 2u32.pow(attempt.min(8) - 1));
+        let wait = tried
+            .wait
+            .unwrap_or(FIRST_WAIT * 2u32.pow(attempt.min(8) - 1));
         let mut first: Vec<Wanted> = tried.again.into_iter().map(|(wanted, _)| wanted).collect();
         let second = first.split_off(first.len().div_ceil(2));
         for (items, wait) in [(first, wait), (second, Duration::ZERO)] {
             if !items.is_empty() {
-                tries.push_back(Try { items, attempt: attempt + 1, wait, opaque: tried.opaque });
+                tries.push_back(Try {
+                    items,
+                    attempt: attempt + 1,
+                    wait,
+                    opaque: tried.opaque,
+                });
             }
         }
     }
@@ -164,14 +181,18 @@ async fn try_once(mailbox: &Mailbox, attempt: Try) -> Result<Tried> {
                     .map(|wanted| (wanted, Storing::begin(mailbox, attempt.opaque)));
             }
             Ok(Some(ExportEvent::Data(bytes))) => {
-                let Some((_, storing)) = open.as_mut() else { continue };
+                let Some((_, storing)) = open.as_mut() else {
+                    continue;
+                };
                 if let Err(error) = storing.push(&bytes).await {
                     let (wanted, _) = open.take().expect("an item is open");
                     tried.opaque |= refused_split(error, &mut tried.again, wanted)?;
                 }
             }
             Ok(Some(ExportEvent::End)) => {
-                let Some((wanted, storing)) = open.take() else { continue };
+                let Some((wanted, storing)) = open.take() else {
+                    continue;
+                };
                 let bytes = storing.bytes;
                 match storing.finish(mailbox, &wanted).await {
                     Ok(row) => {
@@ -200,7 +221,11 @@ async fn try_once(mailbox: &Mailbox, attempt: Try) -> Result<Tried> {
         }
     }
     let silent = "the server's answer left it out";
-    tried.again.extend(waiting.into_iter().map(|wanted| (wanted, silent.to_owned())));
+    tried.again.extend(
+        waiting
+            .into_iter()
+            .map(|wanted| (wanted, silent.to_owned())),
+    );
     Ok(tried)
 }
 
@@ -223,14 +248,21 @@ fn put_off(
     use ews_client::ErrorKind as Leaf;
     if matches!(
         error.kind(),
-        Leaf::Auth | Leaf::Denied | Leaf::NotFound | Leaf::NotEws | Leaf::Unsupported | Leaf::Invalid
+        Leaf::Auth
+            | Leaf::Denied
+            | Leaf::NotFound
+            | Leaf::NotEws
+            | Leaf::Unsupported
+            | Leaf::Invalid
     ) {
         let kind = crate::error::kind_of_ews(error.kind());
         return Err(Error::new(kind, format!("export items: {error}")));
     }
     tried.wait = error.retry_after();
     let reason = error.to_string();
-    tried.again.extend(waiting.into_iter().map(|wanted| (wanted, reason.clone())));
+    tried
+        .again
+        .extend(waiting.into_iter().map(|wanted| (wanted, reason.clone())));
     Ok(tried)
 }
 
@@ -259,7 +291,10 @@ impl Tried {
                 self.wait = self.wait.max(error.back_off);
                 self.again.push((wanted, error.to_string()));
             }
-            _ => self.done.push(Fetched::Failed { wanted, reason: error.to_string() }),
+            _ => self.done.push(Fetched::Failed {
+                wanted,
+                reason: error.to_string(),
+            }),
         }
     }
 }
@@ -268,8 +303,10 @@ impl Tried {
 /// item's data short.
 fn worth_asking_again(code: &ResponseCode) -> bool {
     use ews_client::ErrorKind as Leaf;
-    matches!(code, ResponseCode::TruncatedData | ResponseCode::CorruptData)
-        || matches!(code.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted)
+    matches!(
+        code,
+        ResponseCode::TruncatedData | ResponseCode::CorruptData
+    ) || matches!(code.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted)
 }
 
 /// An item on its way into the store.
@@ -281,7 +318,11 @@ struct Storing {
 
 impl Storing {
     fn begin(mailbox: &Mailbox, opaque: bool) -> Self {
-        let format: Arc<dyn Format> = if opaque { Arc::new(Opaque) } else { Arc::new(FtsFormat) };
+        let format: Arc<dyn Format> = if opaque {
+            Arc::new(Opaque)
+        } else {
+            Arc::new(FtsFormat)
+        };
         Self {
             writer: ItemWriter::new(&mailbox.skeletons, GROUP, format),
             summariser: Summariser::new(),
@@ -315,21 +356,34 @@ impl Storing {
             change_key: wanted.id.change_key.clone().unwrap_or_default(),
             item_class: class,
             is_read: wanted.is_read.or(read.read),
-            size_bytes: if wanted.size_bytes == 0 { self.bytes } else { wanted.size_bytes },
+            size_bytes: if wanted.size_bytes == 0 {
+                self.bytes
+            } else {
+                wanted.size_bytes
+            },
             received_unix_ms: summary.received_unix_ms,
             sent_unix_ms: summary.sent_unix_ms,
             subject: summary.subject,
             sender: summary.sender,
             content: Vec::new(),
         };
-        Ok(PendingRow { key: wanted.key, row, item, summary: stored_summary })
+        Ok(PendingRow {
+            key: wanted.key,
+            row,
+            item,
+            summary: stored_summary,
+        })
     }
 }
 
 impl Mailbox {
     fn transferred(&self, bytes: u64) {
         self.counts.add_downloaded(bytes);
-        let event = Event::Transferred { mailbox: &self.address, items: 1, bytes };
+        let event = Event::Transferred {
+            mailbox: &self.address,
+            items: 1,
+            bytes,
+        };
         self.round.monitor.event(event);
     }
 }
@@ -342,7 +396,10 @@ mod tests {
     fn wanted(id: &str, size_bytes: u64) -> Wanted {
         Wanted {
             key: item_key(folder_key("f"), id),
-            id: ItemId { id: id.into(), change_key: None },
+            id: ItemId {
+                id: id.into(),
+                change_key: None,
+            },
             class: String::new(),
             subject: String::new(),
             size_bytes,
@@ -353,7 +410,10 @@ mod tests {
     #[test]
     fn batches_end_at_a_hundred_items_or_eight_mebibytes() {
         let sizes = |sizes: &[u64]| -> Vec<usize> {
-            let items = sizes.iter().enumerate().map(|(n, size)| wanted(&n.to_string(), *size));
+            let items = sizes
+                .iter()
+                .enumerate()
+                .map(|(n, size)| wanted(&n.to_string(), *size));
             batches(items.collect()).iter().map(Vec::len).collect()
         };
         assert_eq!(sizes(&[1; 250]), [100, 100, 50]);

@@ -55,7 +55,13 @@ impl FolderRead {
         let row = mailbox.folder_row(&folder, known.as_ref());
         let owed = known.map(|row| Owed::from_bytes(&row.extra).unwrap_or_default());
         let seen = row.sync_state.is_none().then(HashSet::new);
-        Ok(Self { mailbox, folder, row, owed: owed.unwrap_or_default(), seen })
+        Ok(Self {
+            mailbox,
+            folder,
+            row,
+            owed: owed.unwrap_or_default(),
+            seen,
+        })
     }
 
     /// Reads the folder to its end, or to a stop.
@@ -106,7 +112,10 @@ impl FolderRead {
 
     async fn next_page(&mut self) -> Result<OpenPage> {
         let page = self.ask().await?;
-        let keys = page.changes.iter().filter_map(|change| key_of(self.folder.key, change));
+        let keys = page
+            .changes
+            .iter()
+            .filter_map(|change| key_of(self.folder.key, change));
         let mut known = self.mailbox.known(keys.collect()).await?;
         let mut changes = Vec::new();
         let mut wanted = Vec::new();
@@ -134,7 +143,12 @@ impl FolderRead {
         for batch in batches(wanted) {
             downloads.spawn(fetch(Arc::clone(&self.mailbox), batch));
         }
-        OpenPage { changes, downloads, sync_state, last }
+        OpenPage {
+            changes,
+            downloads,
+            sync_state,
+            last,
+        }
     }
 
     /// Asks for the next page of changes; a sync state the server no longer accepts starts the
@@ -178,7 +192,9 @@ impl FolderRead {
         let folder = self.folder.key;
         match change {
             ItemChange::Create(item) | ItemChange::Update(item) => {
-                let Some(found) = wanted_item(folder, &item) else { return };
+                let Some(found) = wanted_item(folder, &item) else {
+                    return;
+                };
                 if let Some(seen) = &mut self.seen {
                     seen.insert(found.key);
                 }
@@ -217,7 +233,11 @@ impl FolderRead {
         let mut rows = Vec::new();
         while let Some(joined) = page.downloads.join_next().await {
             let fetched = joined.unwrap_or_else(|panic| {
-                Err(Error::with_source(ErrorKind::Internal, "a defect stopped a download", panic))
+                Err(Error::with_source(
+                    ErrorKind::Internal,
+                    "a defect stopped a download",
+                    panic,
+                ))
             })?;
             for outcome in fetched {
                 match outcome {
@@ -243,11 +263,19 @@ impl FolderRead {
         }
         self.mailbox.round.stop.progressed();
         let folder = Some((self.folder.key, row));
-        self.mailbox.settle(SettledPage { changes: page.changes, rows, folder }).await
+        self.mailbox
+            .settle(SettledPage {
+                changes: page.changes,
+                rows,
+                folder,
+            })
+            .await
     }
 
     fn fail(&mut self, wanted: Wanted, reason: String) {
-        self.owed.0.push((wanted.id.id.clone(), wanted.subject.clone()));
+        self.owed
+            .0
+            .push((wanted.id.id.clone(), wanted.subject.clone()));
         self.mailbox.failed(ItemFailure {
             mailbox: self.mailbox.address.clone(),
             folder: self.folder.path.clone(),
@@ -259,7 +287,9 @@ impl FolderRead {
 
     /// After a sync that began anew: removes what is stored but was not seen.
     async fn remove_unseen(&mut self) -> Result<()> {
-        let Some(seen) = self.seen.take() else { return Ok(()) };
+        let Some(seen) = self.seen.take() else {
+            return Ok(());
+        };
         self.mailbox.settle_all().await?;
         self.mailbox.remove_all_but(self.folder.key, &seen).await
     }
@@ -277,8 +307,15 @@ pub(super) enum Known {
 
 /// Compares a listed item with what is stored, by its change key.
 pub(super) fn compare(found: &Wanted, stored: Option<ItemRow>) -> Known {
-    let Some(mut row) = stored else { return Known::No };
-    if found.id.change_key.as_deref().is_none_or(|key| key != row.change_key) {
+    let Some(mut row) = stored else {
+        return Known::No;
+    };
+    if found
+        .id
+        .change_key
+        .as_deref()
+        .is_none_or(|key| key != row.change_key)
+    {
         return Known::No;
     }
     if found.is_read.is_some() && found.is_read != row.is_read {
@@ -316,7 +353,12 @@ impl Mailbox {
 
 /// The properties a listing asks for: what batches, reports and comparisons need.
 pub(super) fn item_shape() -> ItemShape {
-    let fields = ["item:ItemClass", "item:Subject", "item:Size", "message:IsRead"];
+    let fields = [
+        "item:ItemClass",
+        "item:Subject",
+        "item:Size",
+        "message:IsRead",
+    ];
     ItemShape::new(BaseShape::IdOnly).with(fields.map(PropertyPath::field))
 }
 

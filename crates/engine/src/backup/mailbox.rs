@@ -69,19 +69,23 @@ impl Counts {
 }
 
 /// Reads a mailbox and puts its snapshot into the round's session.
-pub(super) async fn read(
-    round: Round,
-    address: String,
-    parent: Option<Snapshot>,
-) -> Result<Read> {
-    round.monitor.event(Event::MailboxStarted { mailbox: &address });
+pub(super) async fn read(round: Round, address: String, parent: Option<Snapshot>) -> Result<Read> {
+    round
+        .monitor
+        .event(Event::MailboxStarted { mailbox: &address });
     let client = round.exchange.mailbox(&address);
     let permits = Semaphore::new(round.options.requests_per_mailbox.max(1));
     // Before anything is written here: a mailbox that cannot be opened leaves no trace.
     let remote = RemoteFolders::read(&client, &permits).await?;
-    let index = round.vault.index(&address, parent.as_ref(), &*round.monitor).await?;
+    let index = round
+        .vault
+        .index(&address, parent.as_ref(), &*round.monitor)
+        .await?;
     let session = Arc::new(round.session.clone());
-    let summaries = SegmentOptions { kind: ChunkKind::Meta, ..SegmentOptions::default() };
+    let summaries = SegmentOptions {
+        kind: ChunkKind::Meta,
+        ..SegmentOptions::default()
+    };
     let mailbox = Arc::new(Mailbox {
         client,
         permits,
@@ -107,8 +111,12 @@ pub(super) async fn read(
 impl Mailbox {
     /// Reads every selected folder that can have changed.
     async fn read_folders(self: &Arc<Self>, remote: &RemoteFolders) -> Result<(u64, Vec<Gap>)> {
-        let known: HashMap<FolderKey, FolderRow> =
-            self.index.run(|index| index.folders()).await?.into_iter().collect();
+        let known: HashMap<FolderKey, FolderRow> = self
+            .index
+            .run(|index| index.folders())
+            .await?
+            .into_iter()
+            .collect();
         let selection = &self.round.options.selection;
         let mut gaps = Vec::new();
         let mut changed = Vec::new();
@@ -142,11 +150,17 @@ impl Mailbox {
             self.drop_folders(remote, &known, &mut rows).await?;
         } else if changed.is_empty() && rows.is_empty() && gaps.len() == remote.folders.len() {
             let wanted = selection.folders.join(", ");
-            return Err(Error::new(ErrorKind::NotFound, format!("the mailbox has no folder {wanted}")));
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("the mailbox has no folder {wanted}"),
+            ));
         }
         self.index.run(move |index| index.stage(&rows)).await?;
         let items = changed.iter().map(|folder| u64::from(folder.total)).sum();
-        self.round.monitor.event(Event::ItemsExpected { mailbox: &self.address, items });
+        self.round.monitor.event(Event::ItemsExpected {
+            mailbox: &self.address,
+            items,
+        });
         let folders = changed.len() as u64;
         self.read_changed(changed).await?;
         Ok((folders, gaps))
@@ -154,7 +168,11 @@ impl Mailbox {
 
     async fn read_changed(self: &Arc<Self>, changed: Vec<RemoteFolder>) -> Result<()> {
         let at_once = self.round.options.requests_per_mailbox.max(1);
-        let reads: Vec<_> = changed.iter().cloned().map(|folder| self.clone().read_one(folder)).collect();
+        let reads: Vec<_> = changed
+            .iter()
+            .cloned()
+            .map(|folder| self.clone().read_one(folder))
+            .collect();
         stream::iter(reads)
             .buffer_unordered(at_once)
             .try_collect::<()>()
@@ -173,7 +191,10 @@ impl Mailbox {
         if self.must_stop() {
             return Ok(());
         }
-        let event = Event::Folder { mailbox: &self.address, path: &folder.path };
+        let event = Event::Folder {
+            mailbox: &self.address,
+            path: &folder.path,
+        };
         self.round.monitor.event(event);
         FolderRead::new(self, folder).await?.run().await
     }
@@ -206,11 +227,19 @@ impl Mailbox {
             .map(|id| ews_client::ItemId::new(id.clone()))
             .collect();
         let mut shape = item_shape();
-        shape.additional.push(ews_client::PropertyPath::field("item:ParentFolderId"));
-        let request = ews_client::GetItem { shape, ids: ids.clone() };
+        shape
+            .additional
+            .push(ews_client::PropertyPath::field("item:ParentFolderId"));
+        let request = ews_client::GetItem {
+            shape,
+            ids: ids.clone(),
+        };
         let outcomes = {
             let _permit = self.permits.acquire().await;
-            self.client.get_item(&request).await.doing(|| "find the items".into())?
+            self.client
+                .get_item(&request)
+                .await
+                .doing(|| "find the items".into())?
         };
         let mut by_folder: HashMap<FolderKey, Vec<super::fetch::Wanted>> = HashMap::new();
         for (id, outcome) in ids.iter().zip(outcomes) {
@@ -218,7 +247,10 @@ impl Mailbox {
                 let kind = crate::error::kind_of_ews(error.kind());
                 Error::with_source(kind, format!("find item {}", id.id), error)
             })?;
-            let folder = item.parent_folder_id.as_ref().map(|folder| folder_key(&folder.id));
+            let folder = item
+                .parent_folder_id
+                .as_ref()
+                .map(|folder| folder_key(&folder.id));
             if let Some((folder, wanted)) =
                 folder.and_then(|folder| Some((folder, wanted_item(folder, &item)?)))
             {
@@ -228,12 +260,22 @@ impl Mailbox {
         let folders = by_folder.len() as u64;
         for (key, wanted) in by_folder {
             let Some(folder) = remote.folders.iter().find(|folder| folder.key == key) else {
-                return Err(Error::new(ErrorKind::NotFound, "an item lies outside the visible folders"));
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    "an item lies outside the visible folders",
+                ));
             };
-            if self.index.run(move |index| index.folder(&key)).await?.is_none() {
+            if self
+                .index
+                .run(move |index| index.folder(&key))
+                .await?
+                .is_none()
+            {
                 let mut row = self.folder_row(folder, None);
                 (row.commit_time, row.deleted_count) = (None, None);
-                self.index.run(move |index| index.stage(&[Change::PutFolder(key, row)])).await?;
+                self.index
+                    .run(move |index| index.stage(&[Change::PutFolder(key, row)]))
+                    .await?;
             }
             self.download(folder, wanted).await?;
         }
@@ -282,18 +324,30 @@ impl Mailbox {
     }
 
     pub(super) fn failed(&self, failure: ItemFailure) {
-        self.round.monitor.event(Event::ItemFailed { failure: &failure });
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+        self.round
+            .monitor
+            .event(Event::ItemFailed { failure: &failure });
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(failure);
     }
 
     /// How many items of a folder could not be read in this round.
     pub(super) fn failures_in(&self, path: &str) -> u64 {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.iter().filter(|failure| failure.folder == path).count() as u64
+        failures
+            .iter()
+            .filter(|failure| failure.folder == path)
+            .count() as u64
     }
 
     fn gap(&self, what: &str, reason: &str) -> Gap {
-        Gap { mailbox: self.address.clone(), what: what.into(), reason: reason.into() }
+        Gap {
+            mailbox: self.address.clone(),
+            what: what.into(),
+            reason: reason.into(),
+        }
     }
 
     /// Writes the tree of what changed and the snapshot that names it.
@@ -306,8 +360,13 @@ impl Mailbox {
         let changes = staged_changes(self.index.clone());
         let session = Arc::new(self.round.session.clone());
         let parent_root = parent.map(|parent| &parent.root);
-        let root =
-            write_tree(session, self.round.vault.source(), parent_root, changes.boxed()).await?;
+        let root = write_tree(
+            session,
+            self.round.vault.source(),
+            parent_root,
+            changes.boxed(),
+        )
+        .await?;
         let complete = !self.cut_short.load(Ordering::Relaxed);
         let failures =
             std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
@@ -323,7 +382,11 @@ impl Mailbox {
             selection: options.selection.describe(),
         };
         let value = serde_json::to_vec(&about).map_err(|error| {
-            Error::with_source(ErrorKind::Internal, "write the snapshot's description", error)
+            Error::with_source(
+                ErrorKind::Internal,
+                "write the snapshot's description",
+                error,
+            )
         })?;
         let time_unix_ms = self.round.vault.now_unix_ms();
         let snapshot = self
@@ -350,7 +413,14 @@ impl Mailbox {
             bytes_downloaded: self.counts.bytes.load(Ordering::Relaxed),
             error: None,
         };
-        Ok(Read { report, failures, gaps, index: self.index.clone(), snapshot, time_unix_ms })
+        Ok(Read {
+            report,
+            failures,
+            gaps,
+            index: self.index.clone(),
+            snapshot,
+            time_unix_ms,
+        })
     }
 }
 
@@ -361,9 +431,11 @@ fn staged_changes(
     // The index keeps a folder next to its items; the tree keeps all folders before all items.
     let folders = staged_rows(index.clone())
         .try_filter(|change| ready(matches!(change.row_key, RowKey::Folder(_))));
-    let items = staged_rows(index)
-        .try_filter(|change| ready(matches!(change.row_key, RowKey::Item(_))));
-    folders.chain(items).and_then(|change| ready(tree_change(change)))
+    let items =
+        staged_rows(index).try_filter(|change| ready(matches!(change.row_key, RowKey::Item(_))));
+    folders
+        .chain(items)
+        .and_then(|change| ready(tree_change(change)))
 }
 
 fn staged_rows(
@@ -372,7 +444,9 @@ fn staged_rows(
     stream::try_unfold(None::<Vec<u8>>, move |after| {
         let index = index.clone();
         async move {
-            let page = index.run(move |index| index.staged(after, STAGED_PAGE)).await?;
+            let page = index
+                .run(move |index| index.staged(after, STAGED_PAGE))
+                .await?;
             let Some(last) = page.last().map(|change| change.key.clone()) else {
                 return Ok(None);
             };

@@ -29,10 +29,16 @@ impl Mailbox {
     /// asked again only when they differ, and lists the folder where they still do.
     pub(super) async fn prove_complete(self: &Arc<Self>, folder: &RemoteFolder) -> Result<()> {
         let key = folder.key;
-        let stored = self.index.run(move |index| index.item_count_with_staged(&key)).await?;
+        let stored = self
+            .index
+            .run(move |index| index.item_count_with_staged(&key))
+            .await?;
         let owed = self.failures_in(&folder.path);
         if stored + owed == u64::from(folder.total)
-            || self.count_now(folder).await?.is_none_or(|count| stored + owed == count)
+            || self
+                .count_now(folder)
+                .await?
+                .is_none_or(|count| stored + owed == count)
         {
             return Ok(());
         }
@@ -63,24 +69,38 @@ impl Mailbox {
             if self.must_stop() {
                 return Ok(());
             }
-            let paging = Paging { offset, max_entries: PAGE };
+            let paging = Paging {
+                offset,
+                max_entries: PAGE,
+            };
             let request = FindItem::new(folder_ref(folder), item_shape(), paging);
             let page = {
                 let _permit = self.permits.acquire().await;
-                self.client.find_item(&request).await.doing(|| format!("list {}", folder.path))?
+                self.client
+                    .find_item(&request)
+                    .await
+                    .doing(|| format!("list {}", folder.path))?
             };
             let got = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
-            let found: Vec<_> =
-                page.items.iter().filter_map(|item| wanted_item(folder.key, item)).collect();
+            let found: Vec<_> = page
+                .items
+                .iter()
+                .filter_map(|item| wanted_item(folder.key, item))
+                .collect();
             seen.extend(found.iter().map(|found| found.key));
-            let mut known = self.known(found.iter().map(|found| found.key).collect()).await?;
+            let mut known = self
+                .known(found.iter().map(|found| found.key).collect())
+                .await?;
             let mut wanted = found;
             wanted.retain(|found| matches!(compare(found, known.remove(&found.key)), Known::No));
             self.download(folder, wanted).await?;
             if page.includes_last || got == 0 {
                 break;
             }
-            offset = page.next_offset.filter(|next| *next > offset).unwrap_or(offset + got);
+            offset = page
+                .next_offset
+                .filter(|next| *next > offset)
+                .unwrap_or(offset + got);
         }
         self.settle_all().await?;
         self.remove_all_but(folder.key, &seen).await
@@ -99,7 +119,11 @@ impl Mailbox {
         let mut rows = Vec::new();
         while let Some(joined) = downloads.join_next().await {
             let fetched = joined.unwrap_or_else(|panic| {
-                Err(Error::with_source(ErrorKind::Internal, "a defect stopped a download", panic))
+                Err(Error::with_source(
+                    ErrorKind::Internal,
+                    "a defect stopped a download",
+                    panic,
+                ))
             })?;
             for outcome in fetched {
                 match outcome {
@@ -115,7 +139,12 @@ impl Mailbox {
                 }
             }
         }
-        self.settle(SettledPage { changes: Vec::new(), rows, folder: None }).await
+        self.settle(SettledPage {
+            changes: Vec::new(),
+            rows,
+            folder: None,
+        })
+        .await
     }
 
     /// Removes a folder's stored items that are not among `seen`.
@@ -126,9 +155,13 @@ impl Mailbox {
     ) -> Result<()> {
         let mut after: Option<ItemKey> = None;
         loop {
-            let page =
-                self.index.run(move |index| index.items(&folder, after, INDEX_PAGE)).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let page = self
+                .index
+                .run(move |index| index.items(&folder, after, INDEX_PAGE))
+                .await?;
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
             after = Some(*last);
             let gone: Vec<Change> = page
                 .iter()

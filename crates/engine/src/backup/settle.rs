@@ -47,13 +47,22 @@ impl Mailbox {
     }
 
     async fn flush(&self) -> Result<()> {
-        self.skeletons.flush_all().await.doing(|| "store items".into())?;
-        self.summaries.flush_all().await.doing(|| "store summaries".into())
+        self.skeletons
+            .flush_all()
+            .await
+            .doing(|| "store items".into())?;
+        self.summaries
+            .flush_all()
+            .await
+            .doing(|| "store summaries".into())
     }
 
     async fn stage_ready(&self, pages: &mut VecDeque<SettledPage>) -> Result<()> {
         let mut changes = Vec::new();
-        while pages.front().is_some_and(|page| page.rows.iter().all(PendingRow::is_settled)) {
+        while pages
+            .front()
+            .is_some_and(|page| page.rows.iter().all(PendingRow::is_settled))
+        {
             let Some(page) = pages.pop_front() else { break };
             changes.extend(page.changes);
             changes.extend(

@@ -4,7 +4,9 @@
 //! so is the origin a restore adds. Everything else has to be equal, recipients, attachments and
 //! embedded messages included.
 
-use fasttransfer::{Attachment, Limits, Message, PropId, PropName, PropValue, PropertyBag, read_message};
+use fasttransfer::{
+    Attachment, Limits, Message, PropId, PropName, PropValue, PropertyBag, read_message,
+};
 
 use super::rewrite::NAME;
 
@@ -71,10 +73,18 @@ fn messages(stored: &Message, live: &Message) -> Option<String> {
         return Some(difference);
     }
     if stored.recipients.len() != live.recipients.len() {
-        return Some(counts("recipients", stored.recipients.len(), live.recipients.len()));
+        return Some(counts(
+            "recipients",
+            stored.recipients.len(),
+            live.recipients.len(),
+        ));
     }
     if stored.attachments.len() != live.attachments.len() {
-        return Some(counts("attachments", stored.attachments.len(), live.attachments.len()));
+        return Some(counts(
+            "attachments",
+            stored.attachments.len(),
+            live.attachments.len(),
+        ));
     }
     let recipients = stored.recipients.iter().zip(&live.recipients);
     for (number, (a, b)) in recipients.enumerate() {
@@ -104,7 +114,10 @@ fn counts(what: &str, stored: usize, live: usize) -> String {
 }
 
 fn bags(stored: &PropertyBag, live: &PropertyBag) -> Option<String> {
-    for property in stored.iter().filter(|property| counts_for_equality(&property.id)) {
+    for property in stored
+        .iter()
+        .filter(|property| counts_for_equality(&property.id))
+    {
         match live.get(&property.id) {
             None => return Some(format!("{} was not restored", name(&property.id))),
             Some(value) if *value == property.value => {}
@@ -146,8 +159,12 @@ mod tests {
 
     fn stream(change: impl FnOnce(&mut Message)) -> Vec<u8> {
         let mut message = Message::default();
-        message.props.set(PropId::Tag(0x0037), PropValue::Unicode("Hello".into()));
-        message.props.set(PropId::Tag(MESSAGE_FLAGS), PropValue::Int32(1));
+        message
+            .props
+            .set(PropId::Tag(0x0037), PropValue::Unicode("Hello".into()));
+        message
+            .props
+            .set(PropId::Tag(MESSAGE_FLAGS), PropValue::Int32(1));
         message.props.set(PropId::Tag(0x3008), PropValue::Int64(1));
         change(&mut message);
         write_message(&message, &WriteOptions::default())
@@ -160,9 +177,18 @@ mod tests {
             assert_eq!(difference(&stored, &live, is_read).as_deref(), expected);
         };
         check(stream(|_| {}), None, None);
-        check(stream(|m| drop(m.props.set(PropId::Tag(0x3008), PropValue::Int64(2)))), None, None);
         check(
-            stream(|m| drop(m.props.set(PropId::Tag(0x0037), PropValue::Unicode("Hallo".into())))),
+            stream(|m| drop(m.props.set(PropId::Tag(0x3008), PropValue::Int64(2)))),
+            None,
+            None,
+        );
+        check(
+            stream(|m| {
+                drop(
+                    m.props
+                        .set(PropId::Tag(0x0037), PropValue::Unicode("Hallo".into())),
+                )
+            }),
             None,
             Some("property 0x0037 differs"),
         );

@@ -33,7 +33,11 @@ const READ: u8 = 1;
 
 /// How EWS names the property.
 pub(super) fn origin_path() -> ExtendedPath {
-    ExtendedPath::name(DistinguishedPropertySet::PublicStrings, NAME, MapiType::String)
+    ExtendedPath::name(
+        DistinguishedPropertySet::PublicStrings,
+        NAME,
+        MapiType::String,
+    )
 }
 
 /// What a rewrite does.
@@ -52,12 +56,18 @@ impl Rewrite<'_> {
         if let Some(is_read) = self.is_read
             && let Some(at) = find_message_flags(&head)
         {
-            head[at] = if is_read { head[at] | READ } else { head[at] & !READ };
+            head[at] = if is_read {
+                head[at] | READ
+            } else {
+                head[at] & !READ
+            };
         }
         if self.replace_origin(&mut head) {
             return head;
         }
-        let Some(first) = first_buffer(&head) else { return head };
+        let Some(first) = first_buffer(&head) else {
+            return head;
+        };
         let record = self.record();
         match dn_prefix_end(&head, first) {
             None => [&head[..first], &record, &head[first..]].concat(),
@@ -87,7 +97,10 @@ impl Rewrite<'_> {
         let value = utf16(self.origin);
         let mut wanted = name_bytes();
         wanted.extend_from_slice(&(value.len() as u32).to_le_bytes());
-        let Some(found) = head.windows(wanted.len()).position(|window| window == wanted) else {
+        let Some(found) = head
+            .windows(wanted.len())
+            .position(|window| window == wanted)
+        else {
             return false;
         };
         let at = found + wanted.len();
@@ -119,7 +132,10 @@ fn name_bytes() -> Vec<u8> {
 }
 
 fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+    text.encode_utf16()
+        .chain([0])
+        .flat_map(u16::to_le_bytes)
+        .collect()
 }
 
 fn header(length: usize) -> Vec<u8> {
@@ -129,7 +145,10 @@ fn header(length: usize) -> Vec<u8> {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_le_bytes(*chunk))
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|chunk| u32::from_le_bytes(*chunk))
 }
 
 /// Where the first TransferBuffer record begins.
@@ -163,7 +182,9 @@ fn dn_prefix_end(head: &[u8], first: usize) -> Option<usize> {
 
 /// Cuts the record at `first` in two at `end` and puts `record` between the halves.
 fn split_behind(head: &[u8], first: usize, end: usize, record: &[u8]) -> Vec<u8> {
-    let Some(length) = u32_at(head, first + 4) else { return head.to_vec() };
+    let Some(length) = u32_at(head, first + 4) else {
+        return head.to_vec();
+    };
     let front = end - (first + 8);
     [
         &head[..first],
@@ -178,7 +199,11 @@ fn split_behind(head: &[u8], first: usize, end: usize, record: &[u8]) -> Vec<u8>
 
 /// Where the value of the message's own PidTagMessageFlags is, in the framed bytes.
 fn find_message_flags(head: &[u8]) -> Option<usize> {
-    let mut cursor = Cursor { head, at: first_buffer(head)?, left: 0 };
+    let mut cursor = Cursor {
+        head,
+        at: first_buffer(head)?,
+        left: 0,
+    };
     for _ in 0..MAX_PROPERTIES {
         let definition = cursor.u32()?;
         let (kind, id) = (definition as u16, (definition >> 16) as u16);
@@ -297,10 +322,18 @@ mod tests {
 
     fn stream(flags: i32, body: &str) -> Vec<u8> {
         let mut message = Message::default();
-        message.props.set(PropId::Tag(0x001A), PropValue::Unicode("IPM.Note".into()));
-        message.props.set(PropId::Tag(0x0037), PropValue::Unicode("Hello".into()));
-        message.props.set(PropId::Tag(0x0E07), PropValue::Int32(flags));
-        message.props.set(PropId::Tag(0x1000), PropValue::Unicode(body.into()));
+        message
+            .props
+            .set(PropId::Tag(0x001A), PropValue::Unicode("IPM.Note".into()));
+        message
+            .props
+            .set(PropId::Tag(0x0037), PropValue::Unicode("Hello".into()));
+        message
+            .props
+            .set(PropId::Tag(0x0E07), PropValue::Int32(flags));
+        message
+            .props
+            .set(PropId::Tag(0x1000), PropValue::Unicode(body.into()));
         write_message(&message, &WriteOptions::default())
     }
 
@@ -312,7 +345,10 @@ mod tests {
 
     fn origin_of(message: &Message) -> Option<String> {
         let name = PropName::Name(NAME.into());
-        let id = PropId::Named(NamedProp { guid: fasttransfer::Guid(SET), name });
+        let id = PropId::Named(NamedProp {
+            guid: fasttransfer::Guid(SET),
+            name,
+        });
         match message.props.get(&id) {
             Some(PropValue::Unicode(text)) => Some(text.clone()),
             _ => None,
@@ -322,18 +358,33 @@ mod tests {
     #[test]
     fn the_origin_is_added_and_the_read_state_set() {
         let before = stream(0x20, "text");
-        let after = Rewrite { origin: ORIGIN, is_read: Some(true) }.apply(&before);
+        let after = Rewrite {
+            origin: ORIGIN,
+            is_read: Some(true),
+        }
+        .apply(&before);
         let message = read(&after);
         assert_eq!(origin_of(&message).as_deref(), Some(ORIGIN));
-        assert_eq!(message.props.get(&PropId::Tag(0x0E07)), Some(&PropValue::Int32(0x21)));
+        assert_eq!(
+            message.props.get(PropId::Tag(0x0E07)),
+            Some(&PropValue::Int32(0x21))
+        );
         assert_eq!(message.props.len(), read(&before).props.len() + 1);
     }
 
     #[test]
     fn an_older_origin_is_replaced() {
-        let first = Rewrite { origin: ORIGIN, is_read: None }.apply(&stream(1, "text"));
+        let first = Rewrite {
+            origin: ORIGIN,
+            is_read: None,
+        }
+        .apply(&stream(1, "text"));
         let other = ORIGIN.replace('0', "f");
-        let second = Rewrite { origin: &other, is_read: Some(false) }.apply(&first);
+        let second = Rewrite {
+            origin: &other,
+            is_read: Some(false),
+        }
+        .apply(&first);
         assert_eq!(second.len(), first.len());
         assert_eq!(origin_of(&read(&second)), Some(other));
     }
@@ -346,13 +397,19 @@ mod tests {
         atom.extend_from_slice(&4u32.to_le_bytes());
         atom.extend_from_slice(b"/O=\0");
         let length = u32_at(&plain, first + 4).unwrap() as usize + atom.len();
-        let prefixed =
-            [&plain[..first], &header(length), &atom, &plain[first + 8..]].concat();
-        let after = Rewrite { origin: ORIGIN, is_read: Some(false) }.apply(&prefixed);
+        let prefixed = [&plain[..first], &header(length), &atom, &plain[first + 8..]].concat();
+        let after = Rewrite {
+            origin: ORIGIN,
+            is_read: Some(false),
+        }
+        .apply(&prefixed);
         assert_eq!(&after[first + 8..first + 12], &0x4008_84E4u32.to_le_bytes());
         let message = read(&after);
         assert_eq!(origin_of(&message).as_deref(), Some(ORIGIN));
-        assert_eq!(message.props.get(&PropId::Tag(0x0E07)), Some(&PropValue::Int32(0)));
+        assert_eq!(
+            message.props.get(PropId::Tag(0x0E07)),
+            Some(&PropValue::Int32(0))
+        );
     }
 
     proptest! {

@@ -73,7 +73,10 @@ impl Target {
             is_source: mailbox.eq_ignore_ascii_case(&snapshot.mailbox)
                 && exchange.server() == snapshot.about.server,
             single_items: !options.selection.items.is_empty(),
-            below: options.to_folder.as_ref().map(|path| path.trim_matches('/').to_owned()),
+            below: options
+                .to_folder
+                .as_ref()
+                .map(|path| path.trim_matches('/').to_owned()),
         })
     }
 
@@ -85,7 +88,11 @@ impl Target {
         let mut places = Places::new();
         let Some(below) = &self.below else {
             for folder in all {
-                let parent = folder.row.parent.and_then(|parent| places.get(&parent)).cloned();
+                let parent = folder
+                    .row
+                    .parent
+                    .and_then(|parent| places.get(&parent))
+                    .cloned();
                 let counterpart = folder
                     .row
                     .distinguished
@@ -115,7 +122,11 @@ impl Target {
                 .map(|other| other.path.len())
                 .min()
                 .unwrap_or(folder.path.len());
-            let from = if everything { 0 } else { parent_length(&folder.path[..top]) };
+            let from = if everything {
+                0
+            } else {
+                parent_length(&folder.path[..top])
+            };
             places.insert(folder.key, format!("{below}/{}", &folder.path[from..]));
         }
         places
@@ -123,7 +134,9 @@ impl Target {
 
     /// The id of a folder that is there.
     pub(super) fn existing(&self, path: &str) -> Option<FolderId> {
-        self.by_path.get(&path.to_lowercase()).map(|id| FolderId::new(id.clone()))
+        self.by_path
+            .get(&path.to_lowercase())
+            .map(|id| FolderId::new(id.clone()))
     }
 
     /// Creates a folder and those above it that are missing.
@@ -134,7 +147,8 @@ impl Target {
             parent = match self.existing(part) {
                 Some(id) => id,
                 None => {
-                    let class = (part.len() == path.len()).then_some(like.row.folder_class.as_str());
+                    let class =
+                        (part.len() == path.len()).then_some(like.row.folder_class.as_str());
                     let id = self.create_one(&parent, part, class).await?;
                     self.by_path.insert(part.to_lowercase(), id.id.clone());
                     id
@@ -158,9 +172,14 @@ impl Target {
             class if class.starts_with("ipf.task") => FolderKind::Tasks,
             _ => FolderKind::Folder,
         };
-        let folder = NewFolder { class: class.map(str::to_owned), ..NewFolder::new(name, kind) };
-        let request =
-            CreateFolder { parent: FolderIdRef::Id(parent.clone()), folders: vec![folder] };
+        let folder = NewFolder {
+            class: class.map(str::to_owned),
+            ..NewFolder::new(name, kind)
+        };
+        let request = CreateFolder {
+            parent: FolderIdRef::Id(parent.clone()),
+            folders: vec![folder],
+        };
         let outcomes = {
             let _permit = self.permits.acquire().await;
             self.client
@@ -176,7 +195,11 @@ impl Target {
             )),
             Some(Err(error)) => {
                 let kind = crate::error::kind_of_ews(error.kind());
-                Err(Error::with_source(kind, format!("create the folder {path}"), error))
+                Err(Error::with_source(
+                    kind,
+                    format!("create the folder {path}"),
+                    error,
+                ))
             }
             None => Err(no_folder(path)),
         }
@@ -200,7 +223,10 @@ pub(super) async fn present_in(
     let mut offset = 0;
     loop {
         let shape = ItemShape::new(BaseShape::IdOnly).with([origin_path().into()]);
-        let paging = Paging { offset, max_entries: PAGE };
+        let paging = Paging {
+            offset,
+            max_entries: PAGE,
+        };
         let request = FindItem::new(FolderIdRef::Id(folder.clone()), shape, paging);
         let page = {
             let _permit = permits.acquire().await;
@@ -211,11 +237,15 @@ pub(super) async fn present_in(
         };
         let got = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
         for item in page.items {
-            let origin =
-                item.extended.iter().find(|property| property.path.key == origin_path().key);
-            present
-                .origins
-                .extend(origin.and_then(|property| property.as_str()).map(str::to_owned));
+            let origin = item
+                .extended
+                .iter()
+                .find(|property| property.path.key == origin_path().key);
+            present.origins.extend(
+                origin
+                    .and_then(|property| property.as_str())
+                    .map(str::to_owned),
+            );
             if ids {
                 present.ids.extend(item.id.map(|id| id.id));
             }
@@ -223,7 +253,10 @@ pub(super) async fn present_in(
         if page.includes_last || got == 0 {
             return Ok(present);
         }
-        offset = page.next_offset.filter(|next| *next > offset).unwrap_or(offset + got);
+        offset = page
+            .next_offset
+            .filter(|next| *next > offset)
+            .unwrap_or(offset + got);
     }
 }
 
@@ -236,7 +269,11 @@ fn ends(path: &str) -> impl Iterator<Item = (usize, char)> + '_ {
 
 /// The length of what leads to a path's last level, its separator included.
 fn parent_length(path: &str) -> usize {
-    ends(path).map(|(at, _)| at).filter(|at| *at < path.len()).last().map_or(0, |at| at + 1)
+    ends(path)
+        .map(|(at, _)| at)
+        .filter(|at| *at < path.len())
+        .last()
+        .map_or(0, |at| at + 1)
 }
 
 fn own_name(path: &str) -> &str {
@@ -249,8 +286,15 @@ mod tests {
 
     #[test]
     fn paths_are_cut_at_levels_and_not_inside_names() {
-        let levels = |path: &str| ends(path).map(|(at, _)| path[..at].to_owned()).collect::<Vec<_>>();
-        assert_eq!(levels("Inbox/A\\/B/C"), ["Inbox", "Inbox/A\\/B", "Inbox/A\\/B/C"]);
+        let levels = |path: &str| {
+            ends(path)
+                .map(|(at, _)| path[..at].to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            levels("Inbox/A\\/B/C"),
+            ["Inbox", "Inbox/A\\/B", "Inbox/A\\/B/C"]
+        );
         assert_eq!(own_name("Inbox/A\\/B"), "A\\/B");
         assert_eq!(own_name("Inbox"), "Inbox");
     }

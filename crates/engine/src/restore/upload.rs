@@ -12,10 +12,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::RestoreOptions;
 use super::compare::difference;
 use super::rewrite::Rewrite;
 use super::target::Target;
-use super::RestoreOptions;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::list::StoredItem;
 use crate::report::ItemFailure;
@@ -108,13 +108,18 @@ impl<'a> Uploads<'a> {
         item: StoredItem,
         origin: String,
     ) -> Result<()> {
-        self.place.get_or_insert_with(|| (folder.clone(), path.to_owned()));
+        self.place
+            .get_or_insert_with(|| (folder.clone(), path.to_owned()));
         let bytes = item.content()?.len;
         let waiting: u64 = self.batch.iter().map(|piece| piece.bytes).sum();
         if self.batch.len() >= BATCH_ITEMS || waiting + bytes > BATCH_BYTES {
             self.send().await?;
         }
-        self.batch.push(Piece { item, origin, bytes });
+        self.batch.push(Piece {
+            item,
+            origin,
+            bytes,
+        });
         Ok(())
     }
 
@@ -152,9 +157,15 @@ impl<'a> Uploads<'a> {
     }
 
     async fn join_one(&mut self) -> Result<bool> {
-        let Some(joined) = self.tasks.join_next().await else { return Ok(false) };
+        let Some(joined) = self.tasks.join_next().await else {
+            return Ok(false);
+        };
         let done = joined.unwrap_or_else(|panic| {
-            Err(Error::with_source(ErrorKind::Internal, "a defect stopped an upload", panic))
+            Err(Error::with_source(
+                ErrorKind::Internal,
+                "a defect stopped an upload",
+                panic,
+            ))
         })?;
         self.done.restored.extend(done.restored);
         self.done.verified += done.verified;
@@ -227,7 +238,10 @@ impl Sender {
     async fn data(&self, piece: &Piece) -> Result<UploadData> {
         let content = piece.item.content()?.clone();
         let is_read = piece.item.state.is_read;
-        let rewrite = Rewrite { origin: &piece.origin, is_read };
+        let rewrite = Rewrite {
+            origin: &piece.origin,
+            is_read,
+        };
         if content.len <= WHOLE_BYTES {
             let stream = self.vault.read_whole(&content, WHOLE_BYTES).await?;
             return Ok(UploadData::Bytes(rewrite.apply(&stream).into()));
@@ -238,7 +252,9 @@ impl Sender {
         let open = Arc::new(move || {
             let source = vault.read(&content);
             let origin = origin.clone();
-            stream::once(async move { rewritten(source, origin, is_read).await }).try_flatten().boxed()
+            stream::once(async move { rewritten(source, origin, is_read).await })
+                .try_flatten()
+                .boxed()
         });
         Ok(UploadData::Stream { len, open })
     }
@@ -256,10 +272,14 @@ impl Sender {
         for (piece, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 Ok(id) => created.push((piece, id)),
-                Err(error) if matches!(error.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted) => {
+                Err(error)
+                    if matches!(error.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted) =>
+                {
                     again.push((piece, error.to_string()));
                 }
-                Err(error) => done.failures.push(self.failure(&piece, error.to_string()).await),
+                Err(error) => done
+                    .failures
+                    .push(self.failure(&piece, error.to_string()).await),
             }
         }
         let bytes = created.iter().map(|(piece, _)| piece.bytes).sum();
@@ -278,7 +298,10 @@ impl Sender {
         done: &mut Done,
     ) -> Result<Vec<(Piece, String)>> {
         use ews_client::ErrorKind as Leaf;
-        if !matches!(error.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted | Leaf::Unreachable | Leaf::Protocol) {
+        if !matches!(
+            error.kind(),
+            Leaf::Busy | Leaf::Timeout | Leaf::Interrupted | Leaf::Unreachable | Leaf::Protocol
+        ) {
             let kind = crate::error::kind_of_ews(error.kind());
             return Err(Error::new(kind, format!("upload items: {error}")));
         }
@@ -288,12 +311,16 @@ impl Sender {
         let present =
             super::target::present_in(&self.client, &self.permits, &self.folder, &self.path, false)
                 .await?;
-        let (there, missing): (Vec<Piece>, Vec<Piece>) =
-            batch.into_iter().partition(|piece| present.has(&piece.origin, ""));
+        let (there, missing): (Vec<Piece>, Vec<Piece>) = batch
+            .into_iter()
+            .partition(|piece| present.has(&piece.origin, ""));
         let bytes = there.iter().map(|piece| piece.bytes).sum();
         done.restored.push((there.len() as u64, bytes));
         let reason = error.to_string();
-        Ok(missing.into_iter().map(|piece| (piece, reason.clone())).collect())
+        Ok(missing
+            .into_iter()
+            .map(|piece| (piece, reason.clone()))
+            .collect())
     }
 
     /// Reads restored items back and compares them with what is stored.
@@ -302,14 +329,23 @@ impl Sender {
         for ids_and_pieces in ids.chunks(BATCH_ITEMS).zip(created.chunks(BATCH_ITEMS)) {
             let (ids, pieces) = ids_and_pieces;
             let _permit = self.permits.acquire().await;
-            let mut stream =
-                self.client.export_items(ids).await.doing(|| "read restored items back".into())?;
-            let piece_of =
-                |id: &ItemId| pieces.iter().find(|(_, new)| new.id == id.id).map(|(piece, _)| piece);
+            let mut stream = self
+                .client
+                .export_items(ids)
+                .await
+                .doing(|| "read restored items back".into())?;
+            let piece_of = |id: &ItemId| {
+                pieces
+                    .iter()
+                    .find(|(_, new)| new.id == id.id)
+                    .map(|(piece, _)| piece)
+            };
             let mut open = None;
             let mut live = Vec::new();
-            while let Some(event) =
-                stream.next().await.doing(|| "read restored items back".into())?
+            while let Some(event) = stream
+                .next()
+                .await
+                .doing(|| "read restored items back".into())?
             {
                 match event {
                     ExportEvent::Start(id) => {
@@ -352,7 +388,12 @@ impl Sender {
         ItemFailure {
             mailbox: self.mailbox.clone(),
             folder: self.path.clone(),
-            subject: self.vault.summary(&piece.item.entry).await.unwrap_or_default().subject,
+            subject: self
+                .vault
+                .summary(&piece.item.entry)
+                .await
+                .unwrap_or_default()
+                .subject,
             item_id: piece.item.state.item_id.clone(),
             reason,
         }
@@ -388,7 +429,13 @@ async fn rewritten(
         }
     }
     let rest = Bytes::from(head.split_off(head.len().min(HEAD_BYTES)));
-    let head = Bytes::from(Rewrite { origin: &origin, is_read }.apply(&head));
+    let head = Bytes::from(
+        Rewrite {
+            origin: &origin,
+            is_read,
+        }
+        .apply(&head),
+    );
     let begin = stream::iter([Ok(head), Ok(rest)]);
     Ok(begin.chain(source.map_err(io::Error::other)).boxed())
 }

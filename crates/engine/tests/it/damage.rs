@@ -21,12 +21,23 @@ async fn wrong_secrets_and_rights_are_told_apart() {
     let run = async |user: &str, password: &str, mailbox: &str| {
         let exchange = exchange(server.url(), user, password);
         let (options, cancel) = (of(&[mailbox]), CancellationToken::new());
-        let run = store.vault.backup(&exchange, &options, &cancel, Arc::new(Silent));
+        let run = store
+            .vault
+            .backup(&exchange, &options, &cancel, Arc::new(Silent));
         run.await.unwrap_err().kind()
     };
-    assert_eq!(run("svc@example.test", "wrong", ALICE).await, ErrorKind::Auth);
-    assert_eq!(run("svc@example.test", "secret", "nobody@example.test").await, ErrorKind::NotFound);
-    assert_eq!(run(ALICE, "secret", "bob@example.test").await, ErrorKind::Denied);
+    assert_eq!(
+        run("svc@example.test", "wrong", ALICE).await,
+        ErrorKind::Auth
+    );
+    assert_eq!(
+        run("svc@example.test", "secret", "nobody@example.test").await,
+        ErrorKind::NotFound
+    );
+    assert_eq!(
+        run(ALICE, "secret", "bob@example.test").await,
+        ErrorKind::Denied
+    );
     assert!(store.vault.snapshots().await.unwrap().is_empty());
     let error = open(store.folder.path(), "wrong").await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Auth);
@@ -36,9 +47,17 @@ async fn wrong_secrets_and_rights_are_told_apart() {
 async fn one_bad_mailbox_does_not_stop_the_others() {
     let server = Server::start(sim_with(&[ALICE], 3)).await;
     let store = Store::create().await;
-    let report = try_backup(&store.vault, &server, &["nobody@example.test", ALICE]).await.unwrap();
+    let report = try_backup(&store.vault, &server, &["nobody@example.test", ALICE])
+        .await
+        .unwrap();
     assert!(!report.is_complete());
-    assert!(report.mailboxes[0].error.as_deref().unwrap().contains("nobody@example.test"));
+    assert!(
+        report.mailboxes[0]
+            .error
+            .as_deref()
+            .unwrap()
+            .contains("nobody@example.test")
+    );
     assert_eq!(report.mailboxes[1].items, 3);
 }
 
@@ -48,11 +67,16 @@ async fn what_is_no_exchange_server_is_said_so() {
     let run = async |url: &str| {
         let exchange = exchange(url, "svc@example.test", "secret");
         let (options, cancel) = (of(&[ALICE]), CancellationToken::new());
-        let run = store.vault.backup(&exchange, &options, &cancel, Arc::new(Silent));
+        let run = store
+            .vault
+            .backup(&exchange, &options, &cancel, Arc::new(Silent));
         run.await.unwrap_err().kind()
     };
     // Nothing listens on the discard port of the loopback address.
-    assert_eq!(run("http://127.0.0.1:9/EWS/Exchange.asmx").await, ErrorKind::Unreachable);
+    assert_eq!(
+        run("http://127.0.0.1:9/EWS/Exchange.asmx").await,
+        ErrorKind::Unreachable
+    );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let page = tokio::spawn(async move {
@@ -69,7 +93,10 @@ async fn what_is_no_exchange_server_is_said_so() {
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
-    assert_eq!(run(&format!("http://{address}/EWS/Exchange.asmx")).await, ErrorKind::NotEws);
+    assert_eq!(
+        run(&format!("http://{address}/EWS/Exchange.asmx")).await,
+        ErrorKind::NotEws
+    );
     page.abort();
 }
 
@@ -79,7 +106,11 @@ async fn a_full_disk_loses_nothing_that_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Arc::new(testkit::FaultyStore::in_memory());
     let create = engine::CreateOptions {
-        argon2: chunkstore::Argon2Params { memory_kib: 64, passes: 1, lanes: 1 },
+        argon2: chunkstore::Argon2Params {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+        },
         ..Default::default()
     };
     let options = engine::VaultOptions {
@@ -87,12 +118,15 @@ async fn a_full_disk_loses_nothing_that_was_there() {
         environment: crate::world::environment(),
     };
     let passphrase = chunkstore::Passphrase::new(PASSPHRASE);
-    let vault =
-        engine::Vault::create(disk.clone(), &passphrase, &create, options).await.unwrap();
+    let vault = engine::Vault::create(disk.clone(), &passphrase, &create, options)
+        .await
+        .unwrap();
     backup(&vault, &server, &[ALICE]).await;
 
     let mailbox = server.sim.mailbox(ALICE).unwrap();
-    mailbox.add_mime("Inbox", &crate::world::mail(4711)).unwrap();
+    mailbox
+        .add_mime("Inbox", &crate::world::mail(4711))
+        .unwrap();
     disk.set_capacity_bytes(Some(0));
     let error = try_backup(&vault, &server, &[ALICE]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error:?}");
@@ -100,7 +134,13 @@ async fn a_full_disk_loses_nothing_that_was_there() {
     disk.set_capacity_bytes(None);
     let report = backup(&vault, &server, &[ALICE]).await;
     assert_eq!(report.mailboxes[0].items, 41);
-    assert!(vault.check(true, Arc::new(Silent)).await.unwrap().is_clean());
+    assert!(
+        vault
+            .check(true, Arc::new(Silent))
+            .await
+            .unwrap()
+            .is_clean()
+    );
 }
 
 /// Every file of a repository, one a kind of object.
@@ -112,9 +152,17 @@ fn one_of_each(repository: &Path) -> BTreeMap<String, PathBuf> {
                 walk(root, &path, found);
                 continue;
             }
-            let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+            let name = path
+                .strip_prefix(root)
+                .unwrap()
+                .to_string_lossy()
+                .replace('\\', "/");
             let kind = name.split('/').next().unwrap().to_owned();
-            let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+            let ending = path
+                .extension()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             found.entry(format!("{kind} {ending}")).or_insert(path);
         }
     }
@@ -130,8 +178,19 @@ async fn every_kind_survives(damage: impl Fn(&mut Vec<u8>)) {
     let store = Store::create().await;
     backup(&store.vault, &server, &[ALICE]).await;
     let kinds = one_of_each(&store.repository());
-    for kind in ["repository.json json", "keys ", "packs ", "index ", "sessions open", "sessions end"] {
-        assert!(kinds.contains_key(kind), "no {kind} among {:?}", kinds.keys());
+    for kind in [
+        "repository.json json",
+        "keys ",
+        "packs ",
+        "index ",
+        "sessions open",
+        "sessions end",
+    ] {
+        assert!(
+            kinds.contains_key(kind),
+            "no {kind} among {:?}",
+            kinds.keys()
+        );
     }
     for (kind, path) in &kinds {
         let whole = std::fs::read(path).unwrap();
@@ -186,8 +245,10 @@ async fn a_damaged_pack_is_named_with_the_items_it_costs() {
         .flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap())
         .map(|entry| entry.unwrap().path())
         .collect();
-    let largest =
-        packs.iter().max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    let largest = packs
+        .iter()
+        .max_by_key(|path| std::fs::metadata(path).unwrap().len())
+        .unwrap();
     std::fs::remove_file(largest).unwrap();
     let vault = store.open().await.unwrap();
     let check = vault.check(false, Arc::new(Silent)).await.unwrap();

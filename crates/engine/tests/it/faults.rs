@@ -18,7 +18,10 @@ async fn survives(plan: FaultPlan) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_server_is_waited_for() {
     for shape in [BusyShape::Http503, BusyShape::Fault500, BusyShape::Inner200] {
-        let busy = FaultAction::Busy { back_off_ms: 20, shape };
+        let busy = FaultAction::Busy {
+            back_off_ms: 20,
+            shape,
+        };
         survives(FaultPlan::none().rule("ExportItems", FaultWhen::First(3), busy.clone())).await;
         survives(FaultPlan::none().rule("SyncFolderItems", FaultWhen::First(2), busy)).await;
     }
@@ -26,7 +29,8 @@ async fn a_busy_server_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_cut_short_are_asked_for_again() {
-    survives(FaultPlan::none().rule("ExportItems", FaultWhen::First(2), FaultAction::Truncate)).await;
+    survives(FaultPlan::none().rule("ExportItems", FaultWhen::First(2), FaultAction::Truncate))
+        .await;
     survives(FaultPlan::none().rule("ExportItems", FaultWhen::Every(3), FaultAction::Cut(20_000)))
         .await;
     survives(FaultPlan::none().rule(
@@ -51,8 +55,15 @@ async fn an_item_that_cannot_be_read_is_named_and_tried_again_next_time() {
     assert!(!report.is_complete());
     assert_eq!(report.failures.len(), 1, "{:#?}", report.failures);
     let failure = &report.failures[0];
-    assert_eq!((failure.folder.as_str(), failure.subject.as_str()), ("Inbox", "mail 42"));
-    assert!(failure.reason.contains("ErrorCorruptData"), "{}", failure.reason);
+    assert_eq!(
+        (failure.folder.as_str(), failure.subject.as_str()),
+        ("Inbox", "mail 42")
+    );
+    assert!(
+        failure.reason.contains("ErrorCorruptData"),
+        "{}",
+        failure.reason
+    );
     assert_eq!(report.mailboxes[0].items, 99);
 
     server.sim.set_faults(FaultPlan::none());

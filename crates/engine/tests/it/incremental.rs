@@ -17,9 +17,17 @@ async fn a_run_without_changes_makes_at_most_three_requests_a_mailbox_and_downlo
     server.sim.reset_stats();
     let report = backup(&store.vault, &server, &mailboxes).await;
     let stats = server.sim.stats();
-    assert!(stats.requests_total <= 3 * mailboxes.len() as u64, "{stats:#?}");
+    assert!(
+        stats.requests_total <= 3 * mailboxes.len() as u64,
+        "{stats:#?}"
+    );
     assert_eq!(stats.items_exported, 0);
-    assert!(report.mailboxes.iter().all(|mailbox| mailbox.items == 30 && mailbox.items_downloaded == 0));
+    assert!(
+        report
+            .mailboxes
+            .iter()
+            .all(|mailbox| mailbox.items == 30 && mailbox.items_downloaded == 0)
+    );
     assert_eq!(store.vault.snapshots().await.unwrap().len(), 6);
 }
 
@@ -35,7 +43,9 @@ async fn only_what_changed_is_downloaded_and_the_deleted_stays_restorable() {
     let items = mailbox.items("Inbox").unwrap();
     mailbox.create_folder("Inbox/Archive").unwrap();
     for number in 1000..1020 {
-        mailbox.add_mime("Inbox", &crate::world::mail(number)).unwrap();
+        mailbox
+            .add_mime("Inbox", &crate::world::mail(number))
+            .unwrap();
     }
     for item in &items[0..5] {
         mailbox.edit_subject(&item.id, "edited").unwrap();
@@ -52,19 +62,32 @@ async fn only_what_changed_is_downloaded_and_the_deleted_stays_restorable() {
     server.sim.reset_stats();
     let report = backup(&store.vault, &server, &[ALICE]).await;
     let mine = &report.mailboxes[0];
-    assert_eq!(server.sim.stats().items_exported, 30, "20 new, 5 edited, 5 moved");
-    assert_eq!((mine.items_downloaded, mine.items_flagged, mine.items), (30, 5, 1015));
+    assert_eq!(
+        server.sim.stats().items_exported,
+        30,
+        "20 new, 5 edited, 5 moved"
+    );
+    assert_eq!(
+        (mine.items_downloaded, mine.items_flagged, mine.items),
+        (30, 5, 1015)
+    );
 
     let after = latest(&store.vault, ALICE).await;
     let diff = store.vault.diff(&before, &after).await.unwrap();
     let inbox = &diff.folders["Inbox"];
-    assert_eq!((inbox.added, inbox.removed, inbox.changed, inbox.flagged), (20, 10, 5, 5));
+    assert_eq!(
+        (inbox.added, inbox.removed, inbox.changed, inbox.flagged),
+        (20, 10, 5, 5)
+    );
     assert_eq!(diff.folders["Inbox/Archive"].added, 5);
     assert_eq!(diff.folders_added, ["Inbox/Archive"]);
 
     let gone = &items[12];
     let options = RestoreOptions {
-        selection: Selection { items: vec![gone.id.clone()], ..Selection::default() },
+        selection: Selection {
+            items: vec![gone.id.clone()],
+            ..Selection::default()
+        },
         verify: true,
         ..RestoreOptions::default()
     };
@@ -83,7 +106,9 @@ async fn a_sync_state_the_server_forgot_costs_no_second_download() {
     let mailbox = server.sim.mailbox(ALICE).unwrap();
     let items = mailbox.items("Inbox").unwrap();
     mailbox.delete(&items[3].id, Deletion::Hard).unwrap();
-    mailbox.add_mime("Inbox", &crate::world::mail(5000)).unwrap();
+    mailbox
+        .add_mime("Inbox", &crate::world::mail(5000))
+        .unwrap();
     let rule = ews_sim::FaultPlan::none().rule(
         "SyncFolderItems",
         ews_sim::FaultWhen::Nth(1),
@@ -102,10 +127,16 @@ async fn an_interrupted_run_commits_what_it_read_and_the_next_one_continues() {
     let server = Server::start(sim_with(&[ALICE], 3000)).await;
     let store = Store::create().await;
     let cancel = CancellationToken::new();
-    let stopper = std::sync::Arc::new(StopAfter { items: 600.into(), cancel: cancel.clone() });
+    let stopper = std::sync::Arc::new(StopAfter {
+        items: 600.into(),
+        cancel: cancel.clone(),
+    });
     let options = crate::world::of(&[ALICE]);
-    let report =
-        store.vault.backup(&server.exchange(), &options, &cancel, stopper).await.unwrap();
+    let report = store
+        .vault
+        .backup(&server.exchange(), &options, &cancel, stopper)
+        .await
+        .unwrap();
     assert!(report.interrupted);
     let read = server.sim.stats().items_exported;
     assert!((600..3000).contains(&read), "{read}");
@@ -113,7 +144,11 @@ async fn an_interrupted_run_commits_what_it_read_and_the_next_one_continues() {
     assert!(snapshots.len() == 1 && snapshots[0].partial);
 
     backup(&store.vault, &server, &[ALICE]).await;
-    assert_eq!(server.sim.stats().items_exported, 3000, "nothing was downloaded twice");
+    assert_eq!(
+        server.sim.stats().items_exported,
+        3000,
+        "nothing was downloaded twice"
+    );
     assert!(!latest(&store.vault, ALICE).await.partial);
 }
 
@@ -127,7 +162,11 @@ async fn a_long_run_commits_in_rounds() {
     };
     let silent = std::sync::Arc::new(engine::Silent);
     let cancel = CancellationToken::new();
-    let report = store.vault.backup(&server.exchange(), &options, &cancel, silent).await.unwrap();
+    let report = store
+        .vault
+        .backup(&server.exchange(), &options, &cancel, silent)
+        .await
+        .unwrap();
     assert!(report.is_complete(), "{report:#?}");
     assert_eq!(report.mailboxes[0].items_downloaded, 3000);
     assert_eq!(server.sim.stats().items_exported, 3000);
@@ -143,7 +182,10 @@ struct StopAfter {
 impl engine::Monitor for StopAfter {
     fn event(&self, event: engine::Event<'_>) {
         if matches!(event, engine::Event::Transferred { .. })
-            && self.items.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 1
+            && self
+                .items
+                .fetch_sub(1, std::sync::atomic::Ordering::Relaxed)
+                <= 1
         {
             self.cancel.cancel();
         }

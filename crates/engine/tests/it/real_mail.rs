@@ -15,10 +15,16 @@ type Holdings = BTreeMap<(String, Vec<u8>, bool), u32>;
 
 fn holdings(mailbox: &MailboxHandle) -> Holdings {
     let mut holdings = Holdings::new();
-    for folder in mailbox.folders().into_iter().filter(|folder| !folder.path.starts_with('/')) {
+    for folder in mailbox
+        .folders()
+        .into_iter()
+        .filter(|folder| !folder.path.starts_with('/'))
+    {
         for item in mailbox.items(&folder.path).unwrap() {
             let bytes = mailbox.mime(&item.id).unwrap();
-            *holdings.entry((folder.path.clone(), bytes, item.is_read)).or_default() += 1;
+            *holdings
+                .entry((folder.path.clone(), bytes, item.is_read))
+                .or_default() += 1;
         }
     }
     holdings
@@ -43,24 +49,44 @@ async fn there_and_back(sim: Sim) -> u64 {
     let report = backup(&store.vault, &source, &names).await;
     let items: u64 = report.mailboxes.iter().map(|mailbox| mailbox.items).sum();
 
-    let empty = names.iter().fold(Sim::builder(), |builder, name| builder.mailbox(name));
+    let empty = names
+        .iter()
+        .fold(Sim::builder(), |builder, name| builder.mailbox(name));
     let target = Server::start(empty.build().unwrap()).await;
     let out = tempfile::tempdir().unwrap();
     for name in &names {
         let snapshot = latest(&store.vault, name).await;
-        let options = RestoreOptions { verify: true, ..RestoreOptions::default() };
+        let options = RestoreOptions {
+            verify: true,
+            ..RestoreOptions::default()
+        };
         let report = restore(&store.vault, &snapshot, &target, &options).await;
-        let (before, after) =
-            (source.sim.mailbox(name).unwrap(), target.sim.mailbox(name).unwrap());
-        assert_eq!(report.items_verified, snapshot.about.items, "native streams of {name}");
-        assert_eq!(counts(&before), counts(&after), "folders and counts of {name}");
+        let (before, after) = (
+            source.sim.mailbox(name).unwrap(),
+            target.sim.mailbox(name).unwrap(),
+        );
+        assert_eq!(
+            report.items_verified, snapshot.about.items,
+            "native streams of {name}"
+        );
+        assert_eq!(
+            counts(&before),
+            counts(&after),
+            "folders and counts of {name}"
+        );
         let (before, after) = (holdings(&before), holdings(&after));
         assert!(before == after, "MIME and read states of {name}");
 
         let silent = Arc::new(engine::Silent);
         let exported = store
             .vault
-            .export(&snapshot, &Selection::default(), out.path(), &CancellationToken::new(), silent)
+            .export(
+                &snapshot,
+                &Selection::default(),
+                out.path(),
+                &CancellationToken::new(),
+                silent,
+            )
             .await
             .unwrap();
         assert_eq!(exported.failures, []);

@@ -23,9 +23,21 @@ async fn a_dry_run_counts_and_writes_nothing() {
     };
     let plan = restore(&store.vault, &snapshot, &server, &options).await;
     assert_eq!(plan.items_restored, 20);
-    assert!(plan.folders.iter().any(|folder| folder.path == "Restored/Inbox" && folder.created));
+    assert!(
+        plan.folders
+            .iter()
+            .any(|folder| folder.path == "Restored/Inbox" && folder.created)
+    );
     assert_eq!(server.sim.stats().items_uploaded, 0);
-    assert_eq!(server.sim.mailbox(BOB).unwrap().item_count("Inbox").unwrap(), 20);
+    assert_eq!(
+        server
+            .sim
+            .mailbox(BOB)
+            .unwrap()
+            .item_count("Inbox")
+            .unwrap(),
+        20
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,10 +77,17 @@ async fn a_connection_that_breaks_while_uploading_doubles_nothing() {
         FaultWhen::Every(3),
         FaultAction::Cut(100),
     ));
-    let report =
-        restore(&store.vault, &snapshot, &target, &RestoreOptions::default()).await;
+    let report = restore(&store.vault, &snapshot, &target, &RestoreOptions::default()).await;
     assert_eq!(report.items_restored, 300);
-    assert_eq!(target.sim.mailbox(ALICE).unwrap().item_count("Inbox").unwrap(), 300);
+    assert_eq!(
+        target
+            .sim
+            .mailbox(ALICE)
+            .unwrap()
+            .item_count("Inbox")
+            .unwrap(),
+        300
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,12 +102,18 @@ async fn the_read_state_of_the_snapshot_comes_back() {
     backup(&store.vault, &server, &[ALICE]).await;
     let snapshot = latest(&store.vault, ALICE).await;
     let target = Server::start(Sim::builder().mailbox(ALICE).build().unwrap()).await;
-    let options = RestoreOptions { verify: true, ..RestoreOptions::default() };
+    let options = RestoreOptions {
+        verify: true,
+        ..RestoreOptions::default()
+    };
     let report = restore(&store.vault, &snapshot, &target, &options).await;
     assert_eq!(report.items_verified, 10);
     let restored = target.sim.mailbox(ALICE).unwrap().items("Inbox").unwrap();
     for item in mailbox.items("Inbox").unwrap() {
-        let back = restored.iter().find(|other| other.subject == item.subject).unwrap();
+        let back = restored
+            .iter()
+            .find(|other| other.subject == item.subject)
+            .unwrap();
         assert_eq!(back.is_read, item.is_read, "{}", item.subject);
     }
 }
@@ -98,25 +123,45 @@ async fn folders_are_chosen_and_placed() {
     let server = Server::start(sim_with(&[ALICE, BOB], 5)).await;
     let alice = server.sim.mailbox(ALICE).unwrap();
     alice.create_folder("Inbox/Projects/Deep").unwrap();
-    alice.add_mime("Inbox/Projects/Deep", &crate::world::mail(77)).unwrap();
+    alice
+        .add_mime("Inbox/Projects/Deep", &crate::world::mail(77))
+        .unwrap();
     let store = Store::create().await;
     backup(&store.vault, &server, &[ALICE]).await;
     let snapshot = latest(&store.vault, ALICE).await;
     let options = |folder: &str, to: Option<&str>| RestoreOptions {
-        selection: Selection { folders: vec![folder.into()], items: vec![] },
+        selection: Selection {
+            folders: vec![folder.into()],
+            items: vec![],
+        },
         to_mailbox: Some(BOB.into()),
         to_folder: to.map(str::to_owned),
         ..RestoreOptions::default()
     };
     let bob = server.sim.mailbox(BOB).unwrap();
-    restore(&store.vault, &snapshot, &server, &options("Inbox/Projects", Some("From Alice"))).await;
+    restore(
+        &store.vault,
+        &snapshot,
+        &server,
+        &options("Inbox/Projects", Some("From Alice")),
+    )
+    .await;
     assert_eq!(bob.item_count("From Alice/Projects/Deep").unwrap(), 1);
-    restore(&store.vault, &snapshot, &server, &options("Inbox/Projects", None)).await;
+    restore(
+        &store.vault,
+        &snapshot,
+        &server,
+        &options("Inbox/Projects", None),
+    )
+    .await;
     assert_eq!(bob.item_count("Inbox/Projects/Deep").unwrap(), 1);
 
     let item = &alice.items("Inbox/Projects/Deep").unwrap()[0];
     let single = RestoreOptions {
-        selection: Selection { folders: vec![], items: vec![item.id.clone()] },
+        selection: Selection {
+            folders: vec![],
+            items: vec![item.id.clone()],
+        },
         ..options("", Some("Just this"))
     };
     restore(&store.vault, &snapshot, &server, &single).await;

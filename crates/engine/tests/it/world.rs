@@ -1,5 +1,6 @@
 //! A simulator, a vault, and short cuts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,6 +26,9 @@ pub struct Server {
 
 impl Server {
     pub async fn start(sim: Sim) -> Self {
+        if testkit::captures_messages() {
+            sim.observe(capture);
+        }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let running = sim.serve(listener).await.unwrap();
         Self { sim, running }
@@ -40,16 +44,42 @@ impl Server {
     }
 }
 
+/// Leaves some messages of every operation behind for the schema to judge.
+fn capture(request: &[u8], answer: &[u8]) {
+    const ENOUGH: usize = 60;
+    const LARGE: usize = 256 << 10;
+    static SEEN: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+    let head = String::from_utf8_lossy(&request[..request.len().min(4096)]);
+    let body = head.split_once("Body>").map_or("", |(_, body)| body);
+    let operation = body
+        .split(['<', '>', ' ', '/'])
+        .find(|word| !word.trim().is_empty())
+        .map_or("unknown", |word| word.rsplit(':').next().unwrap_or(word))
+        .to_owned();
+    let mut seen = SEEN.lock().unwrap();
+    let count = seen.entry(operation.clone()).or_default();
+    *count += 1;
+    if *count <= ENOUGH && request.len() <= LARGE && answer.len() <= LARGE {
+        testkit::capture_message(&format!("{operation}-request"), request);
+        if answer.starts_with(b"<") {
+            testkit::capture_message(&format!("{operation}-answer"), answer);
+        }
+    }
+}
+
 pub fn exchange(url: &str, user: &str, password: &str) -> Exchange {
-    let options =
-        ClientOptions::new(Url::parse(url).unwrap(), Credentials::basic(user, password));
+    let options = ClientOptions::new(Url::parse(url).unwrap(), Credentials::basic(user, password));
     Exchange::new(Client::new(options).unwrap(), url, user)
 }
 
 /// The real clock, and randomness that repeats: tests count, they do not measure time.
 #[allow(clippy::disallowed_methods)]
 pub fn environment() -> Environment {
-    let state = Mutex::new(blake3::Hasher::new().update(&unique().to_le_bytes()).finalize_xof());
+    let state = Mutex::new(
+        blake3::Hasher::new()
+            .update(&unique().to_le_bytes())
+            .finalize_xof(),
+    );
     Environment {
         now_unix_ms: Arc::new(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -75,7 +105,10 @@ impl Store {
     pub async fn create() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let destination = create_destination_from_url(&url_of(&repository(folder.path()))).unwrap();
-        let create = CreateOptions { argon2: weak(), ..CreateOptions::default() };
+        let create = CreateOptions {
+            argon2: weak(),
+            ..CreateOptions::default()
+        };
         let vault = Vault::create(
             destination,
             &Passphrase::new(PASSPHRASE),
@@ -91,10 +124,6 @@ impl Store {
         repository(self.folder.path())
     }
 
-    pub fn cache(&self) -> PathBuf {
-        cache(self.folder.path())
-    }
-
     /// Opens the repository as another process would.
     pub async fn open(&self) -> Result<Vault> {
         open(self.folder.path(), PASSPHRASE).await
@@ -107,12 +136,19 @@ pub async fn open(folder: &Path, passphrase: &str) -> Result<Vault> {
 }
 
 fn options(folder: &Path) -> VaultOptions {
-    VaultOptions { cache_dir: cache(folder), environment: environment() }
+    VaultOptions {
+        cache_dir: cache(folder),
+        environment: environment(),
+    }
 }
 
 /// Key stretching that does not stretch the tests.
 fn weak() -> Argon2Params {
-    Argon2Params { memory_kib: 64, passes: 1, lanes: 1 }
+    Argon2Params {
+        memory_kib: 64,
+        passes: 1,
+        lanes: 1,
+    }
 }
 
 fn repository(folder: &Path) -> PathBuf {
@@ -136,7 +172,10 @@ pub struct Recorder {
 impl Monitor for Recorder {
     fn event(&self, event: Event<'_>) {
         if let Event::IndexRebuilt { mailbox, reason } = event {
-            self.rebuilt.lock().unwrap().push((mailbox.to_owned(), reason.to_owned()));
+            self.rebuilt
+                .lock()
+                .unwrap()
+                .push((mailbox.to_owned(), reason.to_owned()));
         }
     }
 }
@@ -160,11 +199,21 @@ pub async fn try_backup(
     mailboxes: &[&str],
 ) -> Result<BackupReport> {
     let monitor = Arc::new(engine::Silent);
-    vault.backup(&server.exchange(), &of(mailboxes), &CancellationToken::new(), monitor).await
+    vault
+        .backup(
+            &server.exchange(),
+            &of(mailboxes),
+            &CancellationToken::new(),
+            monitor,
+        )
+        .await
 }
 
 pub async fn latest(vault: &Vault, mailbox: &str) -> Snapshot {
-    let chosen = vault.select(&SnapshotSelector::Latest, Some(mailbox)).await.unwrap();
+    let chosen = vault
+        .select(&SnapshotSelector::Latest, Some(mailbox))
+        .await
+        .unwrap();
     chosen.into_iter().next().unwrap()
 }
 
@@ -200,7 +249,9 @@ pub fn mail(number: usize) -> Vec<u8> {
 
 /// A mailbox with some mails in its inbox.
 pub fn sim_with(mailboxes: &[&str], mails: usize) -> Sim {
-    let builder = mailboxes.iter().fold(Sim::builder(), |builder, name| builder.mailbox(name));
+    let builder = mailboxes
+        .iter()
+        .fold(Sim::builder(), |builder, name| builder.mailbox(name));
     let sim = builder.build().unwrap();
     for name in mailboxes {
         let mailbox = sim.mailbox(name).unwrap();

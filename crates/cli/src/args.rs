@@ -72,7 +72,12 @@ pub enum Command {
 #[command(next_help_heading = "Repository")]
 pub struct RepositoryArgs {
     /// Where the repository is: a folder, or a file:// URL
-    #[arg(long, value_name = "URL", env = "POSTKEEP_REPO")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "POSTKEEP_REPO",
+        hide_env_values = true
+    )]
     pub repo: String,
     #[command(flatten)]
     pub access: AccessArgs,

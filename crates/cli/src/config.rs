@@ -43,6 +43,7 @@ pub async fn create_vault(
 ) -> Result<Vault> {
     let failed = |failure: Failure| match failure.code {
         Code::Conflict => failure.hint("use the repository that is there, or name another folder"),
+        Code::NotFound => failure.hint("name a folder in one that exists and can be written to"),
         _ => failure.for_repository(repo),
     };
     let options = vault_options(context, access)?;

@@ -19,8 +19,12 @@ const TICK: Duration = Duration::from_millis(250);
 /// Characters of a mailbox's name in front of its bar.
 const NAME_CHARS: usize = 28;
 
-const MAILBOX_STYLE: &str = "  {prefix:28} {bar:20.cyan/black} {pos:>7}/{len:7} {wide_msg:.dim}";
-const TOTAL_STYLE: &str = "  {prefix:28.bold} {bar:20.green/black} {pos:>7}/{len:7} {wide_msg}";
+/// Characters of a folder's path behind a mailbox's bar.
+const PATH_CHARS: usize = 40;
+
+// No line fills the terminal's width: the ^C that it echoes would wrap and shift the bars.
+const MAILBOX_STYLE: &str = "  {prefix:28} {bar:20.cyan/black} {pos:>7}/{len:7} {msg:.dim}";
+const TOTAL_STYLE: &str = "  {prefix:28.bold} {bar:20.green/black} {pos:>7}/{len:7} {msg}";
 
 /// Shows what an engine is doing.
 pub struct Progress {
@@ -249,7 +253,7 @@ impl Monitor for Progress {
             }
             Event::Folder { mailbox, path } => {
                 if let Some(bar) = state.mailboxes.get(mailbox).and_then(|m| m.bar.as_ref()) {
-                    bar.set_message(human::plain(path));
+                    bar.set_message(human::cut(path, PATH_CHARS));
                 }
             }
             Event::Transferred {

@@ -36,8 +36,13 @@ pub struct BackupArgs {
     /// [repeatable; default: the account's own]
     #[arg(long = "mailbox", value_name = "SMTP", help_heading = "Selection")]
     pub mailboxes: Vec<String>,
-    #[command(flatten)]
-    pub selection: SelectionArgs,
+    /// Only this folder and those below it: a path (Inbox/Projects) or a distinguished name
+    /// (inbox) [repeatable]
+    #[arg(long = "folder", value_name = "PATH", help_heading = "Selection")]
+    pub folders: Vec<String>,
+    /// Only this item, by its EWS id [repeatable]
+    #[arg(long = "item", value_name = "ID", help_heading = "Selection")]
+    pub items: Vec<String>,
     /// Mailboxes read at the same time
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Limits",
           value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -72,10 +77,10 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "PATH", help_heading = "Target")]
     pub to_folder: Option<String>,
     /// Show what would be created and skipped, and change nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Target")]
     pub dry_run: bool,
     /// Read every restored item back and compare it with the backup
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Target")]
     pub verify: bool,
     /// Requests under way at the same time
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Limits",

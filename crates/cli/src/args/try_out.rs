@@ -10,7 +10,7 @@ use super::AccessArgs;
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Use the mail in this folder (DIR/<address>/<folder>/*.eml|.ics|.vcf) instead of made-up mail
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Mail")]
     pub mail: Option<PathBuf>,
     /// Back up into this repository, created if need be, instead of a temporary one.
     // The environment variable of the other commands is not read: a demonstration must not end up
@@ -20,18 +20,18 @@ pub struct DemoArgs {
     #[command(flatten)]
     pub access: AccessArgs,
     /// How many mailboxes to make up
-    #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "mail",
+    #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "mail", help_heading = "Mail",
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub mailboxes: u16,
     /// How many items to make up in each
-    #[arg(long, value_name = "N", default_value_t = 500, conflicts_with = "mail",
+    #[arg(long, value_name = "N", default_value_t = 500, conflicts_with = "mail", help_heading = "Mail",
           value_parser = clap::value_parser!(u32).range(20..=100_000))]
     pub items: u32,
     /// The same seed makes the same mail
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Mail")]
     pub seed: u64,
     /// Leave the temporary repository behind, to look into it
-    #[arg(long)]
+    #[arg(long, help_heading = "Repository")]
     pub keep: bool,
 }
 

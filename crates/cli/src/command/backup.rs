@@ -1,6 +1,6 @@
 //! `postkeep backup`: reads mailboxes into the repository.
 
-use engine::{BackupOptions, BackupReport};
+use engine::{BackupOptions, BackupReport, Selection};
 
 use super::{MAX_NAMED, and_more, failed_items};
 use crate::args::BackupArgs;
@@ -13,7 +13,10 @@ use crate::progress::Progress;
 pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
     let options = BackupOptions {
         mailboxes: config::mailboxes(&args.mailboxes)?,
-        selection: config::selection(&args.selection),
+        selection: Selection {
+            folders: args.folders.clone(),
+            items: args.items.clone(),
+        },
         mailboxes_at_once: usize::from(args.mailboxes_at_once),
         requests_per_mailbox: usize::from(args.requests),
         seal_after: args.seal_after,
@@ -65,7 +68,13 @@ fn code(report: &BackupReport) -> Code {
 
 pub fn people(report: &BackupReport) -> String {
     let mut table = Columns::new(&[
-        "MAILBOX", "SNAPSHOT", ">ITEMS", ">NEW", ">FLAGS", ">GONE", ">READ",
+        "MAILBOX",
+        "SNAPSHOT",
+        ">ITEMS",
+        ">NEW",
+        ">FLAGS",
+        ">GONE",
+        ">DOWNLOADED",
     ]);
     for mailbox in &report.mailboxes {
         let snapshot = mailbox
@@ -91,6 +100,8 @@ pub fn people(report: &BackupReport) -> String {
         .filter(|mailbox| mailbox.error.is_some())
     {
         let error = plain(mailbox.error.as_deref().unwrap_or_default());
+        // The line names the mailbox already.
+        let error = error.trim_start_matches(&format!("back up {}: ", mailbox.mailbox));
         text.push_str(&format!("not backed up: {}: {error}\n", mailbox.mailbox));
     }
     if !report.failures.is_empty() {
@@ -122,7 +133,7 @@ fn totals(report: &BackupReport) -> String {
     let read = sum(|mailbox| mailbox.bytes_downloaded);
     let ms = report.elapsed_ms;
     let mut text = format!(
-        "read {} ({}) with {} in {}",
+        "downloaded {} ({}) with {} in {}",
         counted(items, "item"),
         bytes(read),
         counted(report.requests, "request"),

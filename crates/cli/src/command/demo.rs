@@ -76,9 +76,7 @@ fn look_into(context: &Context, folder: &std::path::Path) {
         .output
         .note(&format!("  {}", set_variable("POSTKEEP_REPO", &repository)));
     context.output.note("  postkeep snapshots");
-    context
-        .output
-        .note("  postkeep ls --mailbox alice@example.test inbox");
+    context.output.note("  postkeep ls");
 }
 
 /// A demonstration in progress.
@@ -166,7 +164,7 @@ impl<'a> Demo<'a> {
         let (flags, gone) = (sum(|m| m.items_flagged), sum(|m| m.items_deleted));
         let requests = counted(report.requests, "request");
         let mut lines = vec![format!(
-            "{} read, {}, {requests}",
+            "{} downloaded, {}, {requests}",
             counted(items, "item"),
             bytes(read)
         )];
@@ -178,7 +176,7 @@ impl<'a> Demo<'a> {
         }
         if flags + gone > 0 {
             lines.push(format!(
-                "{} read or unread, {} gone or moved away",
+                "{} marked read or unread, {} gone or moved away",
                 count(flags),
                 count(gone)
             ));

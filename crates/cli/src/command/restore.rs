@@ -135,15 +135,18 @@ fn restored(restored: &Restored) -> String {
         text.push_str(&table.to_string());
         text.push('\n');
     }
-    let there = counted(report.items_skipped, "item");
+    let there = match report.items_skipped {
+        0 => String::new(),
+        skipped => format!("; {} there already", counted(skipped, "item")),
+    };
     let items = counted(report.items_restored, "item");
     if report.dry_run {
         text.push_str(&format!(
-            "would create {items}; {there} there already; nothing was changed\n"
+            "would create {items}{there}; nothing was changed\n"
         ));
     } else {
         text.push_str(&format!(
-            "restored {items} ({}) with {} in {}; {there} there already\n",
+            "restored {items} ({}) with {} in {}{there}\n",
             bytes(report.bytes_restored),
             counted(report.requests, "request"),
             duration(report.elapsed_ms),

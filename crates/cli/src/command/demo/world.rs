@@ -115,7 +115,7 @@ impl World {
 impl Changes {
     pub fn describe(&self) -> String {
         format!(
-            "{}, {} edited, {} moved, {} deleted, {} read or unread",
+            "{}, {} edited, {} moved, {} deleted, {} marked read or unread",
             counted(self.new, "new mail"),
             count(self.edited),
             count(self.moved),

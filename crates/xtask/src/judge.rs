@@ -13,7 +13,7 @@ const EXCHANGELIB: &str = "exchangelib==5.6.0";
 /// Runs exchangelib, a client written by people who know nothing of us, against `postkeep sim`.
 pub(crate) fn exchangelib(workspace: &Workspace) -> Result {
     let folder = workspace.target_dir("judges");
-    let python = python_with(&folder.join("exchangelib-venv"), EXCHANGELIB)?;
+    let python = python_with(&folder.join("exchangelib-venv"), &[EXCHANGELIB])?;
     Tool::cargo()
         .args(["build", "--package", "postkeep"])
         .current_dir(workspace.root())
@@ -22,10 +22,7 @@ pub(crate) fn exchangelib(workspace: &Workspace) -> Result {
         .root()
         .join("crates/xtask/judges/exchangelib_check.py");
     let scratch = folder.join("exchangelib");
-    if scratch.exists() {
-        fs::remove_dir_all(&scratch)
-            .map_err(|error| format!("cannot clear {}: {error}", scratch.display()))?;
-    }
+    clear(&scratch)?;
     Tool::new(python)
         // The script lies among the sources, where no cache belongs.
         .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -42,8 +39,23 @@ pub(crate) fn system_python() -> &'static str {
     if cfg!(windows) { "python" } else { "python3" }
 }
 
-/// A Python environment that has one package, made when it is not there yet.
-fn python_with(venv: &Path, package: &str) -> Result<PathBuf> {
+/// An empty folder, whatever was there before.
+pub(crate) fn fresh_folder(folder: &Path) -> Result {
+    clear(folder)?;
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("cannot create {}: {error}", folder.display()))
+}
+
+fn clear(folder: &Path) -> Result {
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .map_err(|error| format!("cannot clear {}: {error}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// A Python environment that has some packages, made when it is not there yet.
+pub(crate) fn python_with(venv: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = if cfg!(windows) {
         venv.join("Scripts").join("python.exe")
     } else {
@@ -56,7 +68,8 @@ fn python_with(venv: &Path, package: &str) -> Result<PathBuf> {
             .run()?;
     }
     Tool::new(&python)
-        .args(["-m", "pip", "install", "--quiet", package])
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(packages)
         .run()?;
     Ok(python)
 }

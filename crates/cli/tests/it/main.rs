@@ -1,0 +1,12 @@
+//! The built program, run as users and scripts run it, against a simulator of its own.
+
+// The running of programs: a desk with a repository and secrets, and a server.
+mod desk;
+// The demonstration from start to end.
+mod demo;
+// Every documented exit code, with the line that says what went wrong and what to do.
+mod errors;
+// Ctrl-C.
+mod interrupt;
+// Each command on the way a user takes.
+mod tour;

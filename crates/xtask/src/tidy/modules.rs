@@ -65,6 +65,8 @@ fn declares(project: &Project, parent: &str, name: &str) -> bool {
         text.lines()
             .map(str::trim_start)
             .filter(|line| !line.starts_with("//"))
+            // What a declaration is for may stand behind it.
+            .map(|line| line.split("//").next().unwrap_or_default().trim_end())
             .any(|line| line.ends_with(&wanted))
     })
 }

@@ -140,7 +140,8 @@ impl<T> Doing<T> for chunkstore::Result<T> {
             let kind = match error.kind() {
                 Leaf::Auth => ErrorKind::Auth,
                 Leaf::NotFound => ErrorKind::NotFound,
-                Leaf::Conflict => ErrorKind::Conflict,
+                Leaf::Conflict | Leaf::AlreadyExists => ErrorKind::Conflict,
+                Leaf::Denied => ErrorKind::Denied,
                 Leaf::Corrupt => ErrorKind::Corrupt,
                 Leaf::Unsupported => ErrorKind::Unsupported,
                 Leaf::NoSpace => ErrorKind::NoSpace,

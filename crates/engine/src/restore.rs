@@ -6,6 +6,7 @@
 //! if its id is still alive; so a restore that is repeated or was interrupted adds nothing twice.
 //! Nothing is ever sent or deleted: items come back through UploadItems, which does neither.
 
+mod again;
 mod compare;
 mod rewrite;
 mod target;
@@ -203,7 +204,7 @@ impl Restore<'_> {
                 continue;
             }
             line.items += 1;
-            if let Some(id) = &id {
+            if let Some(id) = id.as_ref().filter(|_| !self.options.dry_run) {
                 uploads.add(id, path, item, origin).await?;
             }
             self.take(&mut uploads);

@@ -15,29 +15,23 @@ async fn a_dry_run_counts_and_writes_nothing() {
     backup(&store.vault, &server, &[ALICE]).await;
     let snapshot = latest(&store.vault, ALICE).await;
     server.sim.reset_stats();
-    let options = RestoreOptions {
-        to_mailbox: Some(BOB.into()),
-        to_folder: Some("Restored".into()),
-        dry_run: true,
-        ..RestoreOptions::default()
-    };
-    let plan = restore(&store.vault, &snapshot, &server, &options).await;
-    assert_eq!(plan.items_restored, 20);
-    assert!(
-        plan.folders
-            .iter()
-            .any(|folder| folder.path == "Restored/Inbox" && folder.created)
-    );
-    assert_eq!(server.sim.stats().items_uploaded, 0);
-    assert_eq!(
-        server
-            .sim
-            .mailbox(BOB)
-            .unwrap()
-            .item_count("Inbox")
-            .unwrap(),
-        20
-    );
+    for to_folder in [Some("Restored"), None] {
+        let options = RestoreOptions {
+            to_mailbox: Some(BOB.into()),
+            to_folder: to_folder.map(str::to_owned),
+            dry_run: true,
+            ..RestoreOptions::default()
+        };
+        let plan = restore(&store.vault, &snapshot, &server, &options).await;
+        assert_eq!(plan.items_restored, 20);
+        let inbox = to_folder.map_or("Inbox".to_owned(), |folder| format!("{folder}/Inbox"));
+        let planned = plan.folders.iter().find(|folder| folder.path == inbox).unwrap();
+        assert_eq!(planned.created, to_folder.is_some());
+        assert_eq!(server.sim.stats().items_uploaded, 0);
+        let bob = server.sim.mailbox(BOB).unwrap();
+        assert_eq!(bob.item_count("Inbox").unwrap(), 20);
+        assert!(!bob.folders().iter().any(|folder| folder.path == "Restored"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,7 +63,9 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
             "give the address of EWS, as a rule https://HOST/EWS/Exchange.asmx; without a path \
              postkeep adds it"
         }
-        (K::Conflict, Side::Repository) => "run the same command again",
+        (K::Conflict, Side::Repository) => {
+            "a repository that is there is used without init; otherwise run the same command again"
+        }
         (K::Busy, Side::Exchange) => {
             "wait, or use the server less: --mailboxes-at-once 1 --requests 2"
         }

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use crate::error::{Error, Result, quote};
 use crate::model::time;
 use crate::model::{
-    DistinguishedPropertySet, EmailAddress, ExtendedKey, ExtendedPath, ExtendedProperty, Folder,
-    FolderId, FolderKind, Importance, Item, ItemError, ItemId, ItemKind, MapiType, Outcome,
-    PropertySet, PropertyValue, SyncState,
+    Body, DistinguishedPropertySet, EmailAddress, ExtendedKey, ExtendedPath, ExtendedProperty,
+    Folder, FolderId, FolderKind, Importance, Item, ItemError, ItemId, ItemKind, MapiType, Outcome,
+    PropertySet, PropertyValue, Sensitivity, SyncState,
 };
+use crate::op::item_fields;
 use crate::response_code::ResponseCode;
 use crate::xml::Node;
 
@@ -221,16 +222,26 @@ pub(crate) fn item(node: Node<'_>) -> Result<Item> {
             "InternetMessageId" => item.internet_message_id = text(),
             "From" => item.from = child.child("Mailbox").map(email_address),
             "Importance" => item.importance = Importance::parse(child.text()),
+            "Sensitivity" => item.sensitivity = Sensitivity::parse(child.text()),
+            "Body" => item.body = Some(body(child)),
             "MimeContent" => item.mime_content = Some(mime_content(child)?),
             "Categories" => {
                 item.categories = child.children().map(|c| c.text().to_owned()).collect()
             }
             "UID" => item.uid = text(),
             "ExtendedProperty" => item.extended.extend(extended_property(child)),
-            _ => {}
+            _ => item.fields.extend(item_fields::read(&item.kind, child)),
         }
     }
     Ok(item)
+}
+
+fn body(node: Node<'_>) -> Body {
+    let kind = node.attribute("BodyType").unwrap_or_default();
+    Body {
+        is_html: kind.eq_ignore_ascii_case("HTML"),
+        text: node.text().to_owned(),
+    }
 }
 
 fn mime_content(node: Node<'_>) -> Result<Bytes> {

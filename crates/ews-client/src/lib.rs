@@ -60,10 +60,10 @@ pub use auth::Credentials;
 pub use client::{Access, Client, ClientOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use model::{
-    BaseShape, DistinguishedFolder, DistinguishedPropertySet, EmailAddress, ExtendedKey,
+    BaseShape, Body, DistinguishedFolder, DistinguishedPropertySet, EmailAddress, ExtendedKey,
     ExtendedPath, ExtendedProperty, Folder, FolderId, FolderIdRef, FolderKind, FolderShape,
-    Importance, Item, ItemError, ItemId, ItemKind, ItemShape, MapiType, Outcome, PropertyPath,
-    PropertySet, PropertyValue, SyncState,
+    Importance, Item, ItemError, ItemField, ItemId, ItemKind, ItemShape, MapiType, Outcome,
+    PropertyPath, PropertySet, PropertyValue, Sensitivity, SyncState,
 };
 pub use op::{
     AlternateId, ConflictResolution, ContainmentComparison, ContainmentMode, ConvertId,

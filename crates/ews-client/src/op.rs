@@ -9,6 +9,7 @@ mod find_folder;
 mod find_item;
 mod get_folder;
 mod get_item;
+pub(crate) mod item_fields;
 mod move_item;
 mod resolve_names;
 mod restriction;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::model::property::{ExtendedProperty, find_tag, named};
-use crate::model::{FolderId, ItemId};
+use crate::model::{Body, FolderId, ItemField, ItemId};
 
 /// The element an item comes in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,7 +49,8 @@ impl ItemKind {
         }
     }
 
-    pub(crate) fn parse(name: &str) -> ItemKind {
+    /// The kind of an element's local name.
+    pub fn parse(name: &str) -> ItemKind {
         match name {
             "Item" => ItemKind::Item,
             "Message" => ItemKind::Message,
@@ -72,6 +73,13 @@ named! {
     /// How urgent the sender finds it (`ImportanceChoicesType`).
     Importance {
         Low, Normal, High,
+    }
+}
+
+named! {
+    /// Who is meant to read it (`SensitivityChoicesType`).
+    Sensitivity {
+        Normal, Personal, Private, Confidential,
     }
 }
 
@@ -123,12 +131,18 @@ pub struct Item {
     pub from: Option<EmailAddress>,
     /// How urgent.
     pub importance: Option<Importance>,
+    /// Who is meant to read it.
+    pub sensitivity: Option<Sensitivity>,
     /// Its MIME text.
     pub mime_content: Option<Bytes>,
+    /// Its body.
+    pub body: Option<Body>,
     /// The categories' names.
     pub categories: Vec<String>,
     /// The iCalendar UID of a calendar item or meeting message.
     pub uid: Option<String>,
+    /// The elements of a contact, a list or a task that can be written again.
+    pub fields: Vec<ItemField>,
     /// The MAPI properties asked for and present.
     pub extended: Vec<ExtendedProperty>,
     /// The element it came in.

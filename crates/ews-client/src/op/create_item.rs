@@ -5,8 +5,11 @@ use bytes::Bytes;
 use crate::answer;
 use crate::element;
 use crate::error::Result;
-use crate::model::{ExtendedProperty, FolderIdRef, Importance, ItemId, ItemKind, Outcome};
-use crate::op::{Operation, require};
+use crate::model::{
+    Body, ExtendedProperty, FolderIdRef, Importance, ItemField, ItemId, ItemKind, Outcome,
+    Sensitivity,
+};
+use crate::op::{Operation, item_fields, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
@@ -35,6 +38,10 @@ pub struct NewItem {
     pub item_class: Option<String>,
     /// Its subject.
     pub subject: Option<String>,
+    /// Who is meant to read it.
+    pub sensitivity: Option<Sensitivity>,
+    /// Its body, for items without MIME text.
+    pub body: Option<Body>,
     /// The categories' names.
     pub categories: Vec<String>,
     /// How urgent.
@@ -42,6 +49,9 @@ pub struct NewItem {
     /// MAPI properties to set. A message is a draft unless PidTagMessageFlags (0x0E07, Integer)
     /// is set without the value 8.
     pub extended: Vec<ExtendedProperty>,
+    /// The elements of a contact, a list or a task; written in the order of the schema, and only
+    /// those that an item of the kind has.
+    pub fields: Vec<ItemField>,
     /// Whether it was read; messages and posts only.
     pub is_read: Option<bool>,
 }
@@ -102,6 +112,17 @@ fn write_item(writer: &mut Writer, item: &NewItem) {
     if let Some(subject) = &item.subject {
         writer.leaf("t:Subject", subject);
     }
+    if let Some(sensitivity) = item.sensitivity {
+        writer.leaf("t:Sensitivity", sensitivity);
+    }
+    if let Some(body) = &item.body {
+        let kind = if body.is_html { "HTML" } else { "Text" };
+        writer
+            .open("t:Body")
+            .attribute("BodyType", kind)
+            .text(&body.text)
+            .close();
+    }
     categories(writer, &item.categories);
     if let Some(importance) = item.importance {
         writer.leaf("t:Importance", importance);
@@ -112,6 +133,7 @@ fn write_item(writer: &mut Writer, item: &NewItem) {
     if let Some(is_read) = item.is_read.filter(|_| has_is_read(&item.kind)) {
         writer.leaf("t:IsRead", is_read);
     }
+    item_fields::write(writer, &item.kind, &item.fields);
     writer.close();
 }
 

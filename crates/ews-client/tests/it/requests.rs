@@ -52,6 +52,58 @@ macro_rules! texts {
     }};
 }
 
+/// Fields of all kinds in no order; an item of a kind takes those it can have.
+fn fields() -> Vec<ItemField> {
+    let of = |name: &str, attributes: &[(&str, &str)], children: Vec<ItemField>| ItemField {
+        name: name.into(),
+        attributes: attributes
+            .iter()
+            .map(|(n, v)| ((*n).into(), (*v).into()))
+            .collect(),
+        children,
+        ..ItemField::default()
+    };
+    let keyed = |key: &str, children| of("Entry", &[("Key", key)], children);
+    let mailbox = of(
+        "Mailbox",
+        &[],
+        vec![
+            ItemField::text("Name", "Bob"),
+            ItemField::text("EmailAddress", "bob@example.test"),
+            ItemField::text("RoutingType", "SMTP"),
+        ],
+    );
+    let weekly = of(
+        "WeeklyRegeneration",
+        &[],
+        vec![ItemField::text("Interval", "2")],
+    );
+    let end = of(
+        "NumberedRecurrence",
+        &[],
+        vec![
+            ItemField::text("StartDate", "2026-11-02Z"),
+            ItemField::text("NumberOfOccurrences", "3"),
+        ],
+    );
+    vec![
+        ItemField::text("Surname", "O'Neill & <Sons>"),
+        ItemField::text("GivenName", "Ann"),
+        ItemField::text("NoSuchElement", "x"),
+        ItemField::text("DisplayName", "Ann"),
+        ItemField::text("FileAs", "Ann"),
+        of(
+            "PhysicalAddresses",
+            &[],
+            vec![keyed("Home", vec![ItemField::text("City", "Bern")])],
+        ),
+        of("Members", &[], vec![of("Member", &[], vec![mailbox])]),
+        of("Recurrence", &[], vec![weekly, end]),
+        ItemField::text("Status", "InProgress"),
+        ItemField::text("PercentComplete", "50"),
+    ]
+}
+
 fn paths() -> Vec<PropertyPath> {
     vec![
         PropertyPath::field("item:Subject"),
@@ -336,6 +388,12 @@ async fn writing_requests(list: &mut Vec<(&'static str, String)>) {
     ];
     let new = |kind| NewItem {
         kind,
+        fields: fields(),
+        sensitivity: Some(Sensitivity::Private),
+        body: Some(Body {
+            is_html: true,
+            text: "<p>\u{1}</p>".into(),
+        }),
         mime_content: Some(Bytes::from_static(b"Subject: x\r\n\r\n")),
         item_class: Some("IPM.Note".into()),
         subject: Some("a\u{B}b & <c>".into()),

@@ -2,7 +2,8 @@
 //!
 //! The stream is the messageContent element of [MS-OXCFXICS] 2.2.4 in a framing Exchange puts
 //! around it. This crate reads and writes it, picks summaries out of it, transforms it losslessly
-//! for storage, and turns items into files other programs read (MIME, iCalendar, vCard). It does
+//! for storage, and turns items into files other programs read (MIME, iCalendar, vCard,
+//! Outlook message files, JSON). It does
 //! no I/O, keeps no clock, and knows nothing of servers or stores.
 //!
 //! - [`Message`], [`PropertyBag`], [`PropValue`]: an item in memory; ids in [`tag`] and [`named`].
@@ -12,7 +13,7 @@
 //! - [`Deframer`], [`Lexer`]: the two layers below, as push parsers with constant memory.
 //! - [`Summariser`]: subject, sender, times and the like while the bytes pass by.
 //! - [`Compactor`], [`Expander`]: the storage form, for any input whatsoever.
-//! - [`to_mime`], [`mime_skeleton`]: items as files.
+//! - [`to_mime`], [`to_mail`], [`to_msg`], [`to_json`], [`mime_skeleton`]: items as files.
 //!
 //! ```
 //! use fasttransfer::{Limits, Message, WriteOptions, read_message, tag, to_mime, write_message};
@@ -48,11 +49,13 @@ mod error;
 mod expander;
 pub mod guid;
 mod icalendar;
+mod json;
 mod lexer;
 mod message;
 mod mime;
 mod mime_header;
 pub mod mime_skeleton;
+mod msg;
 pub mod named;
 mod property;
 mod reader;
@@ -72,9 +75,11 @@ pub use deframer::{Deframer, FrameEvent, FrameSink, FrameStop};
 pub use error::{Error, ErrorKind};
 pub use expander::{Expander, Step};
 pub use guid::Guid;
+pub use json::to_json;
 pub use lexer::{Event, Lexer, LexerSink, LexerStop, PropDef};
 pub use message::{Attachment, Message};
-pub use mime::to_mime;
+pub use mime::{FileKind, to_mail, to_mime};
+pub use msg::to_msg;
 pub use property::{NamedProp, PropId, PropName, Property, PropertyBag};
 pub use reader::{Limits, MessageReader, Parsed, Problem, read_message};
 pub use summary::{Summariser, Summary, summarise};

@@ -34,20 +34,85 @@ fn item(message: &Message, depth: usize) -> Vec<u8> {
     if let Some(Ok(original)) = mime_skeleton::expand(message, MAX_MIME_BYTES) {
         return original;
     }
-    let class = message.props.text(tag::MESSAGE_CLASS).unwrap_or_default();
-    let class = class.to_ascii_lowercase();
-    let is = |family: &str| {
-        class
-            .strip_prefix(family)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    match kind_of(message) {
+        FileKind::Contact if depth == 0 => vcard::generate(message),
+        FileKind::Event if depth == 0 => icalendar::generate(message),
+        _ => mail(message, depth),
+    }
+}
+
+/// What kind of file [`to_mime`] makes of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    /// MIME: mail, and everything without a form of its own.
+    Mail,
+    /// iCalendar: appointments.
+    Event,
+    /// vCard: contacts.
+    Contact,
+}
+
+impl FileKind {
+    /// The kind for items of a message class.
+    #[must_use]
+    pub fn of_class(message_class: &str) -> Self {
+        let class = message_class.to_ascii_lowercase();
+        let is = |family: &str| {
+            class
+                .strip_prefix(family)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if is("ipm.contact") {
+            Self::Contact
+        } else if is("ipm.appointment") {
+            Self::Event
+        } else {
+            Self::Mail
+        }
+    }
+}
+
+fn kind_of(message: &Message) -> FileKind {
+    FileKind::of_class(&message.props.text(tag::MESSAGE_CLASS).unwrap_or_default())
+}
+
+/// Turns an item into a mail, whatever it is: what mail folders in files (mbox, Maildir) can hold.
+///
+/// Mail is what [`to_mime`] makes of it. An appointment or contact becomes a mail that says who and
+/// when in its headers, shows the item's text, and carries the iCalendar or vCard file.
+#[must_use]
+pub fn to_mail(message: &Message) -> Vec<u8> {
+    let file = item(message, 0);
+    let subtype = match kind_of(message) {
+        FileKind::Mail => return file,
+        FileKind::Event => "calendar",
+        FileKind::Contact => "vcard",
     };
-    if is("ipm.contact") && depth == 0 {
-        return vcard::generate(message);
+    let mut out = Vec::new();
+    headers(message, &mut out);
+    out.extend_from_slice(b"MIME-Version: 1.0\r\n");
+    let charset = match str::from_utf8(&file) {
+        Ok(_) => "utf-8",
+        Err(_) => "windows-1252",
+    };
+    let mut parts = Vec::new();
+    if let Some(text) = message
+        .props
+        .text(tag::BODY)
+        .filter(|text| !text.is_empty())
+    {
+        parts.push(Part::text("plain", "utf-8", text.as_bytes()));
     }
-    if is("ipm.appointment") && depth == 0 {
-        return icalendar::generate(message);
-    }
-    mail(message, depth)
+    // As base64 the file's bytes stay as they are, line ends included.
+    parts.push(Part {
+        fields: format!(
+            "Content-Type: text/{subtype}; charset={charset}\r\n\
+             Content-Transfer-Encoding: base64\r\n"
+        ),
+        body: base64_lines(&file),
+    });
+    out.append(&mut Part::multipart("mixed", parts).render());
+    out
 }
 
 fn mail(message: &Message, depth: usize) -> Vec<u8> {

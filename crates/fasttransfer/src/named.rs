@@ -1,10 +1,10 @@
 //! Named properties under their MS-OXPROPS names without `PidLid` and `PidName`.
 
-use crate::NamedProp;
 use crate::guid::{
     PS_INTERNET_HEADERS, PS_PUBLIC_STRINGS, PSETID_ADDRESS, PSETID_APPOINTMENT, PSETID_COMMON,
     PSETID_LOG, PSETID_MEETING, PSETID_NOTE, PSETID_TASK,
 };
+use crate::{Guid, NamedProp, PropName, tag};
 
 macro_rules! lids {
     ($($set:ident { $($name:ident = $lid:literal,)* })*) => {
@@ -12,7 +12,22 @@ macro_rules! lids {
             #[doc = concat!("Property ", stringify!($lid), " of ", stringify!($set), ".")]
             pub const $name: NamedProp = NamedProp::lid($set, $lid);
         )*)*
+
+        /// Numeric names with their constants' names, in the order of this file.
+        const NAMES: &[(Guid, u32, &str)] = &[$($(($set, $lid, stringify!($name)),)*)*];
     };
+}
+
+/// The MS-OXPROPS name of a property with a numeric name, if it is one of this module.
+#[must_use]
+pub fn name(property: &NamedProp) -> Option<String> {
+    let PropName::Id(lid) = property.name else {
+        return None;
+    };
+    let (_, _, constant) = NAMES
+        .iter()
+        .find(|(guid, known, _)| *guid == property.guid && *known == lid)?;
+    Some(format!("PidLid{}", tag::camel(constant)))
 }
 
 lids! {

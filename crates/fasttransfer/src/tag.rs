@@ -7,7 +7,28 @@ macro_rules! tags {
             #[doc = concat!("Property id ", stringify!($id), ".")]
             pub const $name: u16 = $id;
         )*
+
+        /// Ids with their names as constants, in the order of this file.
+        const NAMES: &[(u16, &str)] = &[$(($id, stringify!($name)),)*];
     };
+}
+
+/// The MS-OXPROPS name of a property id, if it is one of this module.
+#[must_use]
+pub fn name(id: u16) -> Option<String> {
+    let (_, constant) = NAMES.iter().find(|(known, _)| *known == id)?;
+    Some(format!("PidTag{}", camel(constant)))
+}
+
+/// `SENDER_NAME` as `SenderName`.
+pub(crate) fn camel(constant: &str) -> String {
+    constant
+        .split('_')
+        .flat_map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            [first.to_owned(), rest.to_ascii_lowercase()]
+        })
+        .collect()
 }
 
 tags! {

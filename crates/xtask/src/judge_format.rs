@@ -1,6 +1,6 @@
 //! A reader written from docs/format.md alone, against what `postkeep` itself says.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -146,6 +146,7 @@ impl Case {
         let generated = GENERATED_ITEMS.to_string();
         let process = Tool::new(&self.program)
             .args([
+                "--quiet",
                 "sim",
                 "--generate",
                 "2",
@@ -247,13 +248,17 @@ impl Case {
 
     /// The items that `ls` lists below all folders of the top, by key.
     fn items(&self, snapshot: &str, folders: &Value) -> Result<BTreeMap<String, Value>> {
-        let mut items = BTreeMap::new();
+        // `ls` of a folder lists those below it too.
+        let mut tops = BTreeSet::new();
         for folder in folders.as_array().into_iter().flatten() {
-            let path = text(folder, "path")?;
-            if path.contains('/') {
-                continue;
+            if folder["items"] != 0 {
+                let path = text(folder, "path")?;
+                tops.insert(path.split_once('/').map_or(path, |(top, _)| top));
             }
-            let listing = self.json(&["ls", "--snapshot", snapshot, path])?;
+        }
+        let mut items = BTreeMap::new();
+        for top in tops {
+            let listing = self.json(&["ls", "--snapshot", snapshot, top])?;
             items.append(&mut by_key(&listing["mailboxes"][0]["items"])?);
         }
         Ok(items)

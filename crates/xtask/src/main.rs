@@ -15,6 +15,7 @@ mod bench;
 mod cargo_steps;
 mod ci;
 mod judge;
+mod judge_format;
 mod tidy;
 mod tool;
 mod wire;
@@ -39,6 +40,7 @@ usage: cargo xtask <command>
   test [--nextest]   cargo test --workspace, or the same by nextest and cargo test --doc
   wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
   judge exchangelib  an independent client against `postkeep sim`
+  judge format       a reader written from docs/format.md against `postkeep`
   bench main-job     backup and restore of the mail corpus against restic, into docs/benchmarks.md
        [--runs N]    median of so many runs (default 3)
 ";
@@ -73,6 +75,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["wire"] => wire::run(&workspace, &workspace.wire_dir()),
         ["wire", folder] => wire::run(&workspace, folder.as_ref()),
         ["judge", "exchangelib"] => judge::exchangelib(&workspace),
+        ["judge", "format"] => judge_format::format(&workspace),
         ["bench", "main-job"] => bench::main_job(&workspace, bench::DEFAULT_RUNS),
         ["bench", "main-job", "--runs", runs] => {
             let runs = runs.parse().map_err(|_| format!("not a number: {runs}"))?;

@@ -19,6 +19,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use fetch::worth_asking_again;
+
 use crate::blocking::IndexHandle;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::monitor::{Event, Monitor};

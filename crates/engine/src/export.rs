@@ -15,6 +15,7 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::list::{StoredFolder, StoredItem};
 use crate::monitor::{Event, Monitor};
 use crate::names::{item_name, safe_name};
+use crate::path;
 use crate::report::ItemFailure;
 use crate::selection::Selection;
 use crate::snapshot::Snapshot;
@@ -218,8 +219,9 @@ pub fn ending_of(item_class: &str) -> &'static str {
 /// hold, or in case, get one each.
 fn directory_of(root: &Path, folder: &StoredFolder, taken: &mut HashSet<String>) -> PathBuf {
     let mut directory = root.to_path_buf();
-    for part in folder.path.replace("\\/", "\u{2215}").split('/') {
-        directory.push(safe_name(part));
+    for name in path::names(&folder.path) {
+        // A slash that belongs to the name gets one that only looks like it.
+        directory.push(safe_name(&name.replace('/', "\u{2215}")));
     }
     let mut distinct = directory.clone();
     let mut number = 2;

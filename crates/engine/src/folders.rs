@@ -1,6 +1,6 @@
 //! A mailbox's folders as the server lists them, with their paths.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ews_client::{
     BaseShape, Client, DistinguishedFolder, FindFolder, Folder, FolderIdRef, FolderKind,
@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::keys::folder_key;
+use crate::path::level;
 
 /// PidTagLocalCommitTimeMax: when anything in the folder last changed.
 const LOCAL_COMMIT_TIME_MAX: u16 = 0x670A;
@@ -67,7 +68,8 @@ impl RemoteFolders {
     pub(crate) async fn read(client: &Client, permits: &Semaphore) -> Result<Self> {
         let (root, distinguished) = distinguished(client, permits).await?;
         let root_id = root.id.id.clone();
-        let mut found = Vec::new();
+        let mut found: Vec<Folder> = Vec::new();
+        let mut seen = HashSet::new();
         let mut offset = 0;
         loop {
             let page = {
@@ -87,9 +89,20 @@ impl RemoteFolders {
                     .doing(|| "list the folders".into())?
             };
             let got = u32::try_from(page.folders.len()).unwrap_or(u32::MAX);
-            found.extend(page.folders);
-            if page.includes_last || got == 0 {
+            let before = found.len();
+            let new = page
+                .folders
+                .into_iter()
+                .filter(|folder| seen.insert(folder.id.id.clone()));
+            found.extend(new);
+            let all = page.total.is_none_or(|total| seen.len() as u64 >= total);
+            if got == 0 || (page.includes_last && (all || found.len() == before)) {
                 break;
+            }
+            if found.len() == before {
+                // To take this for the whole list would make the others look deleted.
+                let message = "the server repeats a part of its list of folders without end";
+                return Err(Error::new(ErrorKind::Internal, message));
             }
             offset = page
                 .next_offset
@@ -203,8 +216,7 @@ fn with_paths(
         let mut at = Some(id);
         while let Some((name, parent)) = at.filter(|id| *id != root_id).and_then(|id| names.get(id))
         {
-            // A slash in a name would read as a level of its own.
-            parts.push(name.replace('/', "\\/"));
+            parts.push(level(name));
             at = *parent;
             if parts.len() > MAX_DEPTH {
                 break;

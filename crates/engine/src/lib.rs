@@ -20,6 +20,7 @@ mod keys;
 mod list;
 mod monitor;
 mod names;
+mod path;
 mod read;
 mod record;
 mod report;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::catalog::shown_key;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::keys::{FOLDER_RANGE, TreeKey, items_of};
+use crate::path::level;
 use crate::selection::{Selection, folder_matches};
 use crate::snapshot::Snapshot;
 use crate::state::{ItemState, ItemSummary, folder_row, item_state};
@@ -309,7 +310,7 @@ fn path(key: FolderKey, rows: &HashMap<FolderKey, FolderRow>) -> String {
     let mut parts = Vec::new();
     let mut at = Some(key);
     while let Some(row) = at.and_then(|key| rows.get(&key)) {
-        parts.push(row.display_name.replace('/', "\\/"));
+        parts.push(level(&row.display_name));
         at = row.parent;
         if parts.len() > MAX_DEPTH {
             break;

@@ -301,7 +301,7 @@ impl Tried {
 
 /// Whether asking for the item again can help: the server was busy, gave up half-way, or cut the
 /// item's data short.
-fn worth_asking_again(code: &ResponseCode) -> bool {
+pub(crate) fn worth_asking_again(code: &ResponseCode) -> bool {
     use ews_client::ErrorKind as Leaf;
     matches!(
         code,

@@ -29,6 +29,9 @@ const OPEN_PAGES: usize = 3;
 /// compared as a whole next time: what is stored is not downloaded again.
 const MAX_OWED: usize = 200;
 
+/// What an empty page that is not the last counts for, when a server repeats itself.
+const MIN_IDLE: u64 = 64;
+
 /// A page whose items are being downloaded.
 struct OpenPage {
     changes: Vec<Change>,
@@ -45,6 +48,10 @@ pub(super) struct FolderRead {
     owed: Owed,
     /// All items seen since the sync began anew; what is stored and not seen has gone.
     seen: Option<HashSet<ItemKey>>,
+    /// All items asked for in this run. Their rows may not be in the index yet.
+    asked: HashSet<ItemKey>,
+    /// Changes told in a row that brought nothing new.
+    idle_changes: u64,
 }
 
 impl FolderRead {
@@ -61,6 +68,8 @@ impl FolderRead {
             row,
             owed: owed.unwrap_or_default(),
             seen,
+            asked: HashSet::new(),
+            idle_changes: 0,
         })
     }
 
@@ -75,7 +84,15 @@ impl FolderRead {
         loop {
             let ask = !ended && pages.len() < OPEN_PAGES && !self.mailbox.must_stop();
             if ask {
-                let page = self.next_page().await?;
+                let page = self.ask().await?;
+                if self.speaks_of_asked(&page) {
+                    // Only the index can tell what this means for items still on their way.
+                    while let Some(open) = pages.pop_front() {
+                        self.close(open).await?;
+                    }
+                    self.mailbox.settle_all().await?;
+                }
+                let page = self.next_page(page).await?;
                 ended = page.last;
                 pages.push_back(page);
             } else if let Some(page) = pages.pop_front() {
@@ -95,7 +112,7 @@ impl FolderRead {
         if self.owed.0.is_empty() {
             return Ok(None);
         }
-        let wanted = std::mem::take(&mut self.owed.0)
+        let wanted: Vec<Wanted> = std::mem::take(&mut self.owed.0)
             .into_iter()
             .map(|(id, subject)| Wanted {
                 key: item_key(self.folder.key, &id),
@@ -106,30 +123,51 @@ impl FolderRead {
                 is_read: None,
             })
             .collect();
+        self.asked.extend(wanted.iter().map(|wanted| wanted.key));
         let sync_state = self.row.sync_state.clone();
         Ok(Some(self.open(Vec::new(), wanted, sync_state, false)))
     }
 
-    async fn next_page(&mut self) -> Result<OpenPage> {
-        let page = self.ask().await?;
-        let keys = page
-            .changes
+    fn speaks_of_asked(&self, page: &SyncPage) -> bool {
+        page.changes
+            .iter()
+            .filter_map(|change| key_of(self.folder.key, change))
+            .any(|key| self.asked.contains(&key))
+    }
+
+    async fn next_page(&mut self, page: SyncPage) -> Result<OpenPage> {
+        let told = page.changes.len() as u64;
+        let merged = merge(self.folder.key, page.changes);
+        let keys = merged
             .iter()
             .filter_map(|change| key_of(self.folder.key, change));
         let mut known = self.mailbox.known(keys.collect()).await?;
         let mut changes = Vec::new();
         let mut wanted = Vec::new();
-        for change in page.changes {
+        for change in merged {
             self.sort(change, &mut known, &mut changes, &mut wanted);
         }
-        // A server that neither moves on nor ends would be asked for ever.
+        let mut news = !changes.is_empty();
+        for wanted in &wanted {
+            news |= self.asked.insert(wanted.key);
+        }
         let state = page.sync_state.as_str().to_owned();
-        let stuck = !page.includes_last
-            && changes.is_empty()
-            && wanted.is_empty()
-            && self.row.sync_state.as_deref() == Some(state.as_str());
+        let moved = self.row.sync_state.as_deref() != Some(state.as_str());
         self.row.sync_state = Some(state.clone());
-        Ok(self.open(changes, wanted, Some(state), page.includes_last || stuck))
+        let last = self.is_last(page.includes_last, told, news, moved);
+        Ok(self.open(changes, wanted, Some(state), last))
+    }
+
+    /// Whether a page was the last. Servers claim that too early, or never: one is believed when
+    /// it has nothing more to tell, and a server that only repeats itself is asked no further.
+    fn is_last(&mut self, claimed: bool, told: u64, news: bool, moved: bool) -> bool {
+        self.idle_changes = if news {
+            0
+        } else {
+            self.idle_changes + told.max(MIN_IDLE)
+        };
+        let repeats = self.idle_changes > u64::from(self.folder.total) + u64::from(PAGE);
+        (claimed && told == 0) || (!news && !moved) || repeats
     }
 
     fn open(
@@ -325,6 +363,31 @@ pub(super) fn compare(found: &Wanted, stored: Option<ItemRow>) -> Known {
     Known::Same
 }
 
+/// Reduces the changes of a page to one an item: the last, with a read mark set on what it marks.
+fn merge(folder: FolderKey, changes: Vec<ItemChange>) -> Vec<ItemChange> {
+    let mut places = HashMap::with_capacity(changes.len());
+    let mut merged: Vec<ItemChange> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let place = key_of(folder, &change).map_or(merged.len(), |key| {
+            *places.entry(key).or_insert(merged.len())
+        });
+        match (merged.get_mut(place), change) {
+            (None, change) => merged.push(change),
+            (
+                Some(ItemChange::Create(item) | ItemChange::Update(item)),
+                ItemChange::ReadFlagChange { id, is_read },
+            ) => {
+                item.is_read = Some(is_read);
+                if id.change_key.is_some() {
+                    item.id = Some(id);
+                }
+            }
+            (Some(earlier), change) => *earlier = change,
+        }
+    }
+    merged
+}
+
 fn key_of(folder: FolderKey, change: &ItemChange) -> Option<ItemKey> {
     let id = match change {
         ItemChange::Create(item) | ItemChange::Update(item) => item.id.as_ref()?,
@@ -373,4 +436,44 @@ pub(super) fn wanted_item(folder: FolderKey, item: &Item) -> Option<Wanted> {
         size_bytes: item.size.unwrap_or(0),
         is_read: item.is_read,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::folder_key;
+
+    fn item(id: &str, change_key: &str) -> Item {
+        let mut item = Item::default();
+        item.id = Some(ItemId {
+            id: id.into(),
+            change_key: Some(change_key.into()),
+        });
+        item
+    }
+
+    #[test]
+    fn changes_of_one_item_in_a_page_become_one() {
+        let mark = ItemChange::ReadFlagChange {
+            id: ItemId::new("a"),
+            is_read: true,
+        };
+        let changes = vec![
+            ItemChange::Create(item("a", "1")),
+            ItemChange::Create(item("b", "1")),
+            ItemChange::Update(item("a", "2")),
+            mark,
+            ItemChange::Create(item("c", "1")),
+            ItemChange::Delete(ItemId::new("c")),
+            ItemChange::Create(item("b", "1")),
+        ];
+        let mut read = item("a", "2");
+        read.is_read = Some(true);
+        let expected = vec![
+            ItemChange::Update(read),
+            ItemChange::Create(item("b", "1")),
+            ItemChange::Delete(ItemId::new("c")),
+        ];
+        assert_eq!(merge(folder_key("f"), changes), expected);
+    }
 }

@@ -87,14 +87,19 @@ impl Mailbox {
                 .iter()
                 .filter_map(|item| wanted_item(folder.key, item))
                 .collect();
+            let before = seen.len();
             seen.extend(found.iter().map(|found| found.key));
+            let news = seen.len() > before;
             let mut known = self
                 .known(found.iter().map(|found| found.key).collect())
                 .await?;
             let mut wanted = found;
             wanted.retain(|found| matches!(compare(found, known.remove(&found.key)), Known::No));
             self.download(folder, wanted).await?;
-            if page.includes_last || got == 0 {
+            // What is not listed counts as deleted, so the end is believed only where the total
+            // confirms it, or where asking for more brings nothing new.
+            let all = page.total.is_some_and(|total| seen.len() as u64 >= total);
+            if !news || (page.includes_last && all) {
                 break;
             }
             offset = page

@@ -4,16 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ews_client::{
-    BaseShape, Client, CreateFolder, FindItem, FolderId, FolderIdRef, FolderKind, ItemShape,
-    NewFolder, Paging, ResponseCode,
+    BaseShape, Client, CreateFolder, FindFolder, FindItem, Folder, FolderId, FolderIdRef,
+    FolderKind, FolderShape, FolderTraversal, ItemShape, NewFolder, Outcome, Paging, PropertyPath,
+    ResponseCode,
 };
 use tokio::sync::Semaphore;
 
+use super::again::{ATTEMPTS, may_pass, own_wait};
 use super::rewrite::origin_path;
 use super::{Places, RestoreOptions, no_folder};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::folders::RemoteFolders;
 use crate::list::StoredFolder;
+use crate::path::{ends, last_level, name_of, parent_length};
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
 
@@ -100,7 +103,7 @@ impl Target {
                     .and_then(|name| self.remote.by_distinguished(name));
                 let path = match (counterpart, parent) {
                     (Some(counterpart), _) => counterpart.path.clone(),
-                    (None, Some(parent)) => format!("{parent}/{}", own_name(&folder.path)),
+                    (None, Some(parent)) => format!("{parent}/{}", last_level(&folder.path)),
                     (None, None) => folder.path.clone(),
                 };
                 places.insert(folder.key, path);
@@ -142,7 +145,7 @@ impl Target {
     /// Creates a folder and those above it that are missing.
     pub(super) async fn create(&mut self, path: &str, like: &StoredFolder) -> Result<FolderId> {
         let mut parent = FolderId::new(self.remote.root_id.clone());
-        for (at, _) in ends(path) {
+        for at in ends(path) {
             let part = &path[..at];
             parent = match self.existing(part) {
                 Some(id) => id,
@@ -164,7 +167,7 @@ impl Target {
         path: &str,
         class: Option<&str>,
     ) -> Result<FolderId> {
-        let name = own_name(path).replace("\\/", "/");
+        let name = name_of(last_level(path));
         let class = class.filter(|class| !class.is_empty());
         let kind = match class.unwrap_or_default().to_ascii_lowercase() {
             class if class.starts_with("ipf.appointment") => FolderKind::Calendar,
@@ -174,21 +177,23 @@ impl Target {
         };
         let folder = NewFolder {
             class: class.map(str::to_owned),
-            ..NewFolder::new(name, kind)
+            ..NewFolder::new(name.clone(), kind)
         };
         let request = CreateFolder {
             parent: FolderIdRef::Id(parent.clone()),
             folders: vec![folder],
         };
-        let outcomes = {
-            let _permit = self.permits.acquire().await;
-            self.client
-                .create_folder(&request)
-                .await
-                .doing(|| format!("create the folder {path}"))?
-        };
+        let (outcomes, attempts) = self
+            .send_create(&request)
+            .await
+            .doing(|| format!("create the folder {path}"))?;
         match outcomes.into_iter().next() {
             Some(Ok(folder)) => Ok(folder.id),
+            Some(Err(error)) if error.code == ResponseCode::ErrorFolderExists && attempts > 1 => {
+                self.child(parent, &name)
+                    .await?
+                    .ok_or_else(|| no_folder(path))
+            }
             Some(Err(error)) if error.code == ResponseCode::ErrorFolderExists => Err(Error::new(
                 ErrorKind::Conflict,
                 format!("the folder {path} was created by someone else meanwhile: run it again"),
@@ -203,6 +208,52 @@ impl Target {
             }
             None => Err(no_folder(path)),
         }
+    }
+
+    /// Creates a folder, with a few attempts: whether one that failed got through shows in the
+    /// next, which the server then refuses because the folder exists.
+    async fn send_create(
+        &self,
+        request: &CreateFolder,
+    ) -> ews_client::Result<(Vec<Outcome<Folder>>, u32)> {
+        let mut attempt = 1;
+        loop {
+            let answer = {
+                let _permit = self.permits.acquire().await;
+                self.client.create_folder(request).await
+            };
+            let error = match answer {
+                Ok(outcomes) => return Ok((outcomes, attempt)),
+                Err(error) if attempt >= ATTEMPTS || !may_pass(error.kind()) => return Err(error),
+                Err(error) => error,
+            };
+            let wait = error.retry_after().unwrap_or(own_wait(attempt));
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    /// The folder of this name right below another.
+    async fn child(&self, parent: &FolderId, name: &str) -> Result<Option<FolderId>> {
+        let request = FindFolder {
+            parents: vec![FolderIdRef::Id(parent.clone())],
+            traversal: FolderTraversal::Shallow,
+            shape: FolderShape::new(BaseShape::IdOnly)
+                .with([PropertyPath::field("folder:DisplayName")]),
+            restriction: None,
+            paging: Some(Paging {
+                offset: 0,
+                max_entries: PAGE,
+            }),
+        };
+        let _permit = self.permits.acquire().await;
+        let page = self
+            .client
+            .find_folder(&request)
+            .await
+            .doing(|| format!("look for the folder {name}"))?;
+        let found = page.folders.into_iter().find(|f| f.display_name == name);
+        Ok(found.map(|folder| folder.id))
     }
 
     /// What a folder holds: the origins of restored items and, in the source mailbox, all ids.
@@ -220,7 +271,8 @@ pub(super) async fn present_in(
     ids: bool,
 ) -> Result<Present> {
     let mut present = Present::default();
-    let mut offset = 0;
+    let mut previous = Vec::new();
+    let (mut offset, mut listed) = (0, 0u64);
     loop {
         let shape = ItemShape::new(BaseShape::IdOnly).with([origin_path().into()]);
         let paging = Paging {
@@ -236,6 +288,7 @@ pub(super) async fn present_in(
                 .doing(|| format!("look what the folder {path} holds"))?
         };
         let got = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
+        let mut listed_ids = Vec::with_capacity(page.items.len());
         for item in page.items {
             let origin = item
                 .extended
@@ -246,56 +299,23 @@ pub(super) async fn present_in(
                     .and_then(|property| property.as_str())
                     .map(str::to_owned),
             );
+            let Some(id) = item.id else { continue };
             if ids {
-                present.ids.extend(item.id.map(|id| id.id));
+                present.ids.insert(id.id.clone());
             }
+            listed_ids.push(id.id);
         }
-        if page.includes_last || got == 0 {
+        listed += u64::from(got);
+        // Some servers claim the end too early, others never: the total decides where there is
+        // one, and a page without anything new ends it all.
+        let ended = page.includes_last && page.total.is_some_and(|total| listed >= total);
+        if ended || got == 0 || listed_ids == previous {
             return Ok(present);
         }
+        previous = listed_ids;
         offset = page
             .next_offset
             .filter(|next| *next > offset)
             .unwrap_or(offset + got);
-    }
-}
-
-/// Where the levels of a path end: each separator that is not part of a name, and the end.
-fn ends(path: &str) -> impl Iterator<Item = (usize, char)> + '_ {
-    path.char_indices()
-        .filter(|(at, c)| *c == '/' && *at > 0 && !path[..*at].ends_with('\\'))
-        .chain([(path.len(), '/')])
-}
-
-/// The length of what leads to a path's last level, its separator included.
-fn parent_length(path: &str) -> usize {
-    ends(path)
-        .map(|(at, _)| at)
-        .filter(|at| *at < path.len())
-        .last()
-        .map_or(0, |at| at + 1)
-}
-
-fn own_name(path: &str) -> &str {
-    &path[parent_length(path)..]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_cut_at_levels_and_not_inside_names() {
-        let levels = |path: &str| {
-            ends(path)
-                .map(|(at, _)| path[..at].to_owned())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            levels("Inbox/A\\/B/C"),
-            ["Inbox", "Inbox/A\\/B", "Inbox/A\\/B/C"]
-        );
-        assert_eq!(own_name("Inbox/A\\/B"), "A\\/B");
-        assert_eq!(own_name("Inbox"), "Inbox");
     }
 }

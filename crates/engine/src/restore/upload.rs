@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ews_client::{
@@ -13,9 +14,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::RestoreOptions;
+use super::again::{Again, may_pass};
 use super::compare::difference;
 use super::rewrite::Rewrite;
 use super::target::Target;
+use crate::backup::worth_asking_again;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::list::StoredItem;
 use crate::report::ItemFailure;
@@ -32,12 +35,6 @@ const WHOLE_BYTES: u64 = 4 << 20;
 
 /// Bytes of a streamed item in which the read state and an older origin are looked for.
 const HEAD_BYTES: usize = 256 << 10;
-
-/// How often a batch is sent again when the connection broke or the server was busy.
-const ATTEMPTS: u32 = 4;
-
-/// The first wait before that, where the server names none; it doubles.
-const FIRST_WAIT: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// What was done since it was last asked.
 #[derive(Default)]
@@ -65,6 +62,44 @@ struct Sender {
     folder: FolderId,
     path: String,
     verify: bool,
+}
+
+/// A restored item with its new id, and why it has to be read again.
+type Restored = ((Piece, ItemId), String);
+
+/// A request that reads items back.
+struct Reading {
+    /// By their places in the request; those answered for are taken out.
+    left: Vec<Option<(Piece, ItemId)>>,
+    again: Vec<Restored>,
+    wait: Option<Duration>,
+}
+
+impl Reading {
+    fn take(&mut self, place: usize) -> Option<(Piece, ItemId)> {
+        self.left.get_mut(place)?.take()
+    }
+
+    /// Ends a request that answered to its end.
+    fn rest(mut self, reason: &str) -> (Vec<Restored>, Option<Duration>) {
+        let left = self.left.into_iter().flatten();
+        self.again
+            .extend(left.map(|left| (left, reason.to_owned())));
+        (self.again, self.wait)
+    }
+
+    /// Ends a request that failed as a whole, or gives up where trying again is idle.
+    fn broken(mut self, error: &ews_client::Error) -> Result<(Vec<Restored>, Option<Duration>)> {
+        if !may_pass(error.kind()) {
+            let kind = crate::error::kind_of_ews(error.kind());
+            return Err(Error::new(
+                kind,
+                format!("read restored items back: {error}"),
+            ));
+        }
+        self.wait = self.wait.max(error.retry_after());
+        Ok(self.rest(&error.to_string()))
+    }
 }
 
 /// The uploads of one folder.
@@ -189,24 +224,19 @@ impl Sender {
                 let _permit = self.permits.acquire().await;
                 self.client.upload_items(uploads).await
             };
-            let again = match answer {
+            let sent = batch.len();
+            let (again, wait) = match answer {
                 Ok(outcomes) => self.sort(batch, outcomes, &mut done).await?,
-                Err(error) => self.broken(batch, &error, &mut done).await?,
+                Err(error) => (self.broken(batch, &error, &mut done).await?, None),
             };
-            if again.is_empty() {
-                continue;
+            let again = Again::new(sent, attempt, again, wait);
+            for (piece, reason) in again.failed {
+                done.failures.push(self.failure(&piece, reason).await);
             }
-            if attempt >= ATTEMPTS {
-                for (piece, reason) in again {
-                    done.failures.push(self.failure(&piece, reason).await);
-                }
-                continue;
+            if !again.batches.is_empty() {
+                tokio::time::sleep(again.wait).await;
+                waiting.extend(again.batches);
             }
-            tokio::time::sleep(FIRST_WAIT * 2u32.pow(attempt - 1)).await;
-            let mut first: Vec<Piece> = again.into_iter().map(|(piece, _)| piece).collect();
-            let second = first.split_off(first.len().div_ceil(2));
-            waiting.push_back((first, attempt + 1));
-            waiting.push_back((second, attempt + 1));
         }
         Ok(done)
     }
@@ -259,15 +289,17 @@ impl Sender {
         Ok(UploadData::Stream { len, open })
     }
 
-    /// Sorts the answers of a batch: done, to be sent again, failed.
+    /// Sorts the answers of a batch: done, to be sent again (after the wait the server wants, if
+    /// it names one), failed.
     async fn sort(
         &self,
         batch: Vec<Piece>,
         outcomes: Vec<Outcome<ItemId>>,
         done: &mut Done,
-    ) -> Result<Vec<(Piece, String)>> {
+    ) -> Result<(Vec<(Piece, String)>, Option<Duration>)> {
         use ews_client::ErrorKind as Leaf;
         let mut again = Vec::new();
+        let mut wait = None;
         let mut created = Vec::new();
         for (piece, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
@@ -275,6 +307,7 @@ impl Sender {
                 Err(error)
                     if matches!(error.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted) =>
                 {
+                    wait = wait.max(error.back_off);
                     again.push((piece, error.to_string()));
                 }
                 Err(error) => done
@@ -287,7 +320,7 @@ impl Sender {
         if self.verify && !created.is_empty() {
             self.verify(created, done).await?;
         }
-        Ok(again)
+        Ok((again, wait))
     }
 
     /// After a call that failed as a whole: what got through is known by its origin.
@@ -297,11 +330,7 @@ impl Sender {
         error: &ews_client::Error,
         done: &mut Done,
     ) -> Result<Vec<(Piece, String)>> {
-        use ews_client::ErrorKind as Leaf;
-        if !matches!(
-            error.kind(),
-            Leaf::Busy | Leaf::Timeout | Leaf::Interrupted | Leaf::Unreachable | Leaf::Protocol
-        ) {
+        if !may_pass(error.kind()) {
             let kind = crate::error::kind_of_ews(error.kind());
             return Err(Error::new(kind, format!("upload items: {error}")));
         }
@@ -323,52 +352,74 @@ impl Sender {
             .collect())
     }
 
-    /// Reads restored items back and compares them with what is stored.
+    /// Reads restored items back and compares them with what is stored. Reading changes nothing,
+    /// so whatever the server does not answer for is asked for again.
     async fn verify(&self, created: Vec<(Piece, ItemId)>, done: &mut Done) -> Result<()> {
-        let ids: Vec<ItemId> = created.iter().map(|(_, id)| id.clone()).collect();
-        for ids_and_pieces in ids.chunks(BATCH_ITEMS).zip(created.chunks(BATCH_ITEMS)) {
-            let (ids, pieces) = ids_and_pieces;
-            let _permit = self.permits.acquire().await;
-            let mut stream = self
-                .client
-                .export_items(ids)
-                .await
-                .doing(|| "read restored items back".into())?;
-            let piece_of = |id: &ItemId| {
-                pieces
-                    .iter()
-                    .find(|(_, new)| new.id == id.id)
-                    .map(|(piece, _)| piece)
-            };
-            let mut open = None;
-            let mut live = Vec::new();
-            while let Some(event) = stream
-                .next()
-                .await
-                .doing(|| "read restored items back".into())?
-            {
-                match event {
-                    ExportEvent::Start(id) => {
-                        live.clear();
-                        open = piece_of(&id);
-                    }
-                    ExportEvent::Data(bytes) => live.extend_from_slice(&bytes),
-                    ExportEvent::End => {
-                        if let Some(piece) = open.take() {
-                            self.judge(piece, &live, done).await?;
-                        }
-                    }
-                    ExportEvent::Failed { id, error } => {
-                        let piece = open.take().or_else(|| id.as_ref().and_then(piece_of));
-                        let Some(piece) = piece else { continue };
-                        let reason = format!("restored, but cannot be read back: {error}");
-                        done.failures.push(self.failure(piece, reason).await);
-                    }
-                    _ => {}
-                }
+        let mut waiting = VecDeque::from([(created, 1u32)]);
+        while let Some((batch, attempt)) = waiting.pop_front() {
+            let sent = batch.len();
+            let (left, wait) = self.read_back(batch, done).await?;
+            let again = Again::new(sent, attempt, left, wait);
+            for ((piece, _), reason) in again.failed {
+                let reason = format!("restored, but cannot be read back: {reason}");
+                done.failures.push(self.failure(&piece, reason).await);
+            }
+            if !again.batches.is_empty() {
+                tokio::time::sleep(again.wait).await;
+                waiting.extend(again.batches);
             }
         }
         Ok(())
+    }
+
+    /// One request of a verification: what has to be asked for again, and after which wait.
+    async fn read_back(
+        &self,
+        batch: Vec<(Piece, ItemId)>,
+        done: &mut Done,
+    ) -> Result<(Vec<Restored>, Option<Duration>)> {
+        let ids: Vec<ItemId> = batch.iter().map(|(_, id)| id.clone()).collect();
+        let mut reading = Reading {
+            left: batch.into_iter().map(Some).collect(),
+            again: Vec::new(),
+            wait: None,
+        };
+        let _permit = self.permits.acquire().await;
+        let mut stream = match self.client.export_items(&ids).await {
+            Ok(stream) => stream,
+            Err(error) => return reading.broken(&error),
+        };
+        let mut live = Vec::new();
+        loop {
+            let event = match stream.next().await {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => return reading.broken(&error),
+            };
+            match event {
+                ExportEvent::Start(_) => live.clear(),
+                ExportEvent::Data(bytes) => live.extend_from_slice(&bytes),
+                ExportEvent::End => {
+                    if let Some((piece, _)) = reading.take(stream.index()) {
+                        self.judge(&piece, &live, done).await?;
+                    }
+                }
+                ExportEvent::Failed { error, .. } => {
+                    let Some((piece, id)) = reading.take(stream.index()) else {
+                        continue;
+                    };
+                    if worth_asking_again(&error.code) {
+                        reading.wait = reading.wait.max(error.back_off);
+                        reading.again.push(((piece, id), error.to_string()));
+                    } else {
+                        let reason = format!("restored, but cannot be read back: {error}");
+                        done.failures.push(self.failure(&piece, reason).await);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(reading.rest("the server's answer left it out"))
     }
 
     async fn judge(&self, piece: &Piece, live: &[u8], done: &mut Done) -> Result<()> {

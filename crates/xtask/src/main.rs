@@ -16,6 +16,7 @@ mod cargo_steps;
 mod ci;
 mod judge;
 mod judge_format;
+mod judge_servers;
 mod tidy;
 mod tool;
 mod wire;
@@ -41,6 +42,8 @@ usage: cargo xtask <command>
   wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
   judge exchangelib  an independent client against `postkeep sim`
   judge format       a reader written from docs/format.md against `postkeep`
+  judge servers      `postkeep` against odd servers written apart from the simulator
+       [NAME]...     only these oddities; joined by + for several at once
   bench main-job     backup and restore of the mail corpus against restic, into docs/benchmarks.md
        [--runs N]    median of so many runs (default 3)
 ";
@@ -76,6 +79,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["wire", folder] => wire::run(&workspace, folder.as_ref()),
         ["judge", "exchangelib"] => judge::exchangelib(&workspace),
         ["judge", "format"] => judge_format::format(&workspace),
+        ["judge", "servers", only @ ..] => judge_servers::run(&workspace, only),
         ["bench", "main-job"] => bench::main_job(&workspace, bench::DEFAULT_RUNS),
         ["bench", "main-job", "--runs", runs] => {
             let runs = runs.parse().map_err(|_| format!("not a number: {runs}"))?;

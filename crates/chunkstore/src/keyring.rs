@@ -158,6 +158,12 @@ impl Keyring {
         self.epoch_key(b"postkeep v1 meta", epoch)
     }
 
+    /// A key for something outside the repository, named by the caller.
+    pub(crate) fn caller_key(&self, context: &str) -> Zeroizing<[u8; 32]> {
+        let info: [&[u8]; 2] = [b"postkeep v1 caller\0", context.as_bytes()];
+        self.master.derive(&self.repository.to_bytes(), &info).0
+    }
+
     fn epoch_key(&self, info: &[u8], epoch: u32) -> Key {
         self.master
             .derive(&self.repository.to_bytes(), &[info, &epoch.to_le_bytes()])

@@ -236,6 +236,15 @@ impl Repository {
         self.store().sealer.repository
     }
 
+    /// A key of the caller's own, derived from the repository's master key; wiped when dropped.
+    ///
+    /// For local files that only who opens the repository may read. The same context gives the
+    /// same key for ever; keys of different contexts, and the repository's own, tell nothing of
+    /// one another.
+    pub fn derive_key(&self, context: &str) -> zeroize::Zeroizing<[u8; 32]> {
+        self.store().keyring().caller_key(context)
+    }
+
     /// How many writers the destination allows at the same time.
     pub fn writers(&self) -> Writers {
         self.inner.config.writers()

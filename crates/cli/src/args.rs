@@ -11,9 +11,7 @@ mod look;
 mod try_out;
 
 pub use exchange::{BackupArgs, RestoreArgs, ServerArgs};
-pub use look::{
-    CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, ExportFormat, LsArgs, SnapshotsArgs,
-};
+pub use look::{CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, LsArgs, SnapshotsArgs};
 pub use try_out::{DemoArgs, SimArgs};
 
 /// Mailbox-level backup and restore for Exchange.

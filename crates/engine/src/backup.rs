@@ -8,6 +8,7 @@
 mod fetch;
 mod folder;
 mod mailbox;
+mod portable;
 mod reconcile;
 mod settle;
 

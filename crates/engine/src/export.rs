@@ -1,25 +1,36 @@
 //! Writes items of a snapshot as files, without any server.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod digest;
+mod format;
+mod layout;
+mod ledger;
+mod mbox;
+mod page;
+mod record;
 
-use fasttransfer::{Limits, read_message};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use self::format::{Converted, convert, write_whole};
+use self::layout::{Layout, MBOX_FILE};
+use self::ledger::{Head, Ledger};
+use self::record::{Record, Subject};
 use crate::blocking::in_background;
 use crate::catalog::shown_key;
-use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::error::{Doing, Result};
 use crate::list::{StoredFolder, StoredItem};
 use crate::monitor::{Event, Monitor};
 use crate::names::{item_name, safe_name};
-use crate::path;
 use crate::report::ItemFailure;
 use crate::selection::Selection;
 use crate::snapshot::Snapshot;
 use crate::vault::Vault;
+
+pub use self::format::{ExportFormat, ending_of, to_file_bytes};
 
 /// Items converted at the same time.
 const AT_ONCE: usize = 4;
@@ -27,14 +38,25 @@ const AT_ONCE: usize = 4;
 /// The largest native stream that is converted; each of those under way is held in memory.
 const MAX_ITEM_BYTES: u64 = 256 << 20;
 
+/// What is exported, and as what.
+#[derive(Clone, Debug, Default)]
+pub struct ExportOptions {
+    /// Which items.
+    pub selection: Selection,
+    /// What files they become.
+    pub format: ExportFormat,
+}
+
 /// What an export wrote.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ExportReport {
-    /// Files written.
+    /// Items written: files, or mails in files of several.
     pub files: u64,
-    /// Files that an earlier export had written already.
+    /// Items that an earlier export had written already.
     pub skipped: u64,
-    /// Their bytes.
+    /// Chosen items that the format is not for, such as mail in an export of contacts.
+    pub others: u64,
+    /// Bytes of the items written.
     pub bytes: u64,
     /// Items that could not be exported.
     pub failures: Vec<ItemFailure>,
@@ -44,212 +66,320 @@ pub struct ExportReport {
     pub interrupted: bool,
 }
 
-enum Outcome {
-    Written(u64),
-    Incomplete(u64, ItemFailure),
-    Skipped,
-    Failed(ItemFailure),
-}
-
 impl Vault {
-    /// Writes one file an item under `out/<mailbox>/<folder>/…`: mail as .eml, appointments as
-    /// .ics, contacts as .vcf. Names are the same on every run; files that are there are left
-    /// alone, so that an interrupted export continues.
+    /// Writes items under `out/<mailbox>/<folder>/…` in one of the forms of [`ExportFormat`],
+    /// with a manifest of all files (`manifest.json`, `SHA256SUMS`) and a page to look at
+    /// (`index.html`) in `out/<mailbox>`.
+    ///
+    /// Names are safe on Windows and Linux and the same on every run. What an earlier run wrote is
+    /// left alone, also when it was interrupted; items that have changed since are written again.
     ///
     /// # Errors
-    /// `NotFound` for a selection that is not in the snapshot, `NoSpace`, `Denied`.
+    /// `NotFound` for a selection that is not in the snapshot, `Conflict` if there is an export in
+    /// another form or of another mailbox, `NoSpace`, `Denied`.
     pub async fn export(
         &self,
         snapshot: &Snapshot,
-        selection: &Selection,
+        options: &ExportOptions,
         out: &Path,
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<ExportReport> {
-        let mut report = ExportReport::default();
+        let layout = Layout::of(&self.stored_folders(snapshot).await?);
+        let chosen = self.chosen(snapshot, &options.selection).await?;
         let root = out.join(safe_name(&snapshot.mailbox));
-        let mut taken = HashSet::new();
-        for (folder, items) in self.chosen(snapshot, selection).await? {
-            let directory = directory_of(&root, &folder, &mut taken);
-            create_directory(directory.clone()).await?;
-            let event = Event::ItemsExpected {
+        let head = Head {
+            mailbox: snapshot.mailbox.clone(),
+            format: options.format,
+            snapshot: snapshot.id.clone(),
+            snapshot_time: record::time(snapshot.time_unix_ms).unwrap_or_default(),
+        };
+        let place = root.clone();
+        let ledger = in_background(move || Ledger::open(&place, head)).await?;
+        let run = Run {
+            vault: self,
+            snapshot,
+            format: options.format,
+            root,
+            ledger: Arc::new(Mutex::new(ledger)),
+        };
+        let mut report = ExportReport::default();
+        for (folder, mut items) in chosen {
+            let before = items.len();
+            items.retain(|item| options.format.takes(&item.state.item_class));
+            report.others += (before - items.len()) as u64;
+            let expected = items.len() as u64;
+            monitor.event(Event::ItemsExpected {
                 mailbox: &snapshot.mailbox,
-                items: items.len() as u64,
-            };
-            monitor.event(event);
-            let mut written = stream::iter(items)
-                .map(|item| self.export_item(snapshot, &folder, item, &directory))
-                .buffer_unordered(AT_ONCE);
-            while let Some(outcome) = written.try_next().await? {
-                report.count(outcome, snapshot, &*monitor);
-                if cancel.is_cancelled() {
-                    report.interrupted = true;
-                    return Ok(report);
-                }
+                items: expected,
+            });
+            if items.is_empty() {
+                continue;
+            }
+            let directory = layout.directory(folder.key);
+            run.folder(&folder, items, &directory, cancel, &mut report, &*monitor)
+                .await?;
+            if report.interrupted {
+                return Ok(report);
             }
         }
+        run.finish(&report).await?;
         Ok(report)
     }
+}
 
-    async fn export_item(
+/// One export of one mailbox.
+struct Run<'a> {
+    vault: &'a Vault,
+    snapshot: &'a Snapshot,
+    format: ExportFormat,
+    /// The mailbox's directory.
+    root: PathBuf,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+/// An item on its way into a file.
+struct Written {
+    record: Record,
+    /// What goes to the end of a file of several.
+    entry: Option<(Vec<u8>, usize)>,
+}
+
+impl Run<'_> {
+    async fn folder(
         &self,
-        snapshot: &Snapshot,
+        folder: &StoredFolder,
+        items: Vec<StoredItem>,
+        directory: &str,
+        cancel: &CancellationToken,
+        report: &mut ExportReport,
+        monitor: &dyn Monitor,
+    ) -> Result<()> {
+        let (items, mut end) = self.missing(folder, items, directory, report);
+        self.create(directory).await?;
+        let mailbox = self.snapshot.mailbox.as_str();
+        monitor.event(Event::Transferred {
+            mailbox,
+            items: report.skipped,
+            bytes: 0,
+        });
+        let mut written = stream::iter(items)
+            .map(|item| self.item(folder, item, directory))
+            .buffered(AT_ONCE);
+        while let Some(outcome) = written.try_next().await? {
+            match outcome {
+                Ok(written) => {
+                    let bytes = written.record.bytes;
+                    if written.record.problem.is_some() {
+                        report.incomplete.push(self.problem(&written.record));
+                    }
+                    end = self.settle(written, end).await?;
+                    report.files += 1;
+                    report.bytes += bytes;
+                    monitor.event(Event::Transferred {
+                        mailbox,
+                        items: 1,
+                        bytes,
+                    });
+                }
+                Err(failure) => {
+                    monitor.event(Event::ItemFailed { failure: &failure });
+                    report.failures.push(failure);
+                }
+            }
+            if cancel.is_cancelled() {
+                report.interrupted = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The items that have to be written, and where in a file of several they go.
+    fn missing(
+        &self,
+        folder: &StoredFolder,
+        mut items: Vec<StoredItem>,
+        directory: &str,
+        report: &mut ExportReport,
+    ) -> (Vec<StoredItem>, u64) {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut end = 0;
+        if self.format == ExportFormat::Mbox {
+            // Nothing can be taken out of an mbox file: if a mail in it is out of date, all of
+            // them are written again.
+            let anew = items.iter().any(|item| {
+                let old = ledger.old(&folder.path, &shown_key(&item.key));
+                old.is_some_and(|old| !old.is_of(item))
+            });
+            end = ledger.end_of(&join(directory, MBOX_FILE), anew);
+        }
+        let before = items.len();
+        items.retain(|item| {
+            let old = ledger.old(&folder.path, &shown_key(&item.key));
+            old.is_none_or(|old| !old.is_of(item))
+        });
+        report.skipped += (before - items.len()) as u64;
+        (items, end)
+    }
+
+    async fn create(&self, directory: &str) -> Result<()> {
+        let directory = self.root.join(directory);
+        let is_maildir = self.format == ExportFormat::Maildir;
+        in_background(move || {
+            let inner: &[&str] = if is_maildir { &mbox::MAILDIR } else { &[""] };
+            inner.iter().try_for_each(|inner| {
+                let directory = directory.join(inner);
+                std::fs::create_dir_all(&directory)
+                    .doing(|| format!("create the folder {}", directory.display()))
+            })
+        })
+        .await
+    }
+
+    /// Reads and converts an item, and writes it if it gets a file of its own.
+    async fn item(
+        &self,
         folder: &StoredFolder,
         item: StoredItem,
-        directory: &Path,
-    ) -> Result<Outcome> {
-        let summary = self.summary(&item.entry).await.unwrap_or_default();
-        let ending = ending_of(&item.state.item_class);
-        let name = item_name(&summary.subject, &shown_key(&item.key), ending);
-        let path = directory.join(name);
-        let failed = |reason: String| {
-            Outcome::Failed(ItemFailure {
-                mailbox: snapshot.mailbox.clone(),
-                folder: folder.path.clone(),
-                subject: summary.subject.clone(),
-                item_id: item.state.item_id.clone(),
-                reason,
-            })
+        directory: &str,
+    ) -> Result<Result<Written, ItemFailure>> {
+        let summary = self.vault.summary(&item.entry).await.unwrap_or_default();
+        let subject = Subject {
+            folder: folder.path.clone(),
+            key: shown_key(&item.key),
+            state: item.state.clone(),
+            summary,
         };
+        let mailbox = self.snapshot.mailbox.clone();
         let read = match item.content() {
-            Ok(content) => self.read_whole(content, MAX_ITEM_BYTES).await,
+            Ok(content) => self.vault.read_whole(content, MAX_ITEM_BYTES).await,
             Err(error) => Err(error),
         };
         let native = match read {
             Ok(native) => native,
-            Err(error) => return Ok(failed(crate::backup::one_line(&error))),
+            Err(error) => return Ok(Err(subject.failure(mailbox, &error))),
         };
-        let written = in_background(move || {
-            if path.exists() {
-                return Ok(Ok(Written::Before));
+        let (format, root, directory) = (self.format, self.root.clone(), directory.to_owned());
+        let old = {
+            let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            ledger
+                .old(&subject.folder, &subject.key)
+                .map(|record| record.file.clone())
+        };
+        in_background(move || match convert(&native, format) {
+            Ok(converted) => {
+                drop(native);
+                put(&subject, converted, format, &root, &directory, old).map(Ok)
             }
-            match convert(&native) {
-                Ok((bytes, problem)) => {
-                    write_whole(&path, &bytes)?;
-                    Ok(Ok(Written::Now(bytes.len() as u64, problem)))
-                }
-                Err(error) => Ok(Err(crate::backup::one_line(&error))),
+            Err(error) => Ok(Err(subject.failure(mailbox, &error))),
+        })
+        .await
+    }
+
+    /// Appends an item to its file of several, and notes that it is written. Returns where the
+    /// next one goes.
+    async fn settle(&self, written: Written, end: u64) -> Result<u64> {
+        let ledger = Arc::clone(&self.ledger);
+        let root = self.root.clone();
+        in_background(move || {
+            let Written { mut record, entry } = written;
+            let mut end = end;
+            if let Some((entry, start)) = entry {
+                let path = root.join(&record.file);
+                mbox::put_entry(&path, end, &entry)
+                    .doing(|| format!("write {}", path.display()))?;
+                record.offset = Some(end + start as u64);
+                end += entry.len() as u64;
             }
+            ledger
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .add(record)?;
+            Ok(end)
         })
-        .await?;
-        Ok(match written {
-            Ok(Written::Before) => Outcome::Skipped,
-            Ok(Written::Now(bytes, None)) => Outcome::Written(bytes),
-            Ok(Written::Now(bytes, Some(problem))) => match failed(problem) {
-                Outcome::Failed(problem) => Outcome::Incomplete(bytes, problem),
-                other => other,
-            },
-            Err(reason) => failed(reason),
+        .await
+    }
+
+    /// An item whose file lacks what could not be read.
+    fn problem(&self, record: &Record) -> ItemFailure {
+        ItemFailure {
+            mailbox: self.snapshot.mailbox.clone(),
+            folder: record.folder.clone(),
+            subject: record.subject.clone(),
+            item_id: record.key.clone(),
+            reason: record.problem.clone().unwrap_or_default(),
+        }
+    }
+
+    async fn finish(self, report: &ExportReport) -> Result<()> {
+        let (ledger, failures) = (self.ledger, report.failures.clone());
+        in_background(move || {
+            let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            ledger.finish(&failures)
         })
+        .await
     }
 }
 
-/// What became of a file.
-enum Written {
-    Before,
-    Now(u64, Option<String>),
-}
-
-impl ExportReport {
-    fn count(&mut self, outcome: Outcome, snapshot: &Snapshot, monitor: &dyn Monitor) {
-        let bytes = match outcome {
-            Outcome::Written(bytes) => {
-                self.files += 1;
-                self.bytes += bytes;
-                bytes
-            }
-            Outcome::Incomplete(bytes, problem) => {
-                self.files += 1;
-                self.bytes += bytes;
-                self.incomplete.push(problem);
-                bytes
-            }
-            Outcome::Skipped => {
-                self.skipped += 1;
-                0
-            }
-            Outcome::Failed(failure) => {
-                monitor.event(Event::ItemFailed { failure: &failure });
-                self.failures.push(failure);
-                return;
-            }
-        };
-        monitor.event(Event::Transferred {
-            mailbox: &snapshot.mailbox,
-            items: 1,
-            bytes,
+/// Writes a converted item into its own file, or prepares it for one of several.
+fn put(
+    subject: &Subject,
+    converted: Converted,
+    format: ExportFormat,
+    root: &Path,
+    directory: &str,
+    old: Option<String>,
+) -> Result<Written> {
+    let Converted {
+        bytes,
+        problem,
+        flags,
+        sender,
+    } = converted;
+    if format == ExportFormat::Mbox {
+        let (entry, start) = mbox::mbox_entry(&bytes, &sender, subject.seconds());
+        let stored = entry.get(start..entry.len() - 1).unwrap_or_default();
+        let record = subject.record(join(directory, MBOX_FILE), stored, problem);
+        return Ok(Written {
+            record,
+            entry: Some((entry, start)),
         });
     }
-}
-
-/// An item's MIME (or iCalendar, or vCard) form, from its native stream.
-///
-/// # Errors
-/// `Corrupt` if the stream cannot be read at all.
-pub fn to_file_bytes(native: &[u8]) -> Result<Vec<u8>> {
-    convert(native).map(|(bytes, _)| bytes)
-}
-
-/// The same, with what of the stream could not be read.
-fn convert(native: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
-    let parsed = read_message(native, &Limits::default()).map_err(|error| {
-        Error::with_source(
-            ErrorKind::Corrupt,
-            "the item's native stream cannot be read",
-            error,
+    let name = if format == ExportFormat::Maildir {
+        mbox::maildir_name(
+            &subject.key,
+            subject.seconds(),
+            subject.state.is_read,
+            flags,
         )
-    })?;
-    let problem = parsed.problems.first().map(ToString::to_string);
-    Ok((fasttransfer::to_mime(&parsed.message), problem))
-}
-
-/// The ending of the file an item of a class becomes.
-pub fn ending_of(item_class: &str) -> &'static str {
-    let class = item_class.to_ascii_lowercase();
-    if class.starts_with("ipm.appointment") {
-        "ics"
-    } else if class.starts_with("ipm.contact") {
-        "vcf"
     } else {
-        "eml"
+        let ending = format.ending(&subject.state.item_class);
+        item_name(&subject.summary.subject, &subject.key, ending)
+    };
+    let file = join(directory, &name);
+    let path = root.join(&file);
+    let written = if format == ExportFormat::Maildir {
+        let partial = root.join(join(directory, &format!("tmp/{}", subject.key)));
+        std::fs::write(&partial, &bytes).and_then(|()| std::fs::rename(&partial, &path))
+    } else {
+        write_whole(&path, &bytes)
+    };
+    written.doing(|| format!("write {}", path.display()))?;
+    // The same item in an older state, whose name was another.
+    if let Some(old) = old.filter(|old| *old != file) {
+        let old = root.join(old);
+        std::fs::remove_file(&old).doing(|| format!("remove {}", old.display()))?;
     }
-}
-
-/// The directory of a folder; two folders whose names differ only in what a file system cannot
-/// hold, or in case, get one each.
-fn directory_of(root: &Path, folder: &StoredFolder, taken: &mut HashSet<String>) -> PathBuf {
-    let mut directory = root.to_path_buf();
-    for name in path::names(&folder.path) {
-        // A slash that belongs to the name gets one that only looks like it.
-        directory.push(safe_name(&name.replace('/', "\u{2215}")));
-    }
-    let mut distinct = directory.clone();
-    let mut number = 2;
-    while !taken.insert(distinct.to_string_lossy().to_lowercase()) {
-        let name = directory
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        distinct = directory.with_file_name(format!("{name} ({number})"));
-        number += 1;
-    }
-    distinct
-}
-
-async fn create_directory(directory: PathBuf) -> Result<()> {
-    in_background(move || {
-        std::fs::create_dir_all(&directory)
-            .doing(|| format!("create the folder {}", directory.display()))
+    Ok(Written {
+        record: subject.record(file, &bytes, problem),
+        entry: None,
     })
-    .await
 }
 
-/// Writes a file that is either whole or not there.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut partial = path.to_path_buf();
-    partial.as_mut_os_string().push(".part");
-    std::fs::write(&partial, bytes)
-        .and_then(|()| std::fs::rename(&partial, path))
-        .doing(|| format!("write {}", path.display()))
+fn join(directory: &str, name: &str) -> String {
+    match directory {
+        "" => name.to_owned(),
+        directory => format!("{directory}/{name}"),
+    }
 }

@@ -38,6 +38,15 @@ const DISTINGUISHED: [DistinguishedFolder; 10] = [
     DistinguishedFolder::Notes,
 ];
 
+/// What a mailbox has beside its visible folders, by the root of it, and how a report calls it.
+const BESIDE: [(DistinguishedFolder, &str); 2] = [
+    (DistinguishedFolder::ArchiveMsgFolderRoot, "archive mailbox"),
+    (
+        DistinguishedFolder::RecoverableItemsRoot,
+        "recoverable items",
+    ),
+];
+
 /// One folder of a live mailbox.
 #[derive(Clone, Debug)]
 pub(crate) struct RemoteFolder {
@@ -60,13 +69,15 @@ pub(crate) struct RemoteFolders {
     pub(crate) root_id: String,
     /// All visible folders, parents before children.
     pub(crate) folders: Vec<RemoteFolder>,
+    /// What the mailbox has beside them, which a backup of the folders does not cover.
+    pub(crate) beside: Vec<&'static str>,
 }
 
 impl RemoteFolders {
     /// Reads the whole hierarchy in two requests: one names the distinguished folders whatever
     /// the language, one lists the tree with all that tells whether a folder has changed.
     pub(crate) async fn read(client: &Client, permits: &Semaphore) -> Result<Self> {
-        let (root, distinguished) = distinguished(client, permits).await?;
+        let (root, distinguished, beside) = distinguished(client, permits).await?;
         let root_id = root.id.id.clone();
         let mut found: Vec<Folder> = Vec::new();
         let mut seen = HashSet::new();
@@ -112,6 +123,7 @@ impl RemoteFolders {
         Ok(Self {
             folders: with_paths(&root_id, found, &distinguished),
             root_id,
+            beside,
         })
     }
 
@@ -147,7 +159,7 @@ fn shape() -> FolderShape {
 async fn distinguished(
     client: &Client,
     permits: &Semaphore,
-) -> Result<(Folder, HashMap<String, &'static str>)> {
+) -> Result<(Folder, HashMap<String, &'static str>, Vec<&'static str>)> {
     let ask = async |ids: Vec<FolderIdRef>| {
         let _permit = permits.acquire().await;
         client
@@ -160,6 +172,7 @@ async fn distinguished(
     let root = FolderIdRef::from(DistinguishedFolder::MsgFolderRoot);
     let mut ids = vec![root.clone()];
     ids.extend(DISTINGUISHED.map(FolderIdRef::from));
+    ids.extend(BESIDE.map(|(folder, _)| FolderIdRef::from(folder)));
     let outcomes = match ask(ids).await {
         Ok(outcomes) => outcomes,
         Err(error)
@@ -189,11 +202,17 @@ async fn distinguished(
         }
     };
     let names = DISTINGUISHED.map(DistinguishedFolder::as_str);
-    let found = outcomes
-        .zip(names)
-        .filter_map(|(outcome, name)| Some((outcome.ok()?.id.id, name)))
+    // The names come first: a zip takes from its first side before it sees the second's end.
+    let found = names
+        .into_iter()
+        .zip(outcomes.by_ref())
+        .filter_map(|(name, outcome)| Some((outcome.ok()?.id.id, name)))
         .collect();
-    Ok((root, found))
+    let beside = outcomes
+        .zip(BESIDE)
+        .filter_map(|(outcome, (_, what))| outcome.is_ok().then_some(what))
+        .collect();
+    Ok((root, found, beside))
 }
 
 fn with_paths(

@@ -5,9 +5,37 @@
 const MAX_BYTES: usize = 100;
 
 /// Names Windows keeps for devices, with or without an ending.
-const RESERVED: [&str; 22] = [
-    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8",
-    "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+const RESERVED: [&str; 30] = [
+    "con",
+    "conin$",
+    "conout$",
+    "prn",
+    "aux",
+    "nul",
+    "com\u{b9}",
+    "com\u{b2}",
+    "com\u{b3}",
+    "lpt\u{b9}",
+    "lpt\u{b2}",
+    "lpt\u{b3}",
+    "com1",
+    "com2",
+    "com3",
+    "com4",
+    "com5",
+    "com6",
+    "com7",
+    "com8",
+    "com9",
+    "lpt1",
+    "lpt2",
+    "lpt3",
+    "lpt4",
+    "lpt5",
+    "lpt6",
+    "lpt7",
+    "lpt8",
+    "lpt9",
 ];
 
 /// A text as a file or folder name. Different texts can give the same name.
@@ -39,6 +67,13 @@ pub(crate) fn safe_name(text: &str) -> String {
     } else {
         name
     }
+}
+
+/// A text as a folder's name that no other folder has: with its key behind it.
+pub(crate) fn distinct_name(text: &str, key: &str) -> String {
+    let mut name = safe_name(text);
+    cut(&mut name, MAX_BYTES - key.len() - 3);
+    format!("{} ({key})", name.trim_end_matches(['.', ' ']))
 }
 
 /// An item's file name: its subject, enough of its key to be unique, and an ending.

@@ -82,13 +82,18 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn parse(mut bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
+        Self::parse_within(bytes, MAX_FIELD_BYTES)
+    }
+
+    /// Reads a record whose fields may be longer than usual.
+    pub(crate) fn parse_within(mut bytes: &'a [u8], max_field_bytes: usize) -> Result<Self> {
         let mut fields = Vec::new();
         while let Some((&tag, rest)) = bytes.split_first() {
             let (length, rest) = take_varint(rest)?;
             let length = usize::try_from(length)
                 .ok()
-                .filter(|length| *length <= MAX_FIELD_BYTES && *length <= rest.len())
+                .filter(|length| *length <= max_field_bytes && *length <= rest.len())
                 .ok_or_else(damaged)?;
             let (value, rest) = rest.split_at(length);
             fields.push((tag, value));

@@ -104,6 +104,11 @@ pub struct RestoreReport {
     pub items_skipped: u64,
     /// Restored items that were read back and found equal to the snapshot's.
     pub items_verified: u64,
+    /// Items stored as native streams that were created from MIME text and properties, since the
+    /// server has no UploadItems: what neither of these holds was lost.
+    pub items_converted: u64,
+    /// Items of which the server refused some properties, or the MIME text.
+    pub items_reduced: u64,
     /// Bytes of the restored items.
     pub bytes_restored: u64,
     /// Items that could not be restored.

@@ -8,6 +8,7 @@
 
 mod again;
 mod compare;
+mod portable;
 mod rewrite;
 mod target;
 mod upload;
@@ -240,6 +241,8 @@ impl Restore<'_> {
             self.monitor.event(event);
         }
         self.report.items_verified += done.verified;
+        self.report.items_converted += done.converted;
+        self.report.items_reduced += done.reduced;
         for failure in done.failures {
             self.monitor.event(Event::ItemFailed { failure: &failure });
             self.report.failures.push(failure);

@@ -1,6 +1,10 @@
 //! Where mailboxes come from: an Exchange server and an account on it.
 
-use ews_client::{Access, Client};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use ews_client::{Access, Client, ResponseCode};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// A server, and the account that may read or write mailboxes there.
 #[derive(Clone, Debug)]
@@ -8,6 +12,73 @@ pub struct Exchange {
     client: Client,
     account: String,
     server: String,
+    abilities: Arc<Abilities>,
+}
+
+/// What was learnt of the server; shared by all clones of an [`Exchange`].
+#[derive(Debug, Default)]
+struct Abilities {
+    export: Ability,
+    upload: Ability,
+}
+
+/// Whether the server has an operation that some servers lack. The first call decides, and the
+/// others wait for it, so that a server without it is asked once.
+#[derive(Debug, Default)]
+pub(crate) struct Ability {
+    known: AtomicU8,
+    trial: Mutex<()>,
+}
+
+/// The state of an [`Ability`] when it is about to be used.
+pub(crate) enum Trial<'a> {
+    /// The server has the operation.
+    Has,
+    /// It has not.
+    Lacks,
+    /// Nobody knows: the caller tries, and the others wait until this is dropped.
+    Open(#[allow(dead_code)] MutexGuard<'a, ()>),
+}
+
+impl Ability {
+    const HAS: u8 = 1;
+    const LACKS: u8 = 2;
+
+    /// What is known before a call, or the turn to find out.
+    pub(crate) async fn trial(&self) -> Trial<'_> {
+        if let Some(known) = self.known() {
+            return known;
+        }
+        let turn = self.trial.lock().await;
+        self.known().unwrap_or(Trial::Open(turn))
+    }
+
+    fn known(&self) -> Option<Trial<'_>> {
+        match self.known.load(Ordering::Acquire) {
+            Self::HAS => Some(Trial::Has),
+            Self::LACKS => Some(Trial::Lacks),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set(&self, has: bool) {
+        self.known
+            .store(if has { Self::HAS } else { Self::LACKS }, Ordering::Release);
+    }
+}
+
+/// Whether a failed call says that the server has no such operation. The client's requests are
+/// valid by the schema, so a server that finds one invalid does not know it.
+pub(crate) fn says_unknown(error: &ews_client::Error) -> bool {
+    error.kind() == ews_client::ErrorKind::Unsupported
+        || matches!(
+            error.response_code(),
+            Some(
+                ResponseCode::ErrorInvalidOperation
+                    | ResponseCode::ErrorSchemaValidation
+                    | ResponseCode::ErrorInvalidRequest
+            )
+        )
 }
 
 impl Exchange {
@@ -17,6 +88,7 @@ impl Exchange {
             client,
             account: account.into(),
             server: server.into(),
+            abilities: Arc::default(),
         }
     }
 
@@ -28,6 +100,16 @@ impl Exchange {
     /// The name of the account.
     pub fn account(&self) -> &str {
         &self.account
+    }
+
+    /// Whether it has ExportItems.
+    pub(crate) fn export(&self) -> &Ability {
+        &self.abilities.export
+    }
+
+    /// Whether it has UploadItems.
+    pub(crate) fn upload(&self) -> &Ability {
+        &self.abilities.upload
     }
 
     /// The client, with no mailbox chosen.

@@ -35,6 +35,7 @@ mod item_field {
     pub(super) const CLASS: u8 = 5;
     pub(super) const READ: u8 = 6;
     pub(super) const SIZE: u8 = 7;
+    pub(super) const FORM: u8 = 8;
 }
 
 mod summary_field {
@@ -158,8 +159,39 @@ impl Owed {
     }
 }
 
-/// The contents of an item as the local index keeps them: opaque bytes to it.
-pub(crate) fn contents_to_bytes(contents: &[Content]) -> Vec<u8> {
+/// In which form an item's bytes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// What ExportItems gave.
+    #[default]
+    Native,
+    /// MIME text and properties; see `portable`.
+    Portable,
+}
+
+impl Form {
+    /// The stored number; native is not written.
+    fn number(self) -> Option<u64> {
+        match self {
+            Self::Native => None,
+            Self::Portable => Some(1),
+        }
+    }
+
+    fn of_number(number: Option<u64>) -> Result<Self> {
+        match number.unwrap_or(0) {
+            0 => Ok(Self::Native),
+            1 => Ok(Self::Portable),
+            _ => {
+                let message = "an item is stored in a form that this version does not know";
+                Err(Error::new(ErrorKind::Unsupported, message))
+            }
+        }
+    }
+}
+
+/// The contents of an item and their form as the local index keeps them: opaque bytes to it.
+pub(crate) fn contents_to_bytes(contents: &[Content], form: Form) -> Vec<u8> {
     let mut out = Vec::new();
     put_varint(&mut out, contents.len() as u64);
     for content in contents {
@@ -167,10 +199,13 @@ pub(crate) fn contents_to_bytes(contents: &[Content]) -> Vec<u8> {
         put_varint(&mut out, bytes.len() as u64);
         out.extend_from_slice(&bytes);
     }
+    if let Some(number) = form.number() {
+        put_varint(&mut out, number);
+    }
     out
 }
 
-pub(crate) fn contents_from_bytes(bytes: &[u8]) -> Result<Vec<Content>> {
+pub(crate) fn contents_from_bytes(bytes: &[u8]) -> Result<(Vec<Content>, Form)> {
     let damaged = || {
         Error::new(
             ErrorKind::Corrupt,
@@ -192,7 +227,11 @@ pub(crate) fn contents_from_bytes(bytes: &[u8]) -> Result<Vec<Content>> {
         contents.push(Content::decode(content).doing(|| "read a content reference".into())?);
         rest = after;
     }
-    Ok(contents)
+    let form = match rest {
+        [] => None,
+        rest => Some(take_varint(rest)?.0),
+    };
+    Ok((contents, Form::of_number(form)?))
 }
 
 /// A folder's tree entry.
@@ -264,22 +303,25 @@ pub(crate) struct ItemState {
     pub(crate) item_class: String,
     pub(crate) is_read: Option<bool>,
     pub(crate) size_bytes: u64,
+    pub(crate) form: Form,
 }
 
 /// An item's tree entry.
 pub(crate) fn item_entry(key: ItemKey, row: &ItemRow) -> Result<Entry> {
     use item_field as field;
+    let (contents, form) = contents_from_bytes(&row.content)?;
     let mut writer = FieldWriter::default();
     writer
         .id(field::ID, &row.item_id)
         .id(field::CHANGE_KEY, &row.change_key)
         .text(field::CLASS, &row.item_class)
         .optional_number(field::READ, row.is_read.map(u64::from))
-        .number(field::SIZE, row.size_bytes);
+        .number(field::SIZE, row.size_bytes)
+        .optional_number(field::FORM, form.number());
     Ok(Entry {
         key: TreeKey::Item(key).to_bytes(),
         value: writer.finish(),
-        contents: contents_from_bytes(&row.content)?,
+        contents,
     })
 }
 
@@ -293,6 +335,7 @@ pub(crate) fn item_state(entry: &Entry) -> Result<ItemState> {
         item_class: fields.text(field::CLASS),
         is_read: fields.optional_number(field::READ)?.map(|value| value != 0),
         size_bytes: fields.number(field::SIZE)?,
+        form: Form::of_number(fields.optional_number(field::FORM)?)?,
     })
 }
 
@@ -309,7 +352,7 @@ pub(crate) fn item_row(entry: &Entry, summary: &ItemSummary) -> Result<ItemRow> 
         sent_unix_ms: summary.sent_unix_ms,
         subject: summary.subject.clone(),
         sender: summary.sender.clone(),
-        content: contents_to_bytes(&entry.contents),
+        content: contents_to_bytes(&entry.contents, state.form),
     })
 }
 

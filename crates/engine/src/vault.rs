@@ -9,6 +9,7 @@ use object_store::ObjectStore;
 use crate::error::{Doing, Result};
 use crate::snapshot::{Snapshot, SnapshotSelector};
 use crate::split::FtsFormat;
+use crate::split_mime::MimeFormat;
 
 pub use chunkstore::CreateOptions;
 
@@ -71,7 +72,9 @@ impl Vault {
         Self {
             repository,
             cache: options.cache_dir.into(),
-            formats: Formats::new().with(Arc::new(FtsFormat)),
+            formats: Formats::new()
+                .with(Arc::new(FtsFormat))
+                .with(Arc::new(MimeFormat)),
             environment: options.environment,
         }
     }

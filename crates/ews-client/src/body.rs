@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::stats::Counters;
@@ -24,20 +25,31 @@ const MAX_EVENT_BYTES: usize = 1 << 20;
 /// Most bytes read after an answer's end for the connection's sake.
 const MAX_DRAIN_BYTES: usize = 64 << 10;
 
-/// Wraps a transport's body: a silence longer than `idle` is an error, bytes are counted.
+/// The slowest answer waited for, in bytes a second, once the time-out's worth of waiting is used
+/// up: one that trickles without end would otherwise never be given up.
+const MIN_DOWNLOAD_RATE: u64 = 1 << 10;
+
+/// Wraps a transport's body: bytes are counted, and waiting longer than `idle` is an error, be it
+/// at once or little by little. Only time spent waiting counts, not what the caller takes.
 pub(crate) fn watched(
     body: BoxStream<'static, std::result::Result<Bytes, TransportError>>,
     idle: Duration,
     counters: Arc<Counters>,
 ) -> Body {
-    stream::unfold(Some(body), move |state| {
+    stream::unfold(Some((body, idle)), move |state| {
         let counters = Arc::clone(&counters);
         async move {
-            let mut body = state?;
-            match tokio::time::timeout(idle, body.next()).await {
+            let (mut body, patience) = state?;
+            let asked = Instant::now();
+            match tokio::time::timeout(patience, body.next()).await {
                 Ok(Some(Ok(bytes))) => {
-                    counters.update(|stats| stats.bytes_in += bytes.len() as u64);
-                    Some((Ok(bytes), Some(body)))
+                    let len = bytes.len() as u64;
+                    counters.update(|stats| stats.bytes_in += len);
+                    let earned =
+                        Duration::from_millis(len.saturating_mul(1000) / MIN_DOWNLOAD_RATE);
+                    let left = patience.saturating_sub(asked.elapsed());
+                    let patience = left.saturating_add(earned).min(idle);
+                    Some((Ok(bytes), Some((body, patience))))
                 }
                 Ok(Some(Err(error))) => Some((Err(from_transport(error)), None)),
                 Ok(None) => None,
@@ -160,5 +172,33 @@ impl AsyncRead for BodyReader {
         buf.put_slice(piece.get(..len).unwrap_or_default());
         self.consume(len);
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trickle(bytes: usize, each: Duration) -> Body {
+        let pieces = stream::repeat(()).then(move |()| async move {
+            tokio::time::sleep(each).await;
+            Ok(Bytes::from(vec![b' '; bytes]))
+        });
+        let idle = Duration::from_secs(120);
+        watched(pieces.take(3000).boxed(), idle, Arc::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_trickles_is_given_up() {
+        let error = collect(trickle(1, Duration::from_secs(1)), u64::MAX).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_line_and_a_busy_server_are_waited_for() {
+        let slow = collect(trickle(2000, Duration::from_secs(1)), u64::MAX).await;
+        assert_eq!(slow.unwrap().len(), 6_000_000);
+        let pauses = collect(trickle(100_000, Duration::from_secs(90)), u64::MAX).await;
+        assert!(pauses.is_ok());
     }
 }

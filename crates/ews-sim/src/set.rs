@@ -5,6 +5,7 @@ use fasttransfer::{
 };
 
 use crate::clock::parse_xml_time;
+use crate::item::FLAG_READ;
 use crate::load;
 use crate::op::{Failure, Oops};
 use crate::prop::{Path, parse_bool};
@@ -34,7 +35,8 @@ pub(crate) fn new_item(element: &Element<'_>) -> Result<(Message, Outside), Oops
                 })?;
             match element.name.as_ref() {
                 "CalendarItem" => load::from_ics(&raw),
-                "Contact" => load::from_vcf(&raw),
+                "Task" if is_calendar(&raw) => load::from_ics(&raw),
+                "Contact" | "DistributionList" => load::from_vcf(&raw),
                 _ => load::message_from_mime(&raw),
             }
         }
@@ -47,6 +49,12 @@ pub(crate) fn new_item(element: &Element<'_>) -> Result<(Message, Outside), Oops
     }
     let outside = apply(&mut message, element)?;
     Ok((message, outside))
+}
+
+/// Whether the MIME text of a task is iCalendar; otherwise it is a mail that describes it.
+fn is_calendar(raw: &[u8]) -> bool {
+    let start = raw.trim_ascii_start().get(..15);
+    start.is_some_and(|start| start.eq_ignore_ascii_case(b"BEGIN:VCALENDAR"))
 }
 
 fn class_of(element: &str) -> &'static str {
@@ -63,12 +71,16 @@ fn class_of(element: &str) -> &'static str {
 /// Writes all properties of an item's element.
 pub(crate) fn apply(message: &mut Message, element: &Element<'_>) -> Result<Outside, Oops> {
     let mut outside = Outside::default();
+    let mut flags_given = false;
     for child in &element.children {
         let text = child.text.as_ref();
         match child.name.as_ref() {
             "MimeContent" | "ItemId" | "ParentFolderId" => {}
             "IsRead" => outside.is_read = parse_bool(text),
-            "ExtendedProperty" => set_extended(message, child)?,
+            "ExtendedProperty" => {
+                set_extended(message, child)?;
+                flags_given |= sets_flags(child);
+            }
             "Body" => set_body(message, child),
             "Attachments" => {
                 for attachment in &child.children {
@@ -86,7 +98,18 @@ pub(crate) fn apply(message: &mut Message, element: &Element<'_>) -> Result<Outs
             name => set_simple(message, name, child)?,
         }
     }
+    // Given as a property, the read state counts for items of every kind.
+    if flags_given && outside.is_read.is_none() {
+        let flags = message.props.i32(tag::MESSAGE_FLAGS);
+        outside.is_read = flags.map(|flags| flags & FLAG_READ != 0);
+    }
     Ok(outside)
+}
+
+/// Whether an extended property is PidTagMessageFlags.
+fn sets_flags(property: &Element<'_>) -> bool {
+    let id = PropId::Tag(tag::MESSAGE_FLAGS);
+    matches!(Path::inside(property), Ok(Path::Extended(extended)) if extended.id == id)
 }
 
 /// How the text of an element becomes a value.

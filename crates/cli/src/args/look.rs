@@ -76,17 +76,45 @@ pub struct ExportArgs {
     pub snapshot: SnapshotArgs,
     #[command(flatten)]
     pub selection: SelectionArgs,
-    /// The form of the files: eml writes mail as .eml, appointments as .ics, contacts as .vcf
+    /// The form of the files
     #[arg(long, value_enum, default_value_t = ExportFormat::Eml)]
     pub format: ExportFormat,
-    /// Where to: files become DIR/<address>/<folder>/...
+    /// Where to: files become DIR/<address>/<folder>/..., beside them manifest.json, SHA256SUMS and
+    /// index.html; the same command again writes what is missing or has changed
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ExportFormat {
+    /// A file an item: mail as .eml, appointments as .ics, contacts as .vcf
     Eml,
+    /// An mboxrd file a folder
+    Mbox,
+    /// A Maildir a folder
+    Maildir,
+    /// Appointments only, as .ics
+    Ics,
+    /// Contacts only, as .vcf
+    Vcf,
+    /// Outlook message files with all properties
+    Msg,
+    /// JSON documents with all properties
+    Json,
+}
+
+impl From<ExportFormat> for engine::ExportFormat {
+    fn from(format: ExportFormat) -> Self {
+        match format {
+            ExportFormat::Eml => Self::Eml,
+            ExportFormat::Mbox => Self::Mbox,
+            ExportFormat::Maildir => Self::Maildir,
+            ExportFormat::Ics => Self::Ics,
+            ExportFormat::Vcf => Self::Vcf,
+            ExportFormat::Msg => Self::Msg,
+            ExportFormat::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

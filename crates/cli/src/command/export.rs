@@ -1,10 +1,10 @@
 //! `postkeep export`: writes items as files.
 
-use engine::ExportReport;
+use engine::{ExportOptions, ExportReport};
 use serde::Serialize;
 
 use super::failed_items;
-use crate::args::{ExportArgs, ExportFormat};
+use crate::args::ExportArgs;
 use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::human::{bytes, counted};
@@ -26,10 +26,12 @@ struct Mailbox {
 }
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<Code> {
-    let ExportFormat::Eml = args.format;
     let vault = config::open_vault(context, &args.repository).await?;
     let snapshots = config::snapshots(&vault, &args.snapshot).await?;
-    let selection = config::selection(&args.selection);
+    let options = ExportOptions {
+        selection: config::selection(&args.selection),
+        format: args.format.into(),
+    };
     let several = snapshots.len() > 1;
     let progress = Progress::new("export", context.output, &context.environment);
     let interrupt = Interrupt::watch(progress.clone(), "stopping; Ctrl-C again ends at once");
@@ -41,7 +43,7 @@ pub async fn run(context: &Context, args: ExportArgs) -> Result<Code> {
     for snapshot in snapshots {
         let token = interrupt.token();
         let done = vault
-            .export(&snapshot, &selection, &args.out, token, progress.clone())
+            .export(&snapshot, &options, &args.out, token, progress.clone())
             .await;
         match done {
             Ok(report) => document.mailboxes.push(Mailbox {
@@ -89,7 +91,7 @@ fn people(document: &Document) -> String {
     {
         let written = format!(
             "{} ({})",
-            counted(report.files, "file"),
+            counted(report.files, "item"),
             bytes(report.bytes)
         );
         text.push_str(&format!(
@@ -99,7 +101,13 @@ fn people(document: &Document) -> String {
         if report.skipped > 0 {
             text.push_str(&format!(
                 "; {} were there already",
-                counted(report.skipped, "file")
+                counted(report.skipped, "item")
+            ));
+        }
+        if report.others > 0 {
+            text.push_str(&format!(
+                "; {} are nothing for this format",
+                counted(report.others, "other item")
             ));
         }
         text.push('\n');

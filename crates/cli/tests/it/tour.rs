@@ -172,7 +172,7 @@ fn export(desk: &Desk) {
     ];
     assert_eq!(desk.json(&args)["mailboxes"][0]["files"], 3);
     let written = files(&desk.path("out"));
-    assert_eq!(written.len(), 3, "{written:?}");
+    assert_eq!(written.len(), 6, "{written:?}"); // the manifest, the sums and the page, too
     let plans = written
         .iter()
         .find(|path| path.contains("Bridge plans"))

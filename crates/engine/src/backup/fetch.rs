@@ -12,8 +12,9 @@ use mailindex::{ItemKey, ItemRow};
 use super::mailbox::Mailbox;
 use crate::error::{Doing, Error, Result};
 use crate::monitor::Event;
+use crate::source::{Trial, says_unknown};
 use crate::split::FtsFormat;
-use crate::state::{ItemSummary, contents_to_bytes, summary_bytes};
+use crate::state::{Form, ItemSummary, contents_to_bytes, summary_bytes};
 
 /// Exchange takes at most 100 ids in one ExportItems.
 const BATCH_ITEMS: usize = 100;
@@ -29,7 +30,7 @@ const ATTEMPTS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// The segment group of skeletons; a mailbox has one, so that folders follow each other.
-const GROUP: u64 = 0;
+pub(super) const GROUP: u64 = 0;
 
 /// An item to download, and what the listing said about it.
 #[derive(Clone, Debug)]
@@ -59,6 +60,7 @@ pub(super) struct PendingRow {
     row: ItemRow,
     item: PendingContent,
     summary: PendingContent,
+    form: Form,
 }
 
 impl PendingRow {
@@ -70,7 +72,7 @@ impl PendingRow {
     /// The row, once both segments are closed.
     pub(super) fn settle(mut self) -> Option<(ItemKey, ItemRow)> {
         let contents = [self.item.try_content()?, self.summary.try_content()?];
-        self.row.content = contents_to_bytes(&contents);
+        self.row.content = contents_to_bytes(&contents, self.form);
         Some((self.key, self.row))
     }
 }
@@ -95,21 +97,21 @@ pub(super) fn batches(wanted: Vec<Wanted>) -> Vec<Vec<Wanted>> {
 }
 
 /// A try at some items.
-struct Try {
-    items: Vec<Wanted>,
+pub(super) struct Try {
+    pub(super) items: Vec<Wanted>,
     attempt: u32,
     wait: Duration,
-    opaque: bool,
+    pub(super) opaque: bool,
 }
 
 /// How one try ended.
 #[derive(Default)]
-struct Tried {
-    done: Vec<Fetched>,
+pub(super) struct Tried {
+    pub(super) done: Vec<Fetched>,
     /// Items to ask for again, each with the reason.
-    again: Vec<(Wanted, String)>,
+    pub(super) again: Vec<(Wanted, String)>,
     wait: Option<Duration>,
-    opaque: bool,
+    pub(super) opaque: bool,
 }
 
 /// Downloads a batch. Whatever comes through is kept; the rest is asked for again in halves,
@@ -165,13 +167,31 @@ pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<V
 }
 
 async fn try_once(mailbox: &Mailbox, attempt: Try) -> Result<Tried> {
+    let ability = mailbox.round.exchange.export();
+    let trial = ability.trial().await;
+    if matches!(trial, Trial::Lacks) {
+        return super::portable::try_once(mailbox, attempt).await;
+    }
     let ids: Vec<ItemId> = attempt.items.iter().map(|item| item.id.clone()).collect();
+    let permit = mailbox.permits.acquire().await;
+    let answer = mailbox.client.export_items(&ids).await;
+    if matches!(trial, Trial::Open(_)) {
+        match &answer {
+            Ok(_) => ability.set(true),
+            Err(error) if says_unknown(error) => {
+                ability.set(false);
+                drop((permit, trial));
+                return super::portable::try_once(mailbox, attempt).await;
+            }
+            Err(_) => {}
+        }
+    }
+    drop(trial);
     let mut waiting: VecDeque<Wanted> = attempt.items.into();
     let mut tried = Tried::default();
-    let _permit = mailbox.permits.acquire().await;
-    let mut stream = match mailbox.client.export_items(&ids).await {
+    let mut stream = match answer {
         Ok(stream) => stream,
-        Err(error) => return put_off(tried, waiting, &error),
+        Err(error) => return put_off(tried, waiting, &error, "export items"),
     };
     let mut open: Option<(Wanted, Storing)> = None;
     loop {
@@ -216,7 +236,7 @@ async fn try_once(mailbox: &Mailbox, attempt: Try) -> Result<Tried> {
             Ok(None) => break,
             Err(error) => {
                 waiting.extend(open.take().map(|(wanted, _)| wanted));
-                return put_off(tried, waiting, &error);
+                return put_off(tried, waiting, &error, "export items");
             }
         }
     }
@@ -240,10 +260,11 @@ fn take(waiting: &mut VecDeque<Wanted>, id: Option<&ItemId>) -> Option<Wanted> {
 }
 
 /// Puts off all items of a call that failed as a whole, or gives up where trying again is idle.
-fn put_off(
+pub(super) fn put_off(
     mut tried: Tried,
     waiting: VecDeque<Wanted>,
     error: &ews_client::Error,
+    doing: &str,
 ) -> Result<Tried> {
     use ews_client::ErrorKind as Leaf;
     if matches!(
@@ -256,7 +277,7 @@ fn put_off(
             | Leaf::Invalid
     ) {
         let kind = crate::error::kind_of_ews(error.kind());
-        return Err(Error::new(kind, format!("export items: {error}")));
+        return Err(Error::new(kind, format!("{doing}: {error}")));
     }
     tried.wait = error.retry_after();
     let reason = error.to_string();
@@ -268,7 +289,7 @@ fn put_off(
 
 /// Sorts out why storing failed: an item too large to be split anew from memory is asked for
 /// again and stored as it is; anything else is the repository's trouble and ends the run.
-fn refused_split(
+pub(super) fn refused_split(
     error: chunkstore::Error,
     again: &mut Vec<(Wanted, String)>,
     wanted: Wanted,
@@ -282,7 +303,7 @@ fn refused_split(
 
 impl Tried {
     /// Sorts an item the server refused: gone, to be asked for again, or failed.
-    fn refuse(&mut self, wanted: Wanted, error: &ItemError) {
+    pub(super) fn refuse(&mut self, wanted: Wanted, error: &ItemError) {
         match &error.code {
             ResponseCode::ErrorItemNotFound => {
                 self.done.push(Fetched::Gone);
@@ -342,20 +363,46 @@ impl Storing {
         if summary.subject.is_empty() {
             summary.subject.clone_from(&wanted.subject);
         }
+        let seen = Seen {
+            class: read.item_class,
+            is_read: read.read,
+            bytes: self.bytes,
+            form: Form::Native,
+        };
         let item = self.writer.finish().await?;
+        seen.row(mailbox, wanted, summary, item).await
+    }
+}
+
+/// What was learnt of an item while it was stored.
+pub(super) struct Seen {
+    pub(super) class: Option<String>,
+    pub(super) is_read: Option<bool>,
+    pub(super) bytes: u64,
+    pub(super) form: Form,
+}
+
+impl Seen {
+    /// Stores the summary of a stored item and makes its row.
+    pub(super) async fn row(
+        self,
+        mailbox: &Mailbox,
+        wanted: &Wanted,
+        summary: ItemSummary,
+        item: PendingContent,
+    ) -> chunkstore::Result<PendingRow> {
         let mut writer = ItemWriter::new(&mailbox.summaries, GROUP, Arc::new(Opaque));
         writer.push(&summary_bytes(&summary)).await?;
         let stored_summary = writer.finish().await?;
-        let class = if wanted.class.is_empty() {
-            read.item_class.unwrap_or_default()
-        } else {
-            wanted.class.clone()
-        };
         let row = ItemRow {
             item_id: wanted.id.id.clone(),
             change_key: wanted.id.change_key.clone().unwrap_or_default(),
-            item_class: class,
-            is_read: wanted.is_read.or(read.read),
+            item_class: if wanted.class.is_empty() {
+                self.class.unwrap_or_default()
+            } else {
+                wanted.class.clone()
+            },
+            is_read: wanted.is_read.or(self.is_read),
             size_bytes: if wanted.size_bytes == 0 {
                 self.bytes
             } else {
@@ -372,12 +419,13 @@ impl Storing {
             row,
             item,
             summary: stored_summary,
+            form: self.form,
         })
     }
 }
 
 impl Mailbox {
-    fn transferred(&self, bytes: u64) {
+    pub(super) fn transferred(&self, bytes: u64) {
         self.counts.add_downloaded(bytes);
         let event = Event::Transferred {
             mailbox: &self.address,

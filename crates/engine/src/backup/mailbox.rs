@@ -118,7 +118,12 @@ impl Mailbox {
             .into_iter()
             .collect();
         let selection = &self.round.options.selection;
-        let mut gaps = Vec::new();
+        let not_covered = "this version backs up the visible folders of the primary mailbox";
+        let mut gaps: Vec<Gap> = remote
+            .beside
+            .iter()
+            .map(|what| self.gap(what, not_covered))
+            .collect();
         let mut changed = Vec::new();
         let mut rows = Vec::new();
         for folder in &remote.folders {
@@ -148,7 +153,10 @@ impl Mailbox {
         }
         if selection.folders.is_empty() {
             self.drop_folders(remote, &known, &mut rows).await?;
-        } else if changed.is_empty() && rows.is_empty() && gaps.len() == remote.folders.len() {
+        } else if changed.is_empty()
+            && rows.is_empty()
+            && gaps.len() == remote.folders.len() + remote.beside.len()
+        {
             let wanted = selection.folders.join(", ");
             return Err(Error::new(
                 ErrorKind::NotFound,

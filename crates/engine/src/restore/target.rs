@@ -25,6 +25,7 @@ const PAGE: u32 = 1000;
 
 /// A live mailbox being restored to.
 pub(super) struct Target {
+    pub(super) exchange: Exchange,
     pub(super) client: Client,
     pub(super) permits: Arc<Semaphore>,
     remote: RemoteFolders,
@@ -69,6 +70,7 @@ impl Target {
             .map(|folder| (folder.path.to_lowercase(), folder.id.clone()))
             .collect();
         Ok(Self {
+            exchange: exchange.clone(),
             client,
             permits,
             remote,

@@ -23,6 +23,8 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::list::StoredItem;
 use crate::report::ItemFailure;
 use crate::snapshot::Snapshot;
+use crate::source::{Exchange, Trial, says_unknown};
+use crate::state::Form;
 use crate::vault::Vault;
 
 /// A request is closed at this many items or bytes. Exchange takes 64 MiB a request, base64
@@ -42,26 +44,31 @@ pub(super) struct Done {
     /// Items and bytes of each batch.
     pub(super) restored: Vec<(u64, u64)>,
     pub(super) verified: u64,
+    /// Native items that were created from their portable form.
+    pub(super) converted: u64,
+    /// Items created with less than what is stored.
+    pub(super) reduced: u64,
     pub(super) failures: Vec<ItemFailure>,
 }
 
 /// An item on its way.
 #[derive(Clone)]
-struct Piece {
-    item: StoredItem,
-    origin: String,
-    bytes: u64,
+pub(super) struct Piece {
+    pub(super) item: StoredItem,
+    pub(super) origin: String,
+    pub(super) bytes: u64,
 }
 
 /// Everything a batch needs while it is sent.
-struct Sender {
-    vault: Vault,
-    client: Client,
-    permits: Arc<Semaphore>,
+pub(super) struct Sender {
+    pub(super) vault: Vault,
+    exchange: Exchange,
+    pub(super) client: Client,
+    pub(super) permits: Arc<Semaphore>,
     mailbox: String,
-    folder: FolderId,
+    pub(super) folder: FolderId,
     path: String,
-    verify: bool,
+    pub(super) verify: bool,
 }
 
 /// A restored item with its new id, and why it has to be read again.
@@ -106,6 +113,7 @@ impl Reading {
 pub(super) struct Uploads<'a> {
     vault: &'a Vault,
     snapshot: &'a Snapshot,
+    exchange: Exchange,
     client: Client,
     permits: Arc<Semaphore>,
     options: &'a RestoreOptions,
@@ -125,6 +133,7 @@ impl<'a> Uploads<'a> {
         Self {
             vault,
             snapshot,
+            exchange: target.exchange.clone(),
             client: target.client.clone(),
             permits: Arc::clone(&target.permits),
             options,
@@ -180,6 +189,7 @@ impl<'a> Uploads<'a> {
         }
         let sender = Sender {
             vault: self.vault.clone(),
+            exchange: self.exchange.clone(),
             client: self.client.clone(),
             permits: Arc::clone(&self.permits),
             mailbox: self.snapshot.mailbox.clone(),
@@ -204,6 +214,8 @@ impl<'a> Uploads<'a> {
         })?;
         self.done.restored.extend(done.restored);
         self.done.verified += done.verified;
+        self.done.converted += done.converted;
+        self.done.reduced += done.reduced;
         self.done.failures.extend(done.failures);
         Ok(true)
     }
@@ -214,8 +226,18 @@ impl Sender {
     /// before the connection broke is looked for first, since sending it again would double it.
     async fn run(&self, batch: Vec<Piece>) -> Result<Done> {
         let mut done = Done::default();
-        let mut waiting = VecDeque::from([(batch, 1u32)]);
+        let (portable, native): (Vec<Piece>, Vec<Piece>) = batch
+            .into_iter()
+            .partition(|piece| piece.item.state.form == Form::Portable);
+        self.create(portable, &mut done).await?;
+        let mut waiting = VecDeque::from([(native, 1u32)]);
         while let Some((batch, attempt)) = waiting.pop_front() {
+            let ability = self.exchange.upload();
+            let trial = ability.trial().await;
+            if matches!(trial, Trial::Lacks) {
+                self.create(batch, &mut done).await?;
+                continue;
+            }
             let (uploads, batch) = self.prepare(batch, &mut done).await;
             if uploads.is_empty() {
                 continue;
@@ -224,6 +246,18 @@ impl Sender {
                 let _permit = self.permits.acquire().await;
                 self.client.upload_items(uploads).await
             };
+            if matches!(trial, Trial::Open(_)) {
+                let lacks = answer.as_ref().is_err_and(says_unknown);
+                if lacks || answer.is_ok() {
+                    ability.set(!lacks);
+                }
+                if lacks {
+                    drop(trial);
+                    self.create(batch, &mut done).await?;
+                    continue;
+                }
+            }
+            drop(trial);
             let sent = batch.len();
             let (again, wait) = match answer {
                 Ok(outcomes) => self.sort(batch, outcomes, &mut done).await?,
@@ -324,7 +358,7 @@ impl Sender {
     }
 
     /// After a call that failed as a whole: what got through is known by its origin.
-    async fn broken(
+    pub(super) async fn broken(
         &self,
         batch: Vec<Piece>,
         error: &ews_client::Error,
@@ -435,7 +469,7 @@ impl Sender {
         Ok(())
     }
 
-    async fn failure(&self, piece: &Piece, reason: String) -> ItemFailure {
+    pub(super) async fn failure(&self, piece: &Piece, reason: String) -> ItemFailure {
         ItemFailure {
             mailbox: self.mailbox.clone(),
             folder: self.path.clone(),

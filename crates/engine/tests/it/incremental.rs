@@ -173,6 +173,56 @@ async fn a_long_run_commits_in_rounds() {
     assert!(store.vault.snapshots().await.unwrap().len() > 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn single_folders_and_items_are_backed_up_alone() {
+    let server = Server::start(sim_with(&[ALICE], 20)).await;
+    let mailbox = server.sim.mailbox(ALICE).unwrap();
+    for number in 100..105 {
+        mailbox
+            .add_mime("Projects/Deep", &crate::world::mail(number))
+            .unwrap();
+    }
+    let run = async |store: &Store, selection: Selection| {
+        let options = engine::BackupOptions {
+            selection,
+            ..crate::world::of(&[ALICE])
+        };
+        let silent = std::sync::Arc::new(engine::Silent);
+        let cancel = CancellationToken::new();
+        let run = store
+            .vault
+            .backup(&server.exchange(), &options, &cancel, silent);
+        run.await
+    };
+    let folders = |path: &str| Selection {
+        folders: vec![path.into()],
+        ..Selection::default()
+    };
+    let store = Store::create().await;
+    let report = run(&store, folders("projects")).await.unwrap();
+    assert_eq!(report.mailboxes[0].items, 5);
+    assert!(report.gaps.iter().any(|gap| gap.what == "Inbox"));
+    let error = run(&store, folders("Nowhere")).await.unwrap_err();
+    assert_eq!(error.kind(), engine::ErrorKind::NotFound);
+
+    let store = Store::create().await;
+    let wanted = mailbox.items("Inbox").unwrap()[3].clone();
+    let one = Selection {
+        items: vec![wanted.id.clone()],
+        ..Selection::default()
+    };
+    let report = run(&store, one).await.unwrap();
+    assert_eq!(report.mailboxes[0].items, 1);
+    let snapshot = latest(&store.vault, ALICE).await;
+    let (item, _) = store.vault.item(&snapshot, &wanted.id).await.unwrap();
+    assert_eq!(item.summary.subject, wanted.subject);
+    // The next whole backup adds what is missing, and only that.
+    server.sim.reset_stats();
+    let report = backup(&store.vault, &server, &[ALICE]).await;
+    assert_eq!(report.mailboxes[0].items, 25);
+    assert_eq!(server.sim.stats().items_exported, 24);
+}
+
 /// Cancels when so many items have come through.
 struct StopAfter {
     items: std::sync::atomic::AtomicI64,

@@ -6,6 +6,7 @@ mod faults; // a server that misbehaves
 mod incremental; // what a second run downloads
 mod machine; // a new machine with repository and passphrase alone
 mod memory; // one huge item, very many small ones
+mod portable; // servers without ExportItems
 mod real_mail; // the corpus there and back
 mod restoring; // where things go, and never twice
 mod world; // servers, vaults and short cuts the others use

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{RestoreOptions, Selection};
+use engine::{ExportOptions, RestoreOptions};
 use ews_sim::{MailboxHandle, Sim};
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +82,7 @@ async fn there_and_back(sim: Sim) -> u64 {
             .vault
             .export(
                 &snapshot,
-                &Selection::default(),
+                &ExportOptions::default(),
                 out.path(),
                 &CancellationToken::new(),
                 silent,
@@ -111,7 +111,11 @@ fn files_below(folder: &Path) -> Vec<Vec<u8>> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files.extend(files_below(&path));
-        } else {
+        } else if path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .is_some_and(|ending| ["eml", "ics", "vcf"].contains(&ending))
+        {
             files.push(std::fs::read(path).unwrap());
         }
     }

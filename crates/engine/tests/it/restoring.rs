@@ -25,7 +25,11 @@ async fn a_dry_run_counts_and_writes_nothing() {
         let plan = restore(&store.vault, &snapshot, &server, &options).await;
         assert_eq!(plan.items_restored, 20);
         let inbox = to_folder.map_or("Inbox".to_owned(), |folder| format!("{folder}/Inbox"));
-        let planned = plan.folders.iter().find(|folder| folder.path == inbox).unwrap();
+        let planned = plan
+            .folders
+            .iter()
+            .find(|folder| folder.path == inbox)
+            .unwrap();
         assert_eq!(planned.created, to_folder.is_some());
         assert_eq!(server.sim.stats().items_uploaded, 0);
         let bob = server.sim.mailbox(BOB).unwrap();

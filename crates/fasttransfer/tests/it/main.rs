@@ -10,6 +10,8 @@ mod compact;
 mod lexing;
 /// What a hostile stream can and cannot do.
 mod limits;
+/// Outlook message files, read by the compound file crate, and JSON.
+mod message_file;
 /// MIME generated from properties, judged by Python's email package where there is one.
 mod mime;
 /// Writing and reading back.

@@ -1,0 +1,347 @@
+//! Creates items from their portable form: what was stored in it, and native items on a server
+//! that has no UploadItems.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use ews_client::{
+    CreateItem, ExtendedProperty, FolderIdRef, GetItem, Item, ItemId, ItemKind, NewItem, Outcome,
+};
+
+use super::again::{Again, may_pass};
+use super::rewrite::origin_path;
+use super::upload::{Done, Piece, Sender};
+use crate::error::{Error, Result};
+use crate::portable::{self, Extent, Group, new_item, shape};
+use crate::split_mime::payloads;
+use crate::state::Form;
+
+/// The largest item read into memory; EWS cannot carry larger ones.
+const MAX_ITEM_BYTES: u64 = 256 << 20;
+
+/// An item on its way, with what is to be created of it.
+#[derive(Clone)]
+struct Portable {
+    piece: Piece,
+    item: Item,
+}
+
+/// What a request left to do.
+#[derive(Default)]
+struct Left {
+    /// To be sent again as it was.
+    again: Vec<(Portable, String)>,
+    /// Refused; to be tried with less.
+    refused: Vec<(Portable, String)>,
+    wait: Option<Duration>,
+}
+
+impl Sender {
+    /// Creates items. What the server refuses is tried with fewer properties; what it may have
+    /// created before the connection broke is looked for by its origin.
+    pub(super) async fn create(&self, batch: Vec<Piece>, done: &mut Done) -> Result<()> {
+        let items = self.read_portable(batch, done).await;
+        let mut waiting = VecDeque::from([(items, 1u32, Extent::Whole)]);
+        while let Some((batch, attempt, extent)) = waiting.pop_front() {
+            if batch.is_empty() {
+                continue;
+            }
+            let sent = batch.len();
+            let left = self.create_once(batch, extent, done).await?;
+            let again = Again::new(sent, attempt, left.again, left.wait);
+            for (portable, reason) in again.failed {
+                done.failures
+                    .push(self.failure(&portable.piece, reason).await);
+            }
+            if !again.batches.is_empty() {
+                tokio::time::sleep(again.wait).await;
+                waiting.extend(
+                    again
+                        .batches
+                        .into_iter()
+                        .map(|(items, n)| (items, n, extent)),
+                );
+            }
+            match extent.less() {
+                Some(less) => {
+                    let items = left.refused.into_iter().map(|(item, _)| item).collect();
+                    waiting.push_back((items, 1, less));
+                }
+                None => {
+                    for (portable, reason) in left.refused {
+                        done.failures
+                            .push(self.failure(&portable.piece, reason).await);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_portable(&self, batch: Vec<Piece>, done: &mut Done) -> Vec<Portable> {
+        let mut items = Vec::with_capacity(batch.len());
+        for piece in batch {
+            match self.item_of(&piece).await {
+                Ok(item) => items.push(Portable { piece, item }),
+                Err(error) => {
+                    let reason = crate::backup::one_line(&error);
+                    done.failures.push(self.failure(&piece, reason).await);
+                }
+            }
+        }
+        items
+    }
+
+    async fn item_of(&self, piece: &Piece) -> Result<Item> {
+        let bytes = self
+            .vault
+            .read_whole(piece.item.content()?, MAX_ITEM_BYTES)
+            .await?;
+        if piece.item.state.form == Form::Portable {
+            return portable::from_bytes(&bytes);
+        }
+        Ok(portable::from_message(&portable::read_any(&bytes)?.message))
+    }
+
+    /// One CreateItem. A request that is refused as a whole is sent again item by item, since
+    /// one item may spoil it for the others.
+    async fn create_once(
+        &self,
+        batch: Vec<Portable>,
+        extent: Extent,
+        done: &mut Done,
+    ) -> Result<Left> {
+        let mut left = Left::default();
+        let mut waiting = VecDeque::from([batch]);
+        while let Some(batch) = waiting.pop_front() {
+            let request = CreateItem {
+                folder: FolderIdRef::Id(self.folder.clone()),
+                items: batch
+                    .iter()
+                    .map(|portable| created(portable, extent))
+                    .collect(),
+            };
+            let answer = {
+                let _permit = self.permits.acquire().await;
+                self.client.create_item(&request).await
+            };
+            match answer {
+                Ok(outcomes) => {
+                    self.sort_created(batch, outcomes, extent, &mut left, done)
+                        .await?
+                }
+                Err(error) if is_refusal(error.kind()) => {
+                    let reason = error.to_string();
+                    if batch.len() == 1 {
+                        left.refused
+                            .extend(batch.into_iter().map(|one| (one, reason.clone())));
+                    } else {
+                        waiting.extend(batch.into_iter().map(|one| vec![one]));
+                    }
+                }
+                Err(error) if may_pass(error.kind()) => {
+                    let pieces = batch
+                        .iter()
+                        .map(|portable| portable.piece.clone())
+                        .collect();
+                    let missing = self.broken(pieces, &error, done).await?;
+                    let missing: HashSet<String> =
+                        missing.into_iter().map(|(piece, _)| piece.origin).collect();
+                    let reason = error.to_string();
+                    left.again.extend(
+                        batch
+                            .into_iter()
+                            .filter(|portable| missing.contains(&portable.piece.origin))
+                            .map(|portable| (portable, reason.clone())),
+                    );
+                }
+                Err(error) => {
+                    let kind = crate::error::kind_of_ews(error.kind());
+                    return Err(Error::new(kind, format!("create items: {error}")));
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    async fn sort_created(
+        &self,
+        batch: Vec<Portable>,
+        outcomes: Vec<Outcome<ItemId>>,
+        extent: Extent,
+        left: &mut Left,
+        done: &mut Done,
+    ) -> Result<()> {
+        use ews_client::ErrorKind as Leaf;
+        let mut restored = Vec::new();
+        for (portable, outcome) in batch.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(id) => restored.push((portable, id)),
+                Err(error)
+                    if matches!(error.kind(), Leaf::Busy | Leaf::Timeout | Leaf::Interrupted) =>
+                {
+                    left.wait = left.wait.max(error.back_off);
+                    left.again.push((portable, error.to_string()));
+                }
+                Err(error)
+                    if matches!(error.kind(), Leaf::Denied | Leaf::NotFound | Leaf::Auth) =>
+                {
+                    done.failures
+                        .push(self.failure(&portable.piece, error.to_string()).await);
+                }
+                Err(error) => left.refused.push((portable, error.to_string())),
+            }
+        }
+        let bytes = restored
+            .iter()
+            .map(|(portable, _)| portable.piece.bytes)
+            .sum();
+        done.restored.push((restored.len() as u64, bytes));
+        let native = |portable: &Portable| portable.piece.item.state.form == Form::Native;
+        done.converted += restored
+            .iter()
+            .filter(|(portable, _)| native(portable))
+            .count() as u64;
+        if extent != Extent::Whole {
+            done.reduced += restored.len() as u64;
+        }
+        if self.verify && extent != Extent::Bare {
+            self.verify_created(restored, done).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads created items back and compares them with what was to be created.
+    async fn verify_created(
+        &self,
+        mut restored: Vec<(Portable, ItemId)>,
+        done: &mut Done,
+    ) -> Result<()> {
+        for group in Group::ALL {
+            let (these, others): (Vec<_>, Vec<_>) = restored
+                .into_iter()
+                .partition(|(portable, _)| group_of(portable) == group);
+            restored = others;
+            if these.is_empty() {
+                continue;
+            }
+            let with_mime = these
+                .iter()
+                .any(|(portable, _)| portable.item.mime_content.is_some());
+            let request = GetItem {
+                shape: shape(group, with_mime),
+                ids: these.iter().map(|(_, id)| id.clone()).collect(),
+            };
+            let answer = {
+                let _permit = self.permits.acquire().await;
+                self.client.get_item(&request).await
+            };
+            let mut outcomes = match answer {
+                Ok(outcomes) => outcomes
+                    .into_iter()
+                    .map(|o| o.map_err(|e| e.to_string()))
+                    .collect(),
+                Err(error) => vec![Err(error.to_string()); these.len()],
+            }
+            .into_iter();
+            for (portable, _) in these {
+                let difference = match outcomes.next() {
+                    Some(Ok(live)) => difference(&portable, &live),
+                    Some(Err(reason)) => Some(format!("cannot be read back: {reason}")),
+                    None => Some("the server's answer left it out".to_owned()),
+                };
+                match difference {
+                    None => done.verified += 1,
+                    Some(difference) => {
+                        let reason = format!("restored, but {difference}");
+                        done.failures
+                            .push(self.failure(&portable.piece, reason).await);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error says that the request itself is not to the server's liking.
+fn is_refusal(kind: ews_client::ErrorKind) -> bool {
+    use ews_client::ErrorKind as Leaf;
+    matches!(kind, Leaf::Invalid | Leaf::Unsupported)
+}
+
+fn group_of(portable: &Portable) -> Group {
+    Group::of_class(portable.item.item_class.as_deref().unwrap_or_default())
+}
+
+fn created(portable: &Portable, extent: Extent) -> NewItem {
+    let origin = ExtendedProperty::single(origin_path(), portable.piece.origin.clone());
+    new_item(
+        &portable.item,
+        portable.piece.item.state.is_read,
+        origin,
+        extent,
+    )
+}
+
+/// Says how a created item differs from what was stored, or nothing if it does not. Servers make
+/// MIME text anew, so only its larger attachments are compared where the text differs.
+fn difference(portable: &Portable, live: &Item) -> Option<String> {
+    let stored = &portable.item;
+    let differs = |what: &str| Some(format!("its {what} differs"));
+    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().trim().to_lowercase();
+    if text(&stored.item_class) != text(&live.item_class) {
+        return differs("class");
+    }
+    if has_own_element(&stored.kind) && stored.kind != live.kind {
+        return differs("kind");
+    }
+    if text(&stored.subject) != text(&live.subject) {
+        return differs("subject");
+    }
+    if stored.uid.is_some() && stored.uid != live.uid {
+        return differs("UID");
+    }
+    if stored.categories != live.categories {
+        return differs("list of categories");
+    }
+    if stored.importance.is_some() && stored.importance != live.importance {
+        return differs("importance");
+    }
+    let is_read = portable.piece.item.state.is_read.or(stored.is_read);
+    if is_read.is_some() && live.is_read.is_some() && is_read != live.is_read {
+        return differs("read state");
+    }
+    for tag in [0x0E06, 0x0039] {
+        let time = |item: &Item| item.property(tag).and_then(ExtendedProperty::as_timestamp);
+        if time(stored).is_some() && time(stored) != time(live) {
+            return differs("time");
+        }
+    }
+    let (Some(stored), Some(live)) = (&stored.mime_content, &live.mime_content) else {
+        return None;
+    };
+    if stored == live {
+        return None;
+    }
+    let there: HashSet<_> = payloads(live).into_iter().collect();
+    let all = payloads(stored)
+        .iter()
+        .all(|payload| there.contains(payload));
+    if all {
+        None
+    } else {
+        Some("an attachment differs".to_owned())
+    }
+}
+
+fn has_own_element(kind: &ItemKind) -> bool {
+    matches!(
+        kind,
+        ItemKind::CalendarItem
+            | ItemKind::Contact
+            | ItemKind::DistributionList
+            | ItemKind::Task
+            | ItemKind::PostItem
+    )
+}

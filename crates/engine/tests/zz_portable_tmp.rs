@@ -1,0 +1,4 @@
+#[path = "it/portable.rs"]
+mod portable;
+#[path = "it/world.rs"]
+mod world;

@@ -40,6 +40,7 @@ impl Dice {
 }
 
 /// The shared test material, if it is there.
+#[allow(clippy::print_stdout)]
 pub fn shared_dir() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let folder = std::env::var_os("POSTKEEP_SHARED").map_or(beside, PathBuf::from);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use mailsearch::{
-    Document, Index, IndexWriter, Mark, Offer, Query, Row, RowKey, Scope, remove_index,
+    Document, Hit, Index, IndexWriter, Mark, Offer, Query, Row, RowKey, Scope, remove_index,
 };
 
 use crate::corpus::{Dice, KEY, documents, random};
@@ -362,6 +362,44 @@ fn build(folder: &std::path::Path, history: &[Snapshot], documents: &[Document])
     }
 }
 
+/// The hits as items with the last snapshot that has each so, phrases decided; checks that each
+/// hit is true of the snapshot it names.
+fn answer(
+    hits: Vec<Hit>,
+    query: &Query,
+    history: &[Snapshot],
+    documents: &[Document],
+    numbers: &HashMap<RowKey, Vec<&(Row, usize)>>,
+) -> BTreeSet<(RowKey, usize)> {
+    let mut answer: HashMap<RowKey, usize> = HashMap::new();
+    for hit in hits {
+        let number: usize = hit
+            .snapshot
+            .strip_prefix("snapshot ")
+            .unwrap()
+            .parse()
+            .unwrap();
+        let in_snapshot = &history[number];
+        let (_, text) = numbers[&hit.key]
+            .iter()
+            .find(|(row, text)| {
+                row.folder == hit.folder
+                    && row.is_read == hit.is_read
+                    && documents[*text].date_unix_ms == hit.date_unix_ms
+                    && documents[*text].size_bytes == hit.size_bytes
+                    && in_snapshot
+                        .iter()
+                        .any(|entry| entry == &(row.clone(), *text))
+            })
+            .expect("the hit is in the snapshot it names");
+        if query.has_phrases_of(&documents[*text]) {
+            let newest = answer.entry(hit.key).or_insert(number);
+            *newest = (*newest).max(number);
+        }
+    }
+    answer.into_iter().collect()
+}
+
 #[test]
 fn five_hundred_queries_find_what_a_scan_of_everything_finds() {
     let Some(documents) = documents(3) else {
@@ -400,33 +438,7 @@ fn five_hundred_queries_find_what_a_scan_of_everything_finds() {
                 .hits
                 .is_sorted_by(|a, b| a.date_unix_ms >= b.date_unix_ms)
         );
-        let mut answer: HashMap<RowKey, usize> = HashMap::new();
-        for hit in found.hits {
-            let number: usize = hit
-                .snapshot
-                .strip_prefix("snapshot ")
-                .unwrap()
-                .parse()
-                .unwrap();
-            let in_snapshot = &history[number];
-            let (_, text) = numbers[&hit.key]
-                .iter()
-                .find(|(row, text)| {
-                    row.folder == hit.folder
-                        && row.is_read == hit.is_read
-                        && documents[*text].date_unix_ms == hit.date_unix_ms
-                        && documents[*text].size_bytes == hit.size_bytes
-                        && in_snapshot
-                            .iter()
-                            .any(|entry| entry == &(row.clone(), *text))
-                })
-                .expect("the hit is in the snapshot it names");
-            if query.has_phrases_of(&documents[*text]) {
-                let newest = answer.entry(hit.key).or_insert(number);
-                *newest = (*newest).max(number);
-            }
-        }
-        let answer: BTreeSet<_> = answer.into_iter().collect();
+        let answer = answer(found.hits, &query, &history, &documents, &numbers);
         let expected = scan(&wanted, &history, &documents, &words);
         found_something += usize::from(!expected.is_empty());
         assert!(

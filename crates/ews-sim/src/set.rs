@@ -53,8 +53,8 @@ pub(crate) fn new_item(element: &Element<'_>) -> Result<(Message, Outside), Oops
 
 /// Whether the MIME text of a task is iCalendar; otherwise it is a mail that describes it.
 fn is_calendar(raw: &[u8]) -> bool {
-    let start = raw.trim_ascii_start().get(..15);
-    start.is_some_and(|start| start.eq_ignore_ascii_case(b"BEGIN:VCALENDAR"))
+    let start = raw.trim_ascii_start().get(..7);
+    start.is_some_and(|start| start.eq_ignore_ascii_case(b"BEGIN:V"))
 }
 
 fn class_of(element: &str) -> &'static str {

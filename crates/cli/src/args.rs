@@ -11,7 +11,9 @@ mod look;
 mod try_out;
 
 pub use exchange::{BackupArgs, RestoreArgs, ServerArgs};
-pub use look::{CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, LsArgs, SnapshotsArgs};
+pub use look::{
+    CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, LsArgs, SearchArgs, SnapshotsArgs,
+};
 pub use try_out::{DemoArgs, SimArgs};
 
 /// Mailbox-level backup and restore for Exchange.
@@ -55,6 +57,8 @@ pub enum Command {
     Ls(LsArgs),
     /// Print one item of a snapshot
     Cat(CatArgs),
+    /// Find items in all snapshots, by words and more
+    Search(SearchArgs),
     /// Compare two snapshots of a mailbox
     Diff(DiffArgs),
     /// Put items back into a live mailbox

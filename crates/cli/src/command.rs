@@ -9,6 +9,7 @@ mod export;
 mod init;
 mod ls;
 mod restore;
+mod search;
 mod sim;
 mod snapshots;
 
@@ -29,6 +30,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Snapshots(args) => snapshots::run(context, args).await,
         Command::Ls(args) => ls::run(context, args).await,
         Command::Cat(args) => cat::run(context, args).await,
+        Command::Search(args) => search::run(context, args).await,
         Command::Diff(args) => diff::run(context, args).await,
         Command::Restore(args) => restore::run(context, args).await,
         Command::Export(args) => export::run(context, args).await,

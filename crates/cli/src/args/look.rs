@@ -54,6 +54,42 @@ pub enum CatFormat {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = QUERY_HELP)]
+pub struct SearchArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// What to look for; see below
+    #[arg(value_name = "QUERY", required_unless_present = "reindex")]
+    pub query: Vec<String>,
+    /// Only this mailbox
+    #[arg(long, value_name = "SMTP")]
+    pub mailbox: Option<String>,
+    /// Only what this snapshot holds: its id, the id's beginning, or `latest` [default: all]
+    #[arg(long, value_name = "ID")]
+    pub snapshot: Option<String>,
+    /// Show the newest so many hits
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub limit: usize,
+    /// Make the search indexes anew; without a query, nothing else
+    #[arg(long)]
+    pub reindex: bool,
+}
+
+/// The query language, for the end of the help.
+const QUERY_HELP: &str = "\
+Queries (conditions must all hold; - in front of one means not, after --):
+    budget acme          words in subject, body, attachment names and attached texts
+    invoi*               words that begin so
+    '\"annual report\"'    a phrase
+    subject:... from:... to:...
+    before:2024-05-31  after:2024-05  (or 30d: days before now)
+    kind:mail            or appointment, contact, task, note, meeting, journal, post
+    size>2M  size<10k  is:read  is:unread  has:attachment
+    folder:Inbox/Sub     and below it
+    mailbox:ann          a part of the address
+    deleted-since:7d     gone in a snapshot made since";
+
+#[derive(Debug, Args)]
 pub struct DiffArgs {
     #[command(flatten)]
     pub repository: RepositoryArgs,
@@ -76,6 +112,10 @@ pub struct ExportArgs {
     pub snapshot: SnapshotArgs,
     #[command(flatten)]
     pub selection: SelectionArgs,
+    /// Only items that a search finds, in all snapshots unless --snapshot gives an id (see
+    /// `postkeep search --help`)
+    #[arg(long, value_name = "QUERY", conflicts_with_all = ["folders", "items"])]
+    pub search: Option<String>,
     /// The form of the files
     #[arg(long, value_enum, default_value_t = ExportFormat::Eml)]
     pub format: ExportFormat,

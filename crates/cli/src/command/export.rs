@@ -3,7 +3,7 @@
 use engine::{ExportOptions, ExportReport};
 use serde::Serialize;
 
-use super::failed_items;
+use super::{failed_items, search};
 use crate::args::ExportArgs;
 use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
@@ -27,21 +27,35 @@ struct Mailbox {
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<Code> {
     let vault = config::open_vault(context, &args.repository).await?;
-    let snapshots = config::snapshots(&vault, &args.snapshot).await?;
-    let options = ExportOptions {
-        selection: config::selection(&args.selection),
-        format: args.format.into(),
-    };
-    let several = snapshots.len() > 1;
     let progress = Progress::new("export", context.output, &context.environment);
     let interrupt = Interrupt::watch(progress.clone(), "stopping; Ctrl-C again ends at once");
+    let chosen = match &args.search {
+        Some(query) => {
+            let found =
+                search::selections(&vault, query, &args.snapshot, interrupt.token(), &progress);
+            found.await.inspect_err(|_| progress.finish())?
+        }
+        None => {
+            let snapshots = config::snapshots(&vault, &args.snapshot).await?;
+            let selection = config::selection(&args.selection);
+            snapshots
+                .into_iter()
+                .map(|s| (s, selection.clone()))
+                .collect()
+        }
+    };
+    let several = chosen.len() > 1;
     let mut document = Document {
         out: args.out.display().to_string(),
         mailboxes: Vec::new(),
     };
     let mut missing = None;
-    for snapshot in snapshots {
+    for (snapshot, selection) in chosen {
         let token = interrupt.token();
+        let options = ExportOptions {
+            selection,
+            format: args.format.into(),
+        };
         let done = vault
             .export(&snapshot, &options, &args.out, token, progress.clone())
             .await;

@@ -1,11 +1,10 @@
 //! An item's texts, for the search index.
 
-use fasttransfer::{
-    Attachment, Limits, Message, PropValue, PropertyBag, Summary, read_message, tag,
-};
+use fasttransfer::{Attachment, Message, PropValue, PropertyBag, named, tag};
 use mailsearch::{Document, Kind};
 
 use super::html::html_text;
+use crate::portable::read_any;
 use crate::state::ItemSummary;
 
 /// Messages within messages that are looked into.
@@ -21,11 +20,11 @@ const TEXT_ENDINGS: [&str; 16] = [
     "vcf", "ini", "eml",
 ];
 
-/// The texts of an item, from its native stream. A stream that cannot be read is known by its
-/// summary alone.
-pub(super) fn document(native: &[u8], about: &About<'_>) -> Document {
-    match read_message(native, &Limits::default()) {
-        Ok(parsed) => from_message(&parsed.message, &fasttransfer::summarise(native), about),
+/// The texts of an item, from its native stream or its portable form. One that cannot be read is
+/// known by its summary alone.
+pub(super) fn document(stored: &[u8], about: &About<'_>) -> Document {
+    match read_any(stored) {
+        Ok(parsed) => from_message(&parsed.message, about),
         Err(_) => from_summary(about),
     }
 }
@@ -52,24 +51,22 @@ pub(super) fn from_summary(about: &About<'_>) -> Document {
     }
 }
 
-fn from_message(message: &Message, summary: &Summary, about: &About<'_>) -> Document {
-    let mut texts = Vec::new();
-    collect(message, 0, &mut texts);
-    let date = summary
-        .received
-        .or(summary.sent)
-        .or(summary.start)
-        .or(summary.created);
-    Document {
-        subject: summary.subject.clone().unwrap_or_default(),
-        from: senders(&message.props),
-        to: recipients(message),
-        texts,
-        date_unix_ms: date.map(|time| time.as_millisecond()),
-        size_bytes: about.size_bytes,
-        kind: kind_of(about.class),
-        has_attachments: summary.has_attachments,
-    }
+fn from_message(message: &Message, about: &About<'_>) -> Document {
+    let mut document = from_summary(about);
+    collect(message, 0, &mut document.texts);
+    // The portable form keeps people in its summary and its MIME text.
+    document.from = format!("{}\n{}", senders(&message.props), document.from);
+    document.to = format!("{}\n{}", recipients(message), document.to);
+    document.date_unix_ms = document.date_unix_ms.or_else(|| other_date(&message.props));
+    document
+}
+
+/// For what is neither sent nor received: when it begins, or was made.
+fn other_date(props: &PropertyBag) -> Option<i64> {
+    let time = props
+        .time(named::APPOINTMENT_START_WHOLE)
+        .or_else(|| props.time(tag::CREATION_TIME))?;
+    Some(time.to_timestamp()?.as_millisecond())
 }
 
 fn senders(props: &PropertyBag) -> String {

@@ -9,7 +9,15 @@ pub(crate) fn level(name: &str) -> String {
     if name.is_empty() {
         return NO_NAME.to_owned();
     }
-    name.replace('\\', "\\\\").replace('/', "\\/")
+    // What a request cannot carry comes back replaced, and must be the same folder then.
+    name.replace(is_unwritable, "\u{FFFD}")
+        .replace('\\', "\\\\")
+        .replace('/', "\\/")
+}
+
+/// Whether XML has no way to write this character.
+fn is_unwritable(c: char) -> bool {
+    matches!(c, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
 /// The name that a level of a path stands for.
@@ -77,6 +85,7 @@ mod tests {
         assert_eq!(last_level("Inbox/A\\/B"), "A\\/B");
         assert_eq!(last_level("Inbox"), "Inbox");
         assert_eq!(level(""), NO_NAME);
+        assert_eq!(level("bell\u{7} tab\t"), "bell\u{FFFD} tab\t");
     }
 
     proptest! {

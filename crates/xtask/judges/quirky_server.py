@@ -596,8 +596,9 @@ class Service:
                 at += step
             return "".join(out)
         if self.has("comments"):
-            middle = len(data) // 2
-            return f"{data[:middle]}<!-- half --><![CDATA[{data[middle:-3]}]]><?pause?>{data[-3:]}"
+            pieces = [data[at : at + 300_001] for at in range(0, len(data), 300_001)]
+            marked = [f"<![CDATA[{p}]]>" if n % 2 else p for n, p in enumerate(pieces)]
+            return "<!-- cut -->".join(marked) + "<?end?>"
         return data
 
     def op_UploadItems(self, mailbox, request):

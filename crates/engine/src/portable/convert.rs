@@ -119,6 +119,30 @@ pub(crate) fn to_message(item: &Item) -> Message {
             PropValue::MultiUnicode(item.categories.clone()),
         );
     }
+    let number = |at: usize| i32::try_from(at).unwrap_or(0);
+    if let Some(importance) = item.importance {
+        let at = Importance::ALL
+            .iter()
+            .position(|known| *known == importance);
+        props.set(tag::IMPORTANCE, number(at.unwrap_or(1)));
+    }
+    if let Some(sensitivity) = item.sensitivity {
+        let at = Sensitivity::ALL
+            .iter()
+            .position(|known| *known == sensitivity);
+        props.set(tag::SENSITIVITY, number(at.unwrap_or(0)));
+    }
+    let from = item.from.clone().unwrap_or_default();
+    let texts = [
+        (tag::SENDER_NAME, from.name),
+        (tag::SENDER_SMTP_ADDRESS, from.address),
+        (tag::INTERNET_MESSAGE_ID, item.internet_message_id.clone()),
+    ];
+    for (id, text) in texts {
+        if let Some(text) = text {
+            props.set(id, text);
+        }
+    }
     for property in &item.extended {
         if let (Some(id), Some(value)) = (id_of(&property.path.key), from_text(property)) {
             props.set(id, value);

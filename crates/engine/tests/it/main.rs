@@ -2,6 +2,7 @@
 
 mod concurrency; // requests in flight
 mod damage; // broken indexes, broken objects, wrong secrets
+mod exporting; // files without any server
 mod faults; // a server that misbehaves
 mod incremental; // what a second run downloads
 mod machine; // a new machine with repository and passphrase alone
@@ -9,4 +10,5 @@ mod memory; // one huge item, very many small ones
 mod portable; // servers without ExportItems
 mod real_mail; // the corpus there and back
 mod restoring; // where things go, and never twice
+mod searching; // what a search finds, in which snapshots, and how its index is kept
 mod world; // servers, vaults and short cuts the others use

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::{ExportOptions, RestoreOptions, RestoreReport, Selection, to_file_bytes};
-use ews_sim::{MailboxHandle, Sim};
+use ews_sim::{BusyShape, FaultAction, FaultPlan, FaultWhen, MailboxHandle, Sim};
 use fasttransfer::{Message, PropValue, named, tag};
 use tokio_util::sync::CancellationToken;
 
@@ -530,4 +530,108 @@ async fn listing_and_single_files_need_no_server() {
         .await
         .unwrap();
     assert!(check.is_clean() && check.items == 1);
+}
+
+fn fails(code: &str) -> FaultAction {
+    FaultAction::Fail(code.to_owned())
+}
+
+/// A mailbox of 120 mails on a server without ExportItems that misbehaves while it is read.
+async fn read_under(plan: FaultPlan) -> (Server, Store) {
+    let sim = without(&[ALICE]);
+    for number in 0..120 {
+        sim.mailbox(ALICE)
+            .unwrap()
+            .add_mime("Inbox", &mail(number))
+            .unwrap();
+    }
+    let server = Server::start(sim).await;
+    server.sim.set_faults(plan.clone());
+    let store = Store::create().await;
+    let report = backup(&store.vault, &server, &[ALICE]).await;
+    assert_eq!(report.mailboxes[0].items, 120, "{plan:?}");
+    (server, store)
+}
+
+async fn restored_under(plan: FaultPlan, store: &Store) -> (Server, RestoreReport) {
+    let target = Server::start(without(&[ALICE])).await;
+    target.sim.set_faults(plan.clone());
+    let snapshot = latest(&store.vault, ALICE).await;
+    let report = restore(&store.vault, &snapshot, &target, &RestoreOptions::default()).await;
+    assert_eq!(report.items_restored, 120, "{plan:?}");
+    (target, report)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_busy_or_breaks_off_is_asked_again_and_nothing_doubles() {
+    let busy = |shape| FaultAction::Busy {
+        back_off_ms: 20,
+        shape,
+    };
+    for action in [
+        busy(BusyShape::Http503),
+        busy(BusyShape::Inner200),
+        FaultAction::Cut(3000),
+    ] {
+        let plan = FaultPlan::none().rule("GetItem", FaultWhen::First(2), action.clone());
+        let (source, store) = read_under(plan).await;
+        let plan = FaultPlan::none().rule("CreateItem", FaultWhen::First(2), action);
+        let (target, report) = restored_under(plan, &store).await;
+        assert_eq!(report.items_reduced, 0);
+        assert_same(
+            &source.sim.mailbox(ALICE).unwrap(),
+            &target.sim.mailbox(ALICE).unwrap(),
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_refuses_is_tried_with_less() {
+    let plan = FaultPlan::none().rule_for(
+        "GetItem",
+        "mail 77",
+        FaultWhen::First(1),
+        fails("ErrorUnsupportedMimeConversion"),
+    );
+    let (_source, store) = read_under(plan).await;
+    let plan = FaultPlan::none()
+        .rule_for(
+            "CreateItem",
+            "mail 9",
+            FaultWhen::First(1),
+            fails("ErrorInvalidPropertySet"),
+        )
+        .rule_for(
+            "CreateItem",
+            "mail 42",
+            FaultWhen::First(2),
+            fails("ErrorMimeContentInvalid"),
+        );
+    let (target, report) = restored_under(plan, &store).await;
+    assert_eq!(report.items_reduced, 2);
+    let mailbox = target.sim.mailbox(ALICE).unwrap();
+    let subjects: Vec<String> = mailbox
+        .items("Inbox")
+        .unwrap()
+        .into_iter()
+        .map(|item| item.subject)
+        .collect();
+    for number in [9, 42, 77] {
+        assert_eq!(
+            subjects
+                .iter()
+                .filter(|s| **s == format!("mail {number}"))
+                .count(),
+            1
+        );
+    }
+    let bodies = mailbox
+        .items("Inbox")
+        .unwrap()
+        .into_iter()
+        .filter(|item| item.subject == "mail 77");
+    for item in bodies {
+        let file = String::from_utf8(mailbox.mime(&item.id).unwrap()).unwrap();
+        assert!(file.contains("This is mail number 77."), "{file}");
+    }
 }

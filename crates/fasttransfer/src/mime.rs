@@ -83,10 +83,17 @@ fn kind_of(message: &Message) -> FileKind {
 #[must_use]
 pub fn to_mail(message: &Message) -> Vec<u8> {
     let file = item(message, 0);
+    // Some items of other classes, such as tasks, come from such files, too.
+    let begins = |with: &[u8]| {
+        let start = file.trim_ascii_start().get(..with.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
     let subtype = match kind_of(message) {
-        FileKind::Mail => return file,
         FileKind::Event => "calendar",
         FileKind::Contact => "vcard",
+        FileKind::Mail if begins(b"BEGIN:VCALENDAR") => "calendar",
+        FileKind::Mail if begins(b"BEGIN:VCARD") => "vcard",
+        FileKind::Mail => return file,
     };
     let mut out = Vec::new();
     headers(message, &mut out);

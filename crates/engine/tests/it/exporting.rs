@@ -121,10 +121,16 @@ async fn every_format_is_the_same_on_every_run_and_needs_no_server() {
         assert_eq!((report.files, report.others), (mail, others), "{format:?}");
         export(&store.vault, &snapshot, second.path(), format).await;
         let written = files(first.path());
-        assert!(written == files(second.path()), "{format:?} differs between two runs");
+        assert!(
+            written == files(second.path()),
+            "{format:?} differs between two runs"
+        );
         let again = export(&store.vault, &snapshot, first.path(), format).await;
         assert_eq!((again.files, again.skipped), (0, mail), "{format:?}");
-        assert!(written == files(first.path()), "{format:?} differs after a second run");
+        assert!(
+            written == files(first.path()),
+            "{format:?} differs after a second run"
+        );
     }
 }
 
@@ -135,14 +141,30 @@ async fn an_interrupted_export_continues_to_the_same_files() {
         let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         export(&store.vault, &snapshot, whole.path(), format).await;
         let token = CancellationToken::new();
-        let stopper = Stopper { after: 5, seen: AtomicU64::new(0), token: token.clone() };
-        let options = ExportOptions { format, ..ExportOptions::default() };
+        let stopper = Stopper {
+            after: 5,
+            seen: AtomicU64::new(0),
+            token: token.clone(),
+        };
+        let options = ExportOptions {
+            format,
+            ..ExportOptions::default()
+        };
         let stopped = store
             .vault
-            .export(&snapshot, &options, broken.path(), &token, Arc::new(stopper))
+            .export(
+                &snapshot,
+                &options,
+                broken.path(),
+                &token,
+                Arc::new(stopper),
+            )
             .await
             .unwrap();
-        assert!(stopped.interrupted && stopped.files == 5, "{format:?}: {stopped:?}");
+        assert!(
+            stopped.interrupted && stopped.files == 5,
+            "{format:?}: {stopped:?}"
+        );
         if format == ExportFormat::Mbox {
             // What a crash in the middle of a mail leaves behind.
             let path = broken.path().join(ALICE).join("Inbox/messages.mbox");
@@ -176,7 +198,10 @@ async fn the_manifest_names_every_file_with_its_digest_and_the_page_links_to_it(
         assert!(sum.len() == 64 && sums.contains(&format!("{sum}  {file}\n")));
         assert!(page.contains(sum) && !page.contains("<script"));
     }
-    let mail = entries.iter().find(|entry| entry["subject"] == "mail 3").unwrap();
+    let mail = entries
+        .iter()
+        .find(|entry| entry["subject"] == "mail 3")
+        .unwrap();
     assert_eq!(mail["folder"], "Inbox");
     assert_eq!(mail["sent"], "2026-11-02T10:00:00Z");
     assert_eq!(mail["from"], "Ann <ann@example.test>");
@@ -189,13 +214,19 @@ async fn lost_files_are_written_again_and_other_formats_are_kept_apart() {
     let out = tempfile::tempdir().unwrap();
     export(&store.vault, &snapshot, out.path(), ExportFormat::Eml).await;
     let before = files(out.path());
-    let mails: Vec<&String> = before.keys().filter(|name| name.ends_with(".eml")).collect();
+    let mails: Vec<&String> = before
+        .keys()
+        .filter(|name| name.ends_with(".eml"))
+        .collect();
     std::fs::remove_file(out.path().join(mails[0])).unwrap();
     std::fs::write(out.path().join(mails[1]), "half").unwrap();
     let again = export(&store.vault, &snapshot, out.path(), ExportFormat::Eml).await;
     assert_eq!((again.files, again.skipped), (2, 12));
     assert!(before == files(out.path()));
-    let options = ExportOptions { format: ExportFormat::Msg, ..ExportOptions::default() };
+    let options = ExportOptions {
+        format: ExportFormat::Msg,
+        ..ExportOptions::default()
+    };
     let refused = try_export(&store.vault, &snapshot, out.path(), &options).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
     assert!(before == files(out.path()));
@@ -203,7 +234,11 @@ async fn lost_files_are_written_again_and_other_formats_are_kept_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_that_changed_is_brought_up_to_date() {
-    for format in [ExportFormat::Mbox, ExportFormat::Maildir, ExportFormat::Json] {
+    for format in [
+        ExportFormat::Mbox,
+        ExportFormat::Maildir,
+        ExportFormat::Json,
+    ] {
         let (server, store, snapshot) = mixed().await;
         let out = tempfile::tempdir().unwrap();
         export(&store.vault, &snapshot, out.path(), format).await;
@@ -227,7 +262,16 @@ async fn a_mailbox_that_changed_is_brought_up_to_date() {
 async fn folders_with_hostile_names_stay_inside_and_apart() {
     let sim = Sim::builder().mailbox(ALICE).build().unwrap();
     let mailbox = sim.mailbox(ALICE).unwrap();
-    let names = ["..", "con", "a:b", "A?B", "manifest.json", "dots...", "cur", "x\u{202e}gpj"];
+    let names = [
+        "..",
+        "con",
+        "a:b",
+        "A?B",
+        "manifest.json",
+        "dots...",
+        "cur",
+        "x\u{202e}gpj",
+    ];
     for (number, name) in names.iter().enumerate() {
         mailbox.add_mime(name, &mail(number)).unwrap();
     }
@@ -246,11 +290,21 @@ async fn folders_with_hostile_names_stay_inside_and_apart() {
         folded.dedup();
         assert_eq!(folded.len(), written.len());
         for name in written.keys().flat_map(|path| path.split('/')) {
-            let colon = if format == ExportFormat::Maildir { "" } else { ":" };
-            assert!(!name.contains(['<', '>', '"', '\\', '|', '?', '*']), "{name}");
+            let colon = if format == ExportFormat::Maildir {
+                ""
+            } else {
+                ":"
+            };
+            assert!(
+                !name.contains(['<', '>', '"', '\\', '|', '?', '*']),
+                "{name}"
+            );
             assert!(colon.is_empty() || !name.contains(colon), "{name}");
             assert!(!name.ends_with(['.', ' ']) && name.len() <= 255, "{name}");
-            assert!(!name.eq_ignore_ascii_case("con") && !name.contains('\u{202e}'), "{name}");
+            assert!(
+                !name.eq_ignore_ascii_case("con") && !name.contains('\u{202e}'),
+                "{name}"
+            );
         }
     }
 }

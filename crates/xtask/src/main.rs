@@ -15,6 +15,7 @@ mod bench;
 mod cargo_steps;
 mod ci;
 mod judge;
+mod judge_export;
 mod judge_format;
 mod judge_servers;
 mod tidy;
@@ -44,6 +45,7 @@ usage: cargo xtask <command>
   judge format       a reader written from docs/format.md against `postkeep`
   judge servers      `postkeep` against odd servers written apart from the simulator
        [NAME]...     only these oddities; joined by + for several at once
+  judge export       every export format of the corpus, opened by other programs
   bench main-job     backup and restore of the mail corpus against restic, into docs/benchmarks.md
        [--runs N]    median of so many runs (default 3)
 ";
@@ -79,6 +81,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["wire", folder] => wire::run(&workspace, folder.as_ref()),
         ["judge", "exchangelib"] => judge::exchangelib(&workspace),
         ["judge", "format"] => judge_format::format(&workspace),
+        ["judge", "export"] => judge_export::run(&workspace),
         ["judge", "servers", only @ ..] => judge_servers::run(&workspace, only),
         ["bench", "main-job"] => bench::main_job(&workspace, bench::DEFAULT_RUNS),
         ["bench", "main-job", "--runs", runs] => {

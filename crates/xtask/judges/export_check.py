@@ -1,0 +1,371 @@
+"""Exports the corpus in every format and lets other people's programs open the files.
+
+    export_check.py --postkeep PROGRAM --corpus FOLDER --scratch FOLDER [--table FILE] [--limit N]
+
+The corpus goes through `postkeep sim`, a backup and one export a format. Then Python's email and
+mailbox, mail-parser, icalendar, vobject, extract-msg and msgconvert open the files, and what they
+say is compared with what Python's email, icalendar and vobject say of the original files. Writes
+the table, and every disagreement to FOLDER/disagreements.json; ends with 1 if a file could not be
+opened that should be, or if a disagreement has no known reason.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import hashlib
+import json
+import mailbox
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from pathlib import Path
+
+import export_facts as facts
+import export_reasons as reasons
+
+ADDRESS = "corpus@example.test"
+FOLDERS = {"mail": "Mail", "difficult": "Difficult", "calendar": "Calendar", "contacts": "Contacts"}
+FORMATS = ["eml", "mbox", "maildir", "ics", "vcf", "msg", "json"]
+START_SECONDS = 300
+# Files given to msgconvert at once, which takes longer to start than to convert.
+BATCH = 200
+
+
+class Desk:
+    """A repository, and the program that works on it."""
+
+    def __init__(self, program, scratch):
+        self.program = str(Path(program).resolve())
+        self.scratch = scratch
+        self.environment = dict(os.environ, POSTKEEP_PASSPHRASE="judge", POSTKEEP_PASSWORD="secret")
+
+    def run(self, *words, codes=(0,)):
+        command = [self.program, *map(str, words), "--json"]
+        done = subprocess.run(command, capture_output=True, env=self.environment, cwd=self.scratch)
+        if done.returncode not in codes:
+            sys.exit(f"{' '.join(command)}: {done.returncode}\n{done.stderr.decode()}{done.stdout.decode()[:2000]}")
+        return json.loads(done.stdout or b"{}")
+
+
+def lay_out(corpus, folder, limit):
+    """The corpus as one mailbox; returns the originals by the digest of their bytes."""
+    originals = {}
+    for part, name in FOLDERS.items():
+        target = folder / ADDRESS / name
+        target.mkdir(parents=True)
+        files = sorted(path for path in (corpus / part).rglob("*") if path.is_file())
+        for path in files[:: max(1, len(files) // limit)] if limit else files:
+            copy = target / path.relative_to(corpus / part)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+            originals[facts.digest(path.read_bytes())] = str(path.relative_to(corpus))
+    return originals
+
+
+def serve(desk, mail):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = open(desk.scratch / "sim.log", "wb")
+    command = [desk.program, "sim", "--mail", str(mail), "--listen", f"127.0.0.1:{port}"]
+    server = subprocess.Popen(command, stdout=log, stderr=log)
+    for _ in range(START_SECONDS * 5):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return server, f"http://127.0.0.1:{port}/EWS/Exchange.asmx"
+        except OSError:
+            time.sleep(0.2)
+    sys.exit("the simulator does not start")
+
+
+def back_up(desk, url):
+    return desk.run(
+        "backup", "--repo", "repository", "--cache-dir", "cache", "--server", url, "--user", "svc@example.test",
+        "--mailbox", ADDRESS,
+    )
+
+
+def export(desk, kind, out):
+    started = time.monotonic()
+    report = desk.run("export", "--repo", "repository", "--cache-dir", "cache", "--format", kind, "--out", out)
+    seconds = time.monotonic() - started
+    root = desk.scratch / out / ADDRESS
+    manifest = json.loads((root / "manifest.json").read_text())
+    for line in (root / "SHA256SUMS").read_text().splitlines():
+        sum_, _, name = line.partition("  ")
+        if facts.digest((root / name).read_bytes()) != sum_:
+            sys.exit(f"{kind}: {name} is not what SHA256SUMS says")
+    again = desk.run("export", "--repo", "repository", "--cache-dir", "cache", "--format", kind, "--out", out)
+    if again["mailboxes"][0]["files"] or json.loads((root / "manifest.json").read_text()) != manifest:
+        sys.exit(f"{kind}: a second export is not the same")
+    print(f"{kind}: {report['mailboxes'][0]['files']} items in {seconds:.1f} s", flush=True)
+    return root, manifest["entries"]
+
+
+class Tally:
+    """Who compared what, and how often they agreed."""
+
+    def __init__(self):
+        self.rows = collections.OrderedDict()
+        self.disagreements = []
+
+    def row(self, kind, program, part):
+        return self.rows.setdefault((kind, program, part), {"files": 0, "opened": 0, "fields": collections.Counter(), "agreed": collections.Counter()})
+
+    def unopened(self, kind, program, original, error, same_error=False):
+        row = self.row(kind, program, original.split("/")[0])
+        row["files"] += 1
+        self.disagree(kind, program, original, "opening", None, str(error)[:300])
+        self.disagreements[-1]["same_error"] = same_error
+
+    def compare(self, kind, program, original, wanted, found, fields):
+        row = self.row(kind, program, original.split("/")[0])
+        row["files"] += 1
+        row["opened"] += 1
+        for field in fields:
+            if field not in wanted or field not in found:
+                continue
+            row["fields"][field] += 1
+            if wanted[field] == found[field]:
+                row["agreed"][field] += 1
+            else:
+                self.disagree(kind, program, original, field, wanted[field], found[field])
+
+    def disagree(self, kind, program, original, field, wanted, found):
+        self.disagreements.append(
+            {"format": kind, "program": program, "file": original, "field": field, "original": wanted, "export": found}
+        )
+
+
+def guarded(function, *arguments):
+    """A function's answer, or what went wrong: judges must not stop each other."""
+    warnings.simplefilter("ignore")
+    import logging
+
+    logging.disable(logging.CRITICAL)
+    try:
+        return function(*arguments), None
+    except BaseException as error:  # noqa: BLE001 - programs under test raise whatever they like
+        return None, f"{type(error).__name__}: {error}"
+
+
+def all_of(function, tasks):
+    """Runs a function over many files in as many processes as there are cores."""
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        return list(pool.map(guarded, [function] * len(tasks), *zip(*tasks), chunksize=16)) if tasks else []
+
+
+def bytes_of(path):
+    return Path(path).read_bytes()
+
+
+def mail_file(path):
+    return facts.of_mail(bytes_of(path))
+
+
+def event_file(path):
+    return facts.of_calendar(bytes_of(path))
+
+
+def contact_file(path):
+    return facts.of_contact(bytes_of(path))
+
+
+def json_file(path):
+    return facts.of_json(json.loads(bytes_of(path)))
+
+
+def msgconvert(files, out):
+    """The mails msgconvert makes of message files."""
+    out.mkdir(parents=True, exist_ok=True)
+    for at in range(0, len(files), BATCH):
+        batch = files[at : at + BATCH]
+        for number, path in enumerate(batch):
+            link = out / f"{at + number:06}.msg"
+            link.write_bytes(path.read_bytes())
+        names = [f"{at + number:06}.msg" for number in range(len(batch))]
+        if subprocess.run(["msgconvert", *names], cwd=out, capture_output=True).returncode:
+            # One that fails takes the rest of its batch with it.
+            for name in names:
+                if not (out / name.replace(".msg", ".eml")).exists():
+                    subprocess.run(["msgconvert", name], cwd=out, capture_output=True)
+    return [out / f"{number:06}.eml" for number in range(len(files))]
+
+
+class Judges:
+    def __init__(self, corpus, originals, roots):
+        self.corpus = corpus
+        self.tally = Tally()
+        self.exports = {}
+        # Originals that the judges' own programs cannot read, and why.
+        self.unreadable = {}
+        # The plain export has the originals' bytes; keys are the same in all formats.
+        self.names = {entry["key"]: originals[entry["sha256"]] for entry in roots["eml"][1] if entry["sha256"] in originals}
+        for kind, (root, entries) in roots.items():
+            self.exports[kind] = [(root / e["file"], self.names[e["key"]], e) for e in entries if e["key"] in self.names]
+        self.expected = self.read_originals()
+
+    def read_originals(self):
+        names = sorted(set(self.names.values()))
+        readers = {"calendar": event_file, "contacts": contact_file}
+        expected = {}
+        for part in FOLDERS:
+            mine = [name for name in names if name.startswith(f"{part}/")]
+            answers = all_of(readers.get(part, mail_file), [(str(self.corpus / name),) for name in mine])
+            for name, (answer, error) in zip(mine, answers):
+                expected[name] = answer
+                if error is not None:
+                    self.unreadable[name] = error
+        return expected
+
+    def of(self, kind, *parts):
+        return [task for task in self.exports[kind] if task[1].split("/")[0] in parts]
+
+    def judge(self, kind, program, reader, tasks, fields):
+        answers = all_of(reader, [(str(path),) for path, _, _ in tasks])
+        for (path, name, _), (found, error) in zip(tasks, answers):
+            wanted = self.expected[name]
+            if error is not None:
+                self.tally.unopened(kind, program, name, error, self.unreadable.get(name) == error)
+            elif wanted is None:
+                self.tally.unopened(kind, program, name, f"opened, unlike its original: {self.unreadable[name]}")
+            else:
+                self.compare(kind, program, name, wanted, found, fields)
+        print(f"{kind}: {program} read {len(tasks)} files", flush=True)
+
+    def compare(self, kind, program, name, wanted, found, fields):
+        if isinstance(wanted, list):
+            wanted = {field: [one[field] for one in wanted] for field in fields}
+            found = {field: [one[field] for one in found] for field in fields}
+        self.tally.compare(kind, program, name, wanted, found, fields)
+
+    def plain(self, kind="eml"):
+        mail = self.of(kind, "mail", "difficult")
+        self.judge(kind, "Python email", mail_file, mail, facts.FIELDS)
+        # mail-parser has its own view of a mail: its view of the original is what counts.
+        pairs = all_of(facts.of_mail_parser, [(str(self.corpus / name),) for _, name, _ in mail])
+        exported = all_of(facts.of_mail_parser, [(str(path),) for path, _, _ in mail])
+        for (_, name, _), (wanted, _), (found, error) in zip(mail, pairs, exported):
+            if wanted is not None and error is not None:
+                self.tally.unopened(kind, "mail-parser", name, error)
+            elif wanted is not None:
+                self.tally.compare(kind, "mail-parser", name, wanted, found, facts.FIELDS)
+        print(f"{kind}: mail-parser read {len(mail)} files", flush=True)
+        self.judge(kind, "icalendar", event_file, self.of(kind, "calendar"), facts.EVENT_FIELDS)
+        self.judge(kind, "vobject", contact_file, self.of(kind, "contacts"), facts.CONTACT_FIELDS)
+
+    def one_kind(self):
+        self.judge("ics", "icalendar", event_file, self.of("ics", "calendar"), facts.EVENT_FIELDS)
+        self.judge("vcf", "vobject", contact_file, self.of("vcf", "contacts"), facts.CONTACT_FIELDS)
+
+    def mailboxes(self):
+        """Mail folders in files give back the bytes of every mail."""
+        for path in sorted({path for path, _, _ in self.exports["mbox"]}):
+            tasks = sorted((t for t in self.exports["mbox"] if t[0] == path), key=lambda t: t[2]["offset"])
+            box = mailbox.mbox(path, create=False)
+            if len(box) != len(tasks):
+                sys.exit(f"{path}: {len(box)} mails instead of {len(tasks)}")
+            for key, (_, name, _) in zip(sorted(box.keys()), tasks):
+                data = re.sub(rb"(?m)^>(>*From )", rb"\1", box.get_bytes(key))
+                self.folder_mail("mbox", "Python mailbox", name, data)
+        for path, name, entry in self.exports["maildir"]:
+            box = mailbox.Maildir(path.parent.parent, create=False)
+            key = path.name.split(":")[0]
+            message = box.get_message(key)
+            if ("S" in message.get_flags()) != (entry.get("is_read") is not False):
+                sys.exit(f"{path}: the read state is wrong")
+            self.folder_mail("maildir", "Python mailbox", name, box.get_bytes(key))
+
+    def folder_mail(self, kind, program, name, data):
+        original = (self.corpus / name).read_bytes()
+        if name.split("/")[0] in ("mail", "difficult"):
+            wanted = {**(self.expected[name] or {}), "bytes": digest_of(original)}
+            found = {**facts.of_mail(data), "bytes": digest_of(data)}
+        else:
+            # The file itself is a part of the mail that carries it.
+            parts = [p.get_payload(decode=True) for p in facts.leaves(facts.email.message_from_bytes(data))]
+            wanted, found = {"bytes": True}, {"bytes": original in parts}
+        self.tally.compare(kind, program, name, wanted, found, [*facts.FIELDS, "bytes"])
+
+    def messages(self, scratch):
+        mail = self.of("msg", "mail", "difficult")
+        fields = ["subject", "date", "from", "to", "cc", "text", "attachments"]
+        self.judge("msg", "extract-msg", facts.of_msg, mail, fields)
+        for part in ("calendar", "contacts"):
+            tasks = self.of("msg", part)
+            for (_, name, entry), (found, error) in zip(tasks, all_of(facts.of_msg, [(str(t[0]),) for t in tasks])):
+                if error is not None:
+                    self.tally.unopened("msg", "extract-msg", name, error)
+                else:
+                    wanted = {"subject": facts.squeezed(entry["subject"]), "class": entry["class"]}
+                    self.tally.compare("msg", "extract-msg", name, wanted, found, ["subject", "class"])
+        everything = self.of("msg", *FOLDERS)
+        converted = msgconvert([path for path, _, _ in everything], scratch / "msgconvert")
+        tasks = [(path, name, entry) for path, (_, name, entry) in zip(converted, everything)]
+        self.judge("msg", "msgconvert", mail_file, [t for t in tasks if t[1].split("/")[0] in ("mail", "difficult")], fields)
+        for path, name, entry in tasks:
+            if name.split("/")[0] in ("calendar", "contacts"):
+                if not path.exists():
+                    self.tally.unopened("msg", "msgconvert", name, "no file")
+                    continue
+                wanted = {"subject": facts.squeezed(entry["subject"])}
+                self.tally.compare("msg", "msgconvert", name, wanted, mail_file(path), ["subject"])
+
+    def documents(self):
+        fields = ["subject", "date", "from", "to", "cc", "text", "attachments"]
+        self.judge("json", "Python json", json_file, self.of("json", "mail", "difficult"), fields)
+        for path, name, entry in self.of("json", "calendar", "contacts"):
+            found = json_file(path)
+            self.tally.compare("json", "Python json", name, {"subject": facts.squeezed(entry["subject"])}, found, ["subject"])
+
+
+def digest_of(data):
+    """Of a mail but for the line end behind its last line, which mail folders need."""
+    return hashlib.sha256(data.rstrip(b"\r\n")).hexdigest()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("--postkeep", "--corpus", "--scratch"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--limit", type=int, help="only so many files of each part")
+    arguments = parser.parse_args()
+    scratch = arguments.scratch.resolve()
+    scratch.mkdir(parents=True, exist_ok=True)
+    desk = Desk(arguments.postkeep, scratch)
+    corpus = arguments.corpus.resolve()
+    originals = lay_out(corpus, scratch / "mail", arguments.limit)
+    server, url = serve(desk, scratch / "mail")
+    try:
+        desk.run("init", "--repo", "repository", "--cache-dir", "cache")
+        back_up(desk, url)
+        # No export needs the server.
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+        roots = {kind: export(desk, kind, f"out-{kind}") for kind in FORMATS}
+    finally:
+        server.kill()
+    judges = Judges(corpus, originals, roots)
+    missing = len(originals) - len(set(judges.names.values()))
+    print(f"{len(judges.unreadable)} originals cannot be read: {list(judges.unreadable.items())[:5]}")
+    print(f"{len(judges.names)} items, {missing} originals not exported byte for byte", flush=True)
+    judges.plain()
+    judges.one_kind()
+    judges.mailboxes()
+    judges.messages(scratch)
+    judges.documents()
+    (scratch / "disagreements.json").write_text(json.dumps(judges.tally.disagreements, indent=1, default=str))
+    unknown = reasons.report(judges.tally, arguments.table, corpus, missing)
+    sys.exit(1 if unknown or missing else 0)
+
+
+if __name__ == "__main__":
+    main()

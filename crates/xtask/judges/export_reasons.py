@@ -1,0 +1,189 @@
+"""Why a program may read an export otherwise than the original, and the table of all that."""
+
+import collections
+import email
+import email.policy
+import hashlib
+import re
+
+STRICT_DATE = r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(?::\d\d)? (?:[+-]\d{4}|GMT|UT)(?: \(\w+\))?"
+
+# Each: a name, what it means, and a test of (disagreement, the original's bytes).
+REASONS = []
+
+
+def reason(name, text):
+    def keep(function):
+        REASONS.append((name, text, function))
+        return function
+
+    return keep
+
+
+def ascii_of(text):
+    """What of a text does not depend on its charset."""
+    return re.sub(r"[^!-~]+", "", str(text or ""))
+
+
+def parsed(original):
+    return email.message_from_bytes(original)
+
+
+def strictly(original, name):
+    """The headers of a name as Python's strict reader sees them: their text, and what is wrong."""
+    message = email.message_from_bytes(original, policy=email.policy.default)
+    headers = message.get_all(name, [])
+    return headers, [defect for header in headers for defect in header.defects]
+
+
+def only_texts_are_missing(d, original):
+    """Whether the export has every attachment of the original but texts and what is empty."""
+    if d["field"] != "attachments":
+        return True
+    spare = {hashlib.sha256(b"").hexdigest()}
+    for part in parsed(original).walk():
+        if part.get_content_maintype() == "text":
+            spare.add(hashlib.sha256(part.get_payload(decode=True) or b"").hexdigest())
+    return set(d["original"]) - spare <= set(d["export"])
+
+
+def defects(original):
+    return [defect for part in parsed(original).walk() for defect in part.defects]
+
+
+def texts(original):
+    """Texts that could be the body."""
+    return [part for part in parsed(original).walk() if part.get_content_maintype() == "text"]
+
+
+@reason("original unreadable", "the program refuses the original file with the same message, and the export has its bytes.")
+def unreadable(d, original):
+    return d["field"] == "opening" and d.get("same_error")
+
+
+@reason("no such header", "the original has no date; msgconvert writes when the server received the mail.")
+def no_date(d, original):
+    return d["field"] == "date" and d["original"] is None and d["program"] == "msgconvert"
+
+
+@reason("odd date", "the date is not as RFC 5322 has it; the server and Python's email read it differently, or only one of them does.")
+def odd_date(d, original):
+    headers, wrong = strictly(original, "date")
+    return d["field"] == "date" and (wrong or len(headers) != 1 or not re.fullmatch(STRICT_DATE, str(parsed(original)["date"]).strip()))
+
+
+@reason("subject not encoded", "msgconvert writes characters beyond ASCII into the header as they are, if the mail has no transport headers, and Python cannot tell their charset.")
+def not_encoded(d, original):
+    return d["program"] == "msgconvert" and d["field"] == "subject" and not d["original"].isascii()
+
+
+@reason("organizer among recipients", "extract-msg does not know recipients of type 0, the originator (MS-OXOMSG 2.2.3.1), which the server keeps in appointments.")
+def originator(d, original):
+    return d["program"] == "extract-msg" and d["field"] == "opening" and "0 is not a valid MeetingRecipientType" in d["export"]
+
+
+@reason("signed mail", "extract-msg opens the envelope of signed mail and shows what is inside in place of it.")
+def signed(d, original):
+    return d["program"] == "extract-msg" and b"pkcs7" in original.lower() and d["field"] in ("attachments", "text", "opening")
+
+
+@reason("delivery report", "Python's email takes a delivery report (message/delivery-status) apart and has no bytes of it to compare; msgconvert changes its line ends.")
+def delivery_report(d, original):
+    return d["field"] in ("attachments", "text") and only_texts_are_missing(d, original) and re.search(rb"(?i)message/(delivery-status|disposition-notification|feedback-report|global-delivery-status|external-body|partial|news)", original)
+
+
+@reason("encoded words", "encoded words that break RFC 2047 (an unknown charset, bad base64, several side by side): Python leaves them or adds blanks, the server reads them.")
+def encoded_words(d, original):
+    if d["field"] != "subject" or b"=?" not in original:
+        return False
+    blank = lambda text: re.sub(r"\s+", "", str(text or ""))
+    return "=?" in str(d["original"]) or "=?" in str(d["export"]) or blank(d["original"]) == blank(d["export"])
+
+
+@reason("charset", "the mail names no charset, or a wrong or unknown one, for bytes beyond ASCII: programs guess differently. All of ASCII agrees.")
+def charset(d, original):
+    return d["field"] in ("subject", "text") and not (str(d["original"]) + str(d["export"])).isascii() and ascii_of(d["original"]) == ascii_of(d["export"])
+
+
+@reason("broken structure", "Python's email itself reports defects in the original (a boundary missing or never closed, bad base64, no header end): what is body and what attachment is a guess.")
+def broken(d, original):
+    return d["field"] in ("text", "attachments") and bool(defects(original))
+
+
+@reason("several texts", "the mail has several texts side by side; the server joins those that Python's email lists one by one.")
+def several(d, original):
+    return d["field"] in ("text", "attachments") and len(texts(original)) > 1 and only_texts_are_missing(d, original)
+
+
+@reason("odd addresses", "an address list that breaks RFC 5322 (no @, unquoted commas or colons, groups, 8-bit characters): programs read different addresses out of it.")
+def odd_addresses(d, original):
+    if d["field"] not in ("from", "to", "cc"):
+        return False
+    headers, wrong = strictly(original, d["field"])
+    raw = " ".join(str(value) for value in parsed(original).get_all(d["field"], []))
+    return bool(wrong) or len(headers) > 1 or not raw.isascii() or "=?" in raw or bool(re.search(r"[:;\\()]", raw))
+
+
+def of(disagreement, original):
+    for name, _, test in REASONS:
+        try:
+            if test(disagreement, original):
+                return name
+        except Exception:
+            continue
+    return None
+
+
+def report(tally, table, corpus, missing):
+    """Prints and writes the table; returns how many disagreements nobody knows a reason for."""
+    counts = collections.defaultdict(collections.Counter)
+    unknown = []
+    for disagreement in tally.disagreements:
+        original = (corpus / disagreement["file"]).read_bytes()
+        name = of(disagreement, original)
+        if name is None:
+            unknown.append(disagreement)
+        key = (disagreement["format"], disagreement["program"], disagreement["file"].split("/")[0])
+        counts[key][name or "unexplained"] += 1
+    lines = ["| export | read by | files of | opened | compared | agreed | disagreements |", "| --- | --- | --- | ---: | ---: | ---: | --- |"]
+    for (kind, program, part), row in tally.rows.items():
+        compared, agreed = sum(row["fields"].values()), sum(row["agreed"].values())
+        why = ", ".join(f"{name} {count:,}" for name, count in counts[kind, program, part].most_common())
+        lines.append(
+            f"| {kind} | {program} | {part} | {row['opened']:,} of {row['files']:,} | {compared:,} | {agreed:,} | {why or 'none'} |"
+        )
+    text = "\n".join(lines)
+    print(text)
+    for disagreement in unknown[:40]:
+        print("unexplained:", {k: str(v)[:160] for k, v in disagreement.items()})
+    print(f"{len(tally.disagreements)} disagreements, {len(unknown)} without a known reason")
+    if table:
+        fields = collections.Counter()
+        agreed = collections.Counter()
+        for row in tally.rows.values():
+            fields.update(row["fields"])
+            agreed.update(row["agreed"])
+        by_field = "\n".join(f"| {field} | {fields[field]:,} | {agreed[field]:,} |" for field in fields)
+        used = {name for counter in counts.values() for name in counter}
+        why = "\n".join(f"- **{name}**: {text}" for name, text, _ in REASONS if name in used)
+        old = table.read_text() if table.exists() else ""
+        # What a person or the benchmark wrote behind the table stays.
+        rest = old[old.index(MARK) :] if MARK in old else MARK + "\n"
+        table.write_text(
+            f"{HEAD}\n{text}\n\n## By field\n\n| field | compared | agreed |\n| --- | ---: | ---: |\n{by_field}\n\n"
+            f"## Why programs disagree\n\n{why or 'They do not.'}\n\n{rest}"
+        )
+    return len(unknown)
+
+
+MARK = "## Speed"
+HEAD = """# Exports, read by other programs
+
+Made by `cargo xtask judge export`; do not edit by hand above "Speed".
+
+The whole corpus (real mail, difficult mail, calendars, contacts) goes through a simulated server, a
+backup, and an export in each format; the server is stopped before the exports. Then programs that
+know nothing of Postkeep open every file. What they say is compared with what Python's email
+package, icalendar and vobject say of the original files: subject, date, senders, recipients, the
+text, and the SHA-256 of every attachment. With mbox and Maildir every byte is compared.
+"""

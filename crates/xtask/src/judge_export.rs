@@ -1,0 +1,71 @@
+//! Other people's programs open what `postkeep export` writes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Result;
+use crate::judge::system_python;
+use crate::tool::Tool;
+use crate::workspace::Workspace;
+
+/// The readers, and their versions; newer ones are a change to try deliberately.
+const READERS: [&str; 4] = [
+    "extract-msg==0.57.0",
+    "icalendar==7.3.0",
+    "mail-parser==4.8.0",
+    "vobject==0.9.9",
+];
+
+/// Exports the whole corpus in every format, has the files opened, and writes the table of what
+/// was compared.
+pub(crate) fn run(workspace: &Workspace) -> Result {
+    let folder = workspace.target_dir("judges");
+    let python = python_with(&folder.join("export-venv"))?;
+    if Tool::new("msgconvert").arg("--help").capture().is_err() {
+        return Err(
+            "msgconvert is not installed (Debian: libemail-outlook-message-perl)".to_owned(),
+        );
+    }
+    Tool::cargo()
+        .args(["build", "--package", "postkeep"])
+        .current_dir(workspace.root())
+        .run()?;
+    let scratch = folder.join("export");
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)
+            .map_err(|error| format!("cannot clear {}: {error}", scratch.display()))?;
+    }
+    let judges = workspace.root().join("crates/xtask/judges");
+    Tool::new(python)
+        // The scripts lie among the sources, where no cache belongs.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(judges.join("export_check.py"))
+        .arg("--postkeep")
+        .arg(workspace.program("debug"))
+        .arg("--corpus")
+        .arg(workspace.shared_dir()?.join("corpus"))
+        .arg("--scratch")
+        .arg(&scratch)
+        .arg("--table")
+        .arg(workspace.root().join("docs/export-judges.md"))
+        .run()
+}
+
+fn python_with(venv: &Path) -> Result<PathBuf> {
+    let python = if cfg!(windows) {
+        venv.join("Scripts").join("python.exe")
+    } else {
+        venv.join("bin").join("python")
+    };
+    if !python.exists() {
+        Tool::new(system_python())
+            .args(["-m", "venv"])
+            .arg(venv)
+            .run()?;
+    }
+    Tool::new(&python)
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(READERS)
+        .run()?;
+    Ok(python)
+}

@@ -17,11 +17,22 @@ use crate::tokens::words;
 const TERM_OVERHEAD_BYTES: usize = 80;
 
 /// The texts a term occurs in.
-#[derive(Default)]
 struct Postings {
     count: u32,
     last: u32,
     differences: Vec<u8>,
+}
+
+impl Postings {
+    fn first(local: u32) -> Self {
+        let mut differences = Vec::new();
+        put_varint(&mut differences, u64::from(local));
+        Self {
+            count: 1,
+            last: local,
+            differences,
+        }
+    }
 }
 
 /// Collects texts and rows until they are worth a segment.
@@ -80,14 +91,12 @@ impl Builder {
         words(text, |word| {
             term.truncate(1);
             term.extend_from_slice(word.as_bytes());
-            if !self.terms.contains_key(&term) {
-                self.term_bytes += term.len() + TERM_OVERHEAD_BYTES;
-                self.terms.insert(term.clone(), Postings::default());
-            }
             let Some(postings) = self.terms.get_mut(&term) else {
+                self.term_bytes += term.len() + TERM_OVERHEAD_BYTES;
+                self.terms.insert(term.clone(), Postings::first(local));
                 return;
             };
-            if postings.count > 0 && postings.last == local {
+            if postings.last == local {
                 return;
             }
             let before = postings.differences.len();

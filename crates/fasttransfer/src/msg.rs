@@ -42,7 +42,7 @@ pub fn to_msg(message: &Message) -> Result<Vec<u8>, Error> {
     let names = NameMap::of(message)?;
     let mut root = message_storage(message, &names, TOP_HEADER, 0)?;
     root.add_storage("__nameid_version1.0", names.storage());
-    root.to_compound_file()
+    root.into_compound_file()
 }
 
 fn message_storage<'a>(

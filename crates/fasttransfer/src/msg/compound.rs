@@ -50,7 +50,7 @@ impl<'a> Storage<'a> {
     }
 
     /// Writes the storage as the root of a message file.
-    pub(super) fn to_compound_file(mut self) -> Result<Vec<u8>, Error> {
+    pub(super) fn into_compound_file(mut self) -> Result<Vec<u8>, Error> {
         self.clsid = MESSAGE_CLSID;
         let written = || -> std::io::Result<Vec<u8>> {
             let empty = Cursor::new(Vec::new());
@@ -146,7 +146,8 @@ impl Name {
 /// order it grows no deeper than it must. Readers walk it recursively.
 fn balanced(len: usize) -> Vec<usize> {
     let mut order = Vec::with_capacity(len);
-    let mut ranges = std::collections::VecDeque::from([0..len]);
+    let mut ranges = std::collections::VecDeque::new();
+    ranges.push_back(0..len);
     while let Some(range) = ranges.pop_front() {
         if !range.is_empty() {
             let middle = range.start + range.len() / 2;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chunkstore::{Format, ItemWriter, Opaque, PendingContent};
-use ews_client::{ExportEvent, ItemError, ItemId, ResponseCode};
+use ews_client::{ExportEvent, ExportStream, ItemError, ItemId, ResponseCode};
 use fasttransfer::Summariser;
 use mailindex::{ItemKey, ItemRow};
+use tokio::sync::SemaphorePermit;
 
 use super::mailbox::Mailbox;
 use crate::error::{Doing, Error, Result};
@@ -166,27 +167,39 @@ pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<V
     Ok(fetched)
 }
 
-async fn try_once(mailbox: &Mailbox, attempt: Try) -> Result<Tried> {
+/// Calls ExportItems; `None` if the server does not have it. The permit is for reading the answer.
+async fn export<'a>(
+    mailbox: &'a Mailbox,
+    ids: &[ItemId],
+) -> Option<(
+    ews_client::Result<ExportStream>,
+    Option<SemaphorePermit<'a>>,
+)> {
     let ability = mailbox.round.exchange.export();
     let trial = ability.trial().await;
     if matches!(trial, Trial::Lacks) {
-        return super::portable::try_once(mailbox, attempt).await;
+        return None;
     }
-    let ids: Vec<ItemId> = attempt.items.iter().map(|item| item.id.clone()).collect();
-    let permit = mailbox.permits.acquire().await;
-    let answer = mailbox.client.export_items(&ids).await;
+    let permit = mailbox.permits.acquire().await.ok();
+    let answer = mailbox.client.export_items(ids).await;
     if matches!(trial, Trial::Open(_)) {
         match &answer {
             Ok(_) => ability.set(true),
             Err(error) if says_unknown(error) => {
                 ability.set(false);
-                drop((permit, trial));
-                return super::portable::try_once(mailbox, attempt).await;
+                return None;
             }
             Err(_) => {}
         }
     }
-    drop(trial);
+    Some((answer, permit))
+}
+
+async fn try_once(mailbox: &Mailbox, attempt: Try) -> Result<Tried> {
+    let ids: Vec<ItemId> = attempt.items.iter().map(|item| item.id.clone()).collect();
+    let Some((answer, _permit)) = export(mailbox, &ids).await else {
+        return super::portable::try_once(mailbox, attempt).await;
+    };
     let mut waiting: VecDeque<Wanted> = attempt.items.into();
     let mut tried = Tried::default();
     let mut stream = match answer {

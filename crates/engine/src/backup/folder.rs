@@ -443,8 +443,8 @@ mod tests {
     use super::*;
     use crate::keys::folder_key;
 
-    fn item(id: &str, change_key: &str) -> Item {
-        let mut item = Item::default();
+    fn item(id: &str, change_key: &str) -> Box<Item> {
+        let mut item = Box::new(Item::default());
         item.id = Some(ItemId {
             id: id.into(),
             change_key: Some(change_key.into()),

@@ -1,4 +1,0 @@
-#[path = "it/portable.rs"]
-mod portable;
-#[path = "it/world.rs"]
-mod world;

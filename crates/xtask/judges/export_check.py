@@ -10,6 +10,7 @@ opened that should be, or if a disagreement has no known reason.
 """
 
 import argparse
+import base64
 import collections
 import concurrent.futures
 import hashlib
@@ -33,6 +34,8 @@ import export_reasons as reasons
 ADDRESS = "corpus@example.test"
 FOLDERS = {"mail": "Mail", "difficult": "Difficult", "calendar": "Calendar", "contacts": "Contacts"}
 FORMATS = ["eml", "mbox", "maildir", "ics", "vcf", "msg", "json"]
+# Mail that the server has no original of, made from its properties alone.
+REBUILT = "eml from properties"
 START_SECONDS = 300
 # Files given to msgconvert at once, which takes longer to start than to convert.
 BATCH = 200
@@ -92,9 +95,9 @@ def back_up(desk, url):
     )
 
 
-def export(desk, kind, out):
+def export(desk, kind, out, *more):
     started = time.monotonic()
-    report = desk.run("export", "--repo", "repository", "--cache-dir", "cache", "--format", kind, "--out", out)
+    report = desk.run("export", "--repo", "repository", "--cache-dir", "cache", "--format", kind, "--out", out, *more)
     seconds = time.monotonic() - started
     root = desk.scratch / out / ADDRESS
     manifest = json.loads((root / "manifest.json").read_text())
@@ -102,11 +105,40 @@ def export(desk, kind, out):
         sum_, _, name = line.partition("  ")
         if facts.digest((root / name).read_bytes()) != sum_:
             sys.exit(f"{kind}: {name} is not what SHA256SUMS says")
-    again = desk.run("export", "--repo", "repository", "--cache-dir", "cache", "--format", kind, "--out", out)
+    again = desk.run("export", "--repo", "repository", "--cache-dir", "cache", "--format", kind, "--out", out, *more)
     if again["mailboxes"][0]["files"] or json.loads((root / "manifest.json").read_text()) != manifest:
         sys.exit(f"{kind}: a second export is not the same")
     print(f"{kind}: {report['mailboxes'][0]['files']} items in {seconds:.1f} s", flush=True)
     return root, manifest["entries"]
+
+
+def forget_originals(desk, url):
+    """Edits every mail, so that the server no longer has it as it came, only as properties."""
+    names = [FOLDERS["mail"], FOLDERS["difficult"]]
+    listed = [desk.run("ls", "--repo", "repository", "--cache-dir", "cache", name) for name in names]
+    items = [item for answer in listed for box in answer["mailboxes"] for item in box["items"]]
+    for at in range(0, len(items), 100):
+        changes = "".join(
+            f'<t:ItemChange><t:ItemId Id="{item["item_id"]}"/><t:Updates><t:SetItemField>'
+            '<t:FieldURI FieldURI="item:Sensitivity"/><t:Message><t:Sensitivity>Normal</t:Sensitivity></t:Message>'
+            "</t:SetItemField></t:Updates></t:ItemChange>"
+            for item in items[at : at + 100]
+        )
+        body = (
+            '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" '
+            'xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types" '
+            'xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"><s:Header>'
+            '<t:RequestServerVersion Version="Exchange2013"/></s:Header><s:Body>'
+            '<m:UpdateItem ConflictResolution="AlwaysOverwrite" MessageDisposition="SaveOnly">'
+            f"<m:ItemChanges>{changes}</m:ItemChanges></m:UpdateItem></s:Body></s:Envelope>"
+        )
+        token = base64.b64encode(f"{ADDRESS}:secret".encode()).decode()
+        headers = {"Content-Type": "text/xml; charset=utf-8", "Authorization": f"Basic {token}"}
+        request = urllib.request.Request(url, body.encode(), headers)
+        answer = urllib.request.urlopen(request).read().decode()
+        if answer.count("NoError") != len(items[at : at + 100]):
+            sys.exit(f"the server does not edit: {answer[:500]}")
+    return len(items)
 
 
 class Tally:
@@ -275,8 +307,12 @@ class Judges:
             for key, (_, name, _) in zip(sorted(box.keys()), tasks):
                 data = re.sub(rb"(?m)^>(>*From )", rb"\1", box.get_bytes(key))
                 self.folder_mail("mbox", "Python mailbox", name, data)
+        boxes = {}
         for path, name, entry in self.exports["maildir"]:
-            box = mailbox.Maildir(path.parent.parent, create=False)
+            folder = path.parent.parent
+            if folder not in boxes:
+                boxes[folder] = mailbox.Maildir(folder, create=False)
+            box = boxes[folder]
             key = path.name.split(":")[0]
             message = box.get_message(key)
             if ("S" in message.get_flags()) != (entry.get("is_read") is not False):
@@ -347,10 +383,14 @@ def main():
     try:
         desk.run("init", "--repo", "repository", "--cache-dir", "cache")
         back_up(desk, url)
+        first = desk.run("snapshots", "--repo", "repository", "--cache-dir", "cache")["snapshots"][-1]["id"]
+        forget_originals(desk, url)
+        back_up(desk, url)
         # No export needs the server.
         server.send_signal(signal.SIGTERM)
         server.wait()
-        roots = {kind: export(desk, kind, f"out-{kind}") for kind in FORMATS}
+        roots = {kind: export(desk, kind, f"out-{kind}", "--snapshot", first) for kind in FORMATS}
+        roots[REBUILT] = export(desk, "eml", "out-rebuilt")
     finally:
         server.kill()
     judges = Judges(corpus, originals, roots)
@@ -358,6 +398,8 @@ def main():
     print(f"{len(judges.unreadable)} originals cannot be read: {list(judges.unreadable.items())[:5]}")
     print(f"{len(judges.names)} items, {missing} originals not exported byte for byte", flush=True)
     judges.plain()
+    mail = judges.of(REBUILT, "mail", "difficult")
+    judges.judge(REBUILT, "Python email", mail_file, mail, facts.FIELDS)
     judges.one_kind()
     judges.mailboxes()
     judges.messages(scratch)

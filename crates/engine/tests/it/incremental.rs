@@ -189,9 +189,8 @@ async fn single_folders_and_items_are_backed_up_alone() {
         };
         let silent = std::sync::Arc::new(engine::Silent);
         let cancel = CancellationToken::new();
-        let run = store
-            .vault
-            .backup(&server.exchange(), &options, &cancel, silent);
+        let exchange = server.exchange();
+        let run = store.vault.backup(&exchange, &options, &cancel, silent);
         run.await
     };
     let folders = |path: &str| Selection {

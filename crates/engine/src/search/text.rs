@@ -1,6 +1,7 @@
 //! An item's texts, for the search index.
 
 use fasttransfer::{Attachment, Message, PropValue, PropertyBag, named, tag};
+use mail_parser::{MessageParser, MimeHeaders};
 use mailsearch::{Document, Kind};
 
 use super::html::html_text;
@@ -54,11 +55,38 @@ pub(super) fn from_summary(about: &About<'_>) -> Document {
 fn from_message(message: &Message, about: &About<'_>) -> Document {
     let mut document = from_summary(about);
     collect(message, 0, &mut document.texts);
+    if body(&message.props).is_none() && message.props.contains(tag::MIME_SKELETON) {
+        from_mime(&fasttransfer::to_mime(message), &mut document);
+    }
     // The portable form keeps people in its summary and its MIME text.
     document.from = format!("{}\n{}", senders(&message.props), document.from);
     document.to = format!("{}\n{}", recipients(message), document.to);
     document.date_unix_ms = document.date_unix_ms.or_else(|| other_date(&message.props));
     document
+}
+
+/// Adds what is only in an item's MIME text.
+fn from_mime(mime: &[u8], document: &mut Document) {
+    let Some(mail) = MessageParser::default().parse(mime) else {
+        return;
+    };
+    let bodies = (0..mail.text_body_count()).filter_map(|at| mail.body_text(at));
+    document.texts.extend(bodies.map(Into::into));
+    for part in mail.attachments() {
+        document
+            .texts
+            .extend(part.attachment_name().map(Into::into));
+        let text = part
+            .text_contents()
+            .filter(|text| text.len() <= MAX_TEXT_BYTES);
+        document.texts.extend(text.map(Into::into));
+    }
+    for list in [mail.to(), mail.cc(), mail.bcc()].into_iter().flatten() {
+        for one in list.iter() {
+            let parts = [one.name(), one.address()].into_iter().flatten();
+            document.to.extend(parts.flat_map(|part| ["\n", part]));
+        }
+    }
 }
 
 /// For what is neither sent nor received: when it begins, or was made.

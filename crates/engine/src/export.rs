@@ -102,6 +102,8 @@ impl Vault {
             format: options.format,
             root,
             ledger: Arc::new(Mutex::new(ledger)),
+            cancel,
+            monitor: &*monitor,
         };
         let mut report = ExportReport::default();
         for (folder, mut items) in chosen {
@@ -117,8 +119,7 @@ impl Vault {
                 continue;
             }
             let directory = layout.directory(folder.key);
-            run.folder(&folder, items, &directory, cancel, &mut report, &*monitor)
-                .await?;
+            run.folder(&folder, items, &directory, &mut report).await?;
             if report.interrupted {
                 return Ok(report);
             }
@@ -136,6 +137,8 @@ struct Run<'a> {
     /// The mailbox's directory.
     root: PathBuf,
     ledger: Arc<Mutex<Ledger>>,
+    cancel: &'a CancellationToken,
+    monitor: &'a dyn Monitor,
 }
 
 /// An item on its way into a file.
@@ -151,14 +154,12 @@ impl Run<'_> {
         folder: &StoredFolder,
         items: Vec<StoredItem>,
         directory: &str,
-        cancel: &CancellationToken,
         report: &mut ExportReport,
-        monitor: &dyn Monitor,
     ) -> Result<()> {
         let (items, mut end) = self.missing(folder, items, directory, report);
         self.create(directory).await?;
         let mailbox = self.snapshot.mailbox.as_str();
-        monitor.event(Event::Transferred {
+        self.monitor.event(Event::Transferred {
             mailbox,
             items: report.skipped,
             bytes: 0,
@@ -176,18 +177,18 @@ impl Run<'_> {
                     end = self.settle(written, end).await?;
                     report.files += 1;
                     report.bytes += bytes;
-                    monitor.event(Event::Transferred {
+                    self.monitor.event(Event::Transferred {
                         mailbox,
                         items: 1,
                         bytes,
                     });
                 }
                 Err(failure) => {
-                    monitor.event(Event::ItemFailed { failure: &failure });
+                    self.monitor.event(Event::ItemFailed { failure: &failure });
                     report.failures.push(failure);
                 }
             }
-            if cancel.is_cancelled() {
+            if self.cancel.is_cancelled() {
                 report.interrupted = true;
                 break;
             }

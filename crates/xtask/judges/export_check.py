@@ -5,7 +5,7 @@
 The corpus goes through `postkeep sim`, a backup and one export a format. Then Python's email and
 mailbox, mail-parser, icalendar, vobject, extract-msg and msgconvert open the files, and what they
 say is compared with what Python's email, icalendar and vobject say of the original files. Writes
-the table, and every disagreement to FOLDER/disagreements.json; ends with 1 if a file could not be
+the table, and every disagreement to FOLDER/tally.json; ends with 1 if a file could not be
 opened that should be, or if a disagreement has no known reason.
 """
 
@@ -148,6 +148,19 @@ class Tally:
         self.rows = collections.OrderedDict()
         self.disagreements = []
 
+    def save(self, folder, missing):
+        rows = [{"key": key, **row} for key, row in self.rows.items()]
+        saved = {"missing": missing, "rows": rows, "disagreements": self.disagreements}
+        (folder / "tally.json").write_text(json.dumps(saved, indent=1, default=str))
+
+    @classmethod
+    def load(cls, folder):
+        saved = json.loads((folder / "tally.json").read_text())
+        tally = cls()
+        tally.disagreements = saved["disagreements"]
+        tally.rows = {tuple(row.pop("key")): row for row in saved["rows"]}
+        return tally, saved["missing"]
+
     def row(self, kind, program, part):
         return self.rows.setdefault((kind, program, part), {"files": 0, "opened": 0, "fields": collections.Counter(), "agreed": collections.Counter()})
 
@@ -284,10 +297,10 @@ class Judges:
         # mail-parser has its own view of a mail: its view of the original is what counts.
         pairs = all_of(facts.of_mail_parser, [(str(self.corpus / name),) for _, name, _ in mail])
         exported = all_of(facts.of_mail_parser, [(str(path),) for path, _, _ in mail])
-        for (_, name, _), (wanted, _), (found, error) in zip(mail, pairs, exported):
-            if wanted is not None and error is not None:
-                self.tally.unopened(kind, "mail-parser", name, error)
-            elif wanted is not None:
+        for (_, name, _), (wanted, refused), (found, error) in zip(mail, pairs, exported):
+            if error is not None or wanted is None:
+                self.tally.unopened(kind, "mail-parser", name, error, error == refused)
+            else:
                 self.tally.compare(kind, "mail-parser", name, wanted, found, facts.FIELDS)
         print(f"{kind}: mail-parser read {len(mail)} files", flush=True)
         self.judge(kind, "icalendar", event_file, self.of(kind, "calendar"), facts.EVENT_FIELDS)
@@ -373,8 +386,12 @@ def main():
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--limit", type=int, help="only so many files of each part")
+    parser.add_argument("--again", action="store_true", help="only the table, from the last run")
     arguments = parser.parse_args()
     scratch = arguments.scratch.resolve()
+    if arguments.again:
+        tally, missing = Tally.load(scratch)
+        sys.exit(1 if reasons.report(tally, arguments.table, arguments.corpus) or missing else 0)
     scratch.mkdir(parents=True, exist_ok=True)
     desk = Desk(arguments.postkeep, scratch)
     corpus = arguments.corpus.resolve()
@@ -404,8 +421,8 @@ def main():
     judges.mailboxes()
     judges.messages(scratch)
     judges.documents()
-    (scratch / "disagreements.json").write_text(json.dumps(judges.tally.disagreements, indent=1, default=str))
-    unknown = reasons.report(judges.tally, arguments.table, corpus, missing)
+    judges.tally.save(scratch, missing)
+    unknown = reasons.report(judges.tally, arguments.table, corpus)
     sys.exit(1 if unknown or missing else 0)
 
 

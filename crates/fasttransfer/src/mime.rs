@@ -91,8 +91,9 @@ pub fn to_mail(message: &Message) -> Vec<u8> {
     let subtype = match kind_of(message) {
         FileKind::Event => "calendar",
         FileKind::Contact => "vcard",
-        FileKind::Mail if begins(b"BEGIN:VCALENDAR") => "calendar",
         FileKind::Mail if begins(b"BEGIN:VCARD") => "vcard",
+        // Lone VTODO components occur without a VCALENDAR around them.
+        FileKind::Mail if begins(b"BEGIN:V") => "calendar",
         FileKind::Mail => return file,
     };
     let mut out = Vec::new();

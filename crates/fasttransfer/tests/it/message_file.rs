@@ -314,3 +314,21 @@ fn json_names_every_property_and_keeps_every_value() {
     let inner = &json["attachments"][1]["message"]["properties"][0];
     assert_eq!(inner["value"], "inside");
 }
+
+#[test]
+fn what_is_no_mail_is_carried_by_one() {
+    let check = |class: &str, expected: &str| {
+        let mut message = Message::default();
+        message.props.set(tag::MESSAGE_CLASS, class);
+        message.props.set(tag::SUBJECT, "Bridge");
+        let mail = String::from_utf8(fasttransfer::to_mail(&message)).unwrap();
+        assert!(mail.starts_with("Subject: Bridge\r\n"), "{mail}");
+        assert!(
+            mail.contains(&format!("Content-Type: text/{expected}; charset=")),
+            "{mail}"
+        );
+    };
+    check("IPM.Appointment", "calendar");
+    check("IPM.Contact", "vcard");
+    check("IPM.Note", "plain");
+}

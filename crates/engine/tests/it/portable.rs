@@ -269,17 +269,15 @@ fn message(class: &str, subject: &str, fill: impl FnOnce(&mut Message)) -> Messa
     message
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tasks_lists_notes_posts_and_drafts_keep_their_properties() {
-    let sim = without(&[ALICE]);
-    let mailbox = sim.mailbox(ALICE).unwrap();
+/// One item of every kind that has no MIME form to be made from, with its folder.
+fn items_without_mime() -> Vec<(&'static str, Message)> {
     let when = PropValue::Time(fasttransfer::FileTime(133_000_000_000_000_000));
     let members = vec![
         bytes::Bytes::from_static(b"one"),
         bytes::Bytes::from_static(b"two"),
     ];
     let due = when.clone();
-    let items = [
+    vec![
         (
             "Tasks",
             message("IPM.Task", "pay", move |m| {
@@ -332,8 +330,25 @@ async fn tasks_lists_notes_posts_and_drafts_keep_their_properties() {
                 m.props.set(tag::MESSAGE_FLAGS, PropValue::Int32(8));
             }),
         ),
-    ];
-    for (folder, item) in items {
+    ]
+}
+
+/// The first item's properties, those aside that the store assigns, are the second's.
+fn assert_same_properties(old: &Message, new: &Message, class: &str) {
+    let store_assigned = [tag::CREATION_TIME, tag::LAST_MODIFICATION_TIME];
+    for property in old.props.iter() {
+        if store_assigned.iter().all(|id| property.id != (*id).into()) {
+            let found = new.props.get(&property.id);
+            assert_eq!(found, Some(&property.value), "{:?} of {class}", property.id);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_lists_notes_posts_and_drafts_keep_their_properties() {
+    let sim = without(&[ALICE]);
+    let mailbox = sim.mailbox(ALICE).unwrap();
+    for (folder, item) in items_without_mime() {
         mailbox.add_message(folder, item).unwrap();
     }
     let source = Server::start(sim).await;
@@ -364,19 +379,7 @@ async fn tasks_lists_notes_posts_and_drafts_keep_their_properties() {
                 mailbox.message(&before.id).unwrap(),
                 there.message(&after.id).unwrap(),
             );
-            for property in old.props.iter() {
-                let store_assigned = [tag::CREATION_TIME, tag::LAST_MODIFICATION_TIME];
-                if store_assigned.iter().all(|id| property.id != (*id).into()) {
-                    let found = new.props.get(&property.id);
-                    assert_eq!(
-                        found,
-                        Some(&property.value),
-                        "{:?} of {}",
-                        property.id,
-                        before.class
-                    );
-                }
-            }
+            assert_same_properties(&old, &new, &before.class);
         }
     }
 }

@@ -85,7 +85,8 @@ mod tests {
             ">From x\n>>From y\n From z\n\n",
         );
         check("A: b\r\n\r\nFrom c", "A: b\r\n\r\n>From c\n\n");
-        check("", "\n\n");
+        // Of an empty mail only the line that ends every entry is left.
+        check("", "\n");
     }
 
     #[test]

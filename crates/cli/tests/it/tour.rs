@@ -185,7 +185,7 @@ fn export(desk: &Desk) {
         std::fs::read(desk.path("out").join(plans)).unwrap(),
         mail("Bridge plans")
     );
-    assert!(desk.ok(&args).contains("3 files were there already"));
+    assert!(desk.ok(&args).contains("3 items were there already"));
 }
 
 fn check(desk: &Desk) {

@@ -34,7 +34,7 @@ fn alone(name: &str) -> bool {
 }
 
 async fn measure(what: &str, sim: Sim, items: u64) {
-    let server = Server::start(sim).await;
+    let server = Server::start_unseen(sim).await;
     let store = Store::create().await;
     let report = backup(&store.vault, &server, &[ALICE]).await;
     assert_eq!(report.mailboxes[0].items, items);

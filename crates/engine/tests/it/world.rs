@@ -29,6 +29,11 @@ impl Server {
         if testkit::captures_messages() {
             sim.observe(capture);
         }
+        Self::start_unseen(sim).await
+    }
+
+    /// Without showing messages to anybody, which would hold huge ones in memory.
+    pub async fn start_unseen(sim: Sim) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let running = sim.serve(listener).await.unwrap();
         Self { sim, running }

@@ -37,7 +37,10 @@ pub(crate) enum Trial<'a> {
     /// It has not.
     Lacks,
     /// Nobody knows: the caller tries, and the others wait until this is dropped.
-    Open(#[allow(dead_code)] MutexGuard<'a, ()>),
+    Open {
+        /// Held for its drop alone.
+        _turn: MutexGuard<'a, ()>,
+    },
 }
 
 impl Ability {
@@ -50,7 +53,7 @@ impl Ability {
             return known;
         }
         let turn = self.trial.lock().await;
-        self.known().unwrap_or(Trial::Open(turn))
+        self.known().unwrap_or(Trial::Open { _turn: turn })
     }
 
     fn known(&self) -> Option<Trial<'_>> {

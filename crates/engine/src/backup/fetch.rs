@@ -182,7 +182,7 @@ async fn export<'a>(
     }
     let permit = mailbox.permits.acquire().await.ok();
     let answer = mailbox.client.export_items(ids).await;
-    if matches!(trial, Trial::Open(_)) {
+    if matches!(trial, Trial::Open { .. }) {
         match &answer {
             Ok(_) => ability.set(true),
             Err(error) if says_unknown(error) => {

@@ -246,7 +246,7 @@ impl Sender {
                 let _permit = self.permits.acquire().await;
                 self.client.upload_items(uploads).await
             };
-            if matches!(trial, Trial::Open(_)) {
+            if matches!(trial, Trial::Open { .. }) {
                 let lacks = answer.as_ref().is_err_and(says_unknown);
                 if lacks || answer.is_ok() {
                     ability.set(!lacks);

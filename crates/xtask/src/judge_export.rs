@@ -1,10 +1,7 @@
 //! Other people's programs open what `postkeep export` writes.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use crate::Result;
-use crate::judge::system_python;
+use crate::judge::{fresh_folder, python_with};
 use crate::tool::Tool;
 use crate::workspace::Workspace;
 
@@ -20,7 +17,7 @@ const READERS: [&str; 4] = [
 /// was compared.
 pub(crate) fn run(workspace: &Workspace) -> Result {
     let folder = workspace.target_dir("judges");
-    let python = python_with(&folder.join("export-venv"))?;
+    let python = python_with(&folder.join("export-venv"), &READERS)?;
     if Tool::new("msgconvert").arg("--help").capture().is_err() {
         return Err(
             "msgconvert is not installed (Debian: libemail-outlook-message-perl)".to_owned(),
@@ -31,10 +28,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         .current_dir(workspace.root())
         .run()?;
     let scratch = folder.join("export");
-    if scratch.exists() {
-        fs::remove_dir_all(&scratch)
-            .map_err(|error| format!("cannot clear {}: {error}", scratch.display()))?;
-    }
+    fresh_folder(&scratch)?;
     let judges = workspace.root().join("crates/xtask/judges");
     Tool::new(python)
         // The scripts lie among the sources, where no cache belongs.
@@ -49,23 +43,4 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         .arg("--table")
         .arg(workspace.root().join("docs/export-judges.md"))
         .run()
-}
-
-fn python_with(venv: &Path) -> Result<PathBuf> {
-    let python = if cfg!(windows) {
-        venv.join("Scripts").join("python.exe")
-    } else {
-        venv.join("bin").join("python")
-    };
-    if !python.exists() {
-        Tool::new(system_python())
-            .args(["-m", "venv"])
-            .arg(venv)
-            .run()?;
-    }
-    Tool::new(&python)
-        .args(["-m", "pip", "install", "--quiet"])
-        .args(READERS)
-        .run()?;
-    Ok(python)
 }

@@ -1,5 +1,7 @@
 //! `postkeep backup`: reads mailboxes into the repository.
 
+use std::collections::BTreeMap;
+
 use engine::{BackupOptions, BackupReport, Selection};
 
 use super::{MAX_NAMED, and_more, failed_items};
@@ -111,18 +113,28 @@ pub fn people(report: &BackupReport) -> String {
         ));
     }
     if !report.gaps.is_empty() {
-        let gaps = counted(report.gaps.len() as u64, "folder");
-        text.push_str(&format!("not covered: {gaps}\n"));
-        for gap in report.gaps.iter().take(MAX_NAMED) {
-            text.push_str(&format!(
-                "  {}  {}: {}\n",
-                plain(&gap.mailbox),
-                plain(&gap.what),
-                plain(&gap.reason)
-            ));
-        }
-        text.push_str(&and_more(report.gaps.len()));
+        text.push_str(&not_covered(&report.gaps));
     }
+    text
+}
+
+/// What exists and is not in the snapshots; what all mailboxes have in common, in one line.
+fn not_covered(gaps: &[engine::Gap]) -> String {
+    let mut common: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for gap in gaps {
+        let mailboxes = common.entry((&gap.what, &gap.reason)).or_default();
+        mailboxes.push(&gap.mailbox);
+    }
+    let mut text = "not covered:\n".to_owned();
+    for ((what, reason), mailboxes) in common.iter().take(MAX_NAMED) {
+        let whose = match mailboxes[..] {
+            [mailbox] => plain(mailbox),
+            _ => counted(mailboxes.len() as u64, "mailbox"),
+        };
+        let (what, reason) = (plain(what), plain(reason));
+        text.push_str(&format!("  {whose}  {what}: {reason}\n"));
+    }
+    text.push_str(&and_more(common.len()));
     text
 }
 

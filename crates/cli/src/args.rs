@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use engine::{Age, ByteCount};
 
 use crate::exit::CODES_HELP;
 
@@ -132,11 +133,34 @@ pub struct SnapshotArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct SelectionArgs {
-    /// Only this folder and those below it: a path (Inbox/Projects) or a distinguished name
-    /// (inbox) [repeatable]
+    /// Only this folder and those below it: a path (Inbox/Projects), with * and ? within a level
+    /// and ** for any levels, or a name that is the same in every language (@sentitems,
+    /// @inbox/Projects) [repeatable]
     #[arg(long = "folder", value_name = "PATH")]
     pub folders: Vec<String>,
+    /// Not this folder and those below it; wins over --folder [repeatable]
+    #[arg(long = "exclude-folder", value_name = "PATH")]
+    pub exclude_folders: Vec<String>,
     /// Only this item: its EWS id, or the key that `ls` shows [repeatable]
     #[arg(long = "item", value_name = "ID")]
     pub items: Vec<String>,
+    /// Only items of this class and those derived from it, such as IPM.Note; * and ? work
+    /// [repeatable]
+    #[arg(long = "class", value_name = "CLASS")]
+    pub classes: Vec<String>,
+    /// No items of this class, nor of those derived from it [repeatable]
+    #[arg(long = "exclude-class", value_name = "CLASS")]
+    pub exclude_classes: Vec<String>,
+    /// Only items younger than 30d, 8w or 2y, or since a day such as 2024-05-31
+    #[arg(long, value_name = "AGE")]
+    pub newer_than: Option<Age>,
+    /// Only items older than that, or before that day
+    #[arg(long, value_name = "AGE")]
+    pub older_than: Option<Age>,
+    /// Only items larger than 500, 10k, 25M or 1G bytes
+    #[arg(long, value_name = "SIZE")]
+    pub larger_than: Option<ByteCount>,
+    /// Only items smaller than that
+    #[arg(long, value_name = "SIZE")]
+    pub smaller_than: Option<ByteCount>,
 }

@@ -199,7 +199,14 @@ pub fn is_address(text: &str) -> bool {
 pub fn selection(args: &SelectionArgs) -> Selection {
     Selection {
         folders: args.folders.clone(),
+        exclude_folders: args.exclude_folders.clone(),
         items: args.items.clone(),
+        classes: args.classes.clone(),
+        exclude_classes: args.exclude_classes.clone(),
+        newer_than: args.newer_than.clone(),
+        older_than: args.older_than.clone(),
+        larger_than: args.larger_than,
+        smaller_than: args.smaller_than,
     }
 }
 

@@ -5,6 +5,7 @@
 //! and the next round continues from them: a crash costs at most one round, and an interrupted
 //! run, a crashed one and a new one all continue in the same way.
 
+mod choose;
 mod fetch;
 mod folder;
 mod mailbox;

@@ -48,7 +48,7 @@ pub use report::{BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, R
 pub use restore::RestoreOptions;
 pub use retention::{Period, Policy};
 pub use search::{Query, SearchHit, SearchIndexReport, SearchOptions, SearchResults};
-pub use selection::Selection;
+pub use selection::{Age, ByteCount, MailboxSelection, Selection};
 pub use snapshot::{About, Snapshot, SnapshotSelector};
 pub use source::Exchange;
 pub use state::ItemSummary;

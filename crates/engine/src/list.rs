@@ -11,7 +11,7 @@ use crate::catalog::shown_key;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::keys::{FOLDER_RANGE, TreeKey, items_of};
 use crate::path::level;
-use crate::selection::{Selection, folder_matches};
+use crate::selection::{FolderChooser, ItemFacts, ItemVerdict, Selection, has_age};
 use crate::snapshot::Snapshot;
 use crate::state::{ItemState, ItemSummary, folder_row, item_state};
 use crate::vault::Vault;
@@ -145,10 +145,7 @@ impl Vault {
     /// # Errors
     /// `NotFound` if the snapshot does not hold it, `Corrupt` if its bytes are damaged.
     pub async fn item(&self, snapshot: &Snapshot, wanted: &str) -> Result<(ItemEntry, Vec<u8>)> {
-        let selection = Selection {
-            folders: Vec::new(),
-            items: vec![wanted.to_owned()],
-        };
+        let selection = Selection::of_items([wanted.to_owned()]);
         let (folder, mut items) = self
             .chosen(snapshot, &selection)
             .await?
@@ -234,6 +231,9 @@ impl Vault {
             let mut items = Vec::new();
             let mut entries = self.stored_items(snapshot, folder.key);
             while let Some(item) = entries.try_next().await? {
+                if !self.meets(selection, &item).await? {
+                    continue;
+                }
                 if selection.items.is_empty() {
                     items.push(item);
                 } else if let Some(wanted) = selection.items.iter().find(|w| item.is_meant(w)) {
@@ -241,7 +241,8 @@ impl Vault {
                     items.push(item);
                 }
             }
-            if selection.items.is_empty() || !items.is_empty() {
+            let narrow = !selection.items.is_empty() || selection.has_conditions();
+            if !narrow || !items.is_empty() {
                 chosen.push((folder, items));
             }
         }
@@ -260,35 +261,35 @@ impl Vault {
         selection: &Selection,
     ) -> Result<Vec<StoredFolder>> {
         let mut folders = self.stored_folders(snapshot).await?;
-        for wanted in &selection.folders {
-            let found = folders.iter().any(|folder| {
-                folder_matches(wanted, &folder.path)
-                    || folder
-                        .row
-                        .distinguished
-                        .as_deref()
-                        .is_some_and(|name| name.eq_ignore_ascii_case(wanted))
-            });
-            if !found {
-                let message = format!("snapshot {} has no folder {wanted}", snapshot.short_id());
-                return Err(Error::new(ErrorKind::NotFound, message));
-            }
-        }
-        // A folder chosen by its distinguished name brings those below it.
-        let by_name: Vec<String> = folders
-            .iter()
-            .filter(|folder| {
-                selection.has_folder(&folder.path, folder.row.distinguished.as_deref())
-            })
-            .map(|folder| folder.path.clone())
-            .collect();
-        folders.retain(|folder| {
-            selection.folders.is_empty()
-                || by_name
-                    .iter()
-                    .any(|chosen| folder_matches(chosen, &folder.path))
+        let distinguished = folders.iter().filter_map(|folder| {
+            Some((folder.path.as_str(), folder.row.distinguished.as_deref()?))
         });
+        let chooser = FolderChooser::new(selection, distinguished);
+        let missing = chooser.missing(folders.iter().map(|folder| folder.path.as_str()));
+        if let Some(wanted) = missing.first() {
+            let message = format!("snapshot {} has no folder {wanted}", snapshot.short_id());
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        folders.retain(|folder| chooser.has(&folder.path));
         Ok(folders)
+    }
+
+    /// Whether an item of a snapshot meets a selection's conditions of class, age and size. The
+    /// age counts from when it was received or sent.
+    pub(crate) async fn meets(&self, selection: &Selection, item: &StoredItem) -> Result<bool> {
+        if !selection.has_conditions() {
+            return Ok(true);
+        }
+        let mut facts = ItemFacts {
+            class: &item.state.item_class,
+            size_bytes: item.state.size_bytes,
+            time_unix_ms: None,
+        };
+        if selection.asks_for_times() && has_age(facts.class) {
+            let summary = self.summary(&item.entry).await?;
+            facts.time_unix_ms = summary.received_unix_ms.or(summary.sent_unix_ms);
+        }
+        Ok(selection.judge(&facts, self.now_unix_ms()) == ItemVerdict::Selected)
     }
 }
 

@@ -143,7 +143,7 @@ impl Vault {
         snapshot: &Snapshot,
         selection: &Selection,
     ) -> Result<Vec<(StoredFolder, u64)>> {
-        if !selection.items.is_empty() {
+        if !selection.items.is_empty() || selection.has_conditions() {
             let chosen = self.chosen(snapshot, selection).await?;
             return Ok(chosen
                 .into_iter()
@@ -197,6 +197,9 @@ impl Restore<'_> {
         let mut items = self.vault.stored_items(self.snapshot, folder.key);
         while let Some(item) = items.try_next().await? {
             if !selection.items.is_empty() && !selection.items.iter().any(|w| item.is_meant(w)) {
+                continue;
+            }
+            if !self.vault.meets(selection, &item).await? {
                 continue;
             }
             let origin = self.origin(&item)?;

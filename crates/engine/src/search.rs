@@ -105,10 +105,7 @@ impl SearchResults {
                 Some((_, _, selection)) => selection.items.push(hit.key.clone()),
                 None => {
                     let items = vec![hit.key.clone()];
-                    let selection = Selection {
-                        folders: Vec::new(),
-                        items,
-                    };
+                    let selection = Selection::of_items(items);
                     selections.push((id, hit.mailbox.clone(), selection));
                 }
             }

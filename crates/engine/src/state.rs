@@ -1,5 +1,7 @@
 //! A mailbox's state as rows: between a snapshot's tree entries and the local index's rows.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use chunkstore::{Content, Entry};
 use fasttransfer::Summary;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::keys::TreeKey;
 use crate::record::{FieldWriter, Fields, put_varint, take_varint};
+use crate::selection::ItemVerdict;
 
 /// An item can have at most this many contents; today there are two, the stream and the summary.
 const MAX_CONTENTS: u64 = 16;
@@ -126,36 +129,90 @@ impl ItemSummary {
     }
 }
 
-/// Items that a folder still owes us: their ids and subjects, to be tried on the next run.
+/// What is remembered of reading a folder, beside its sync state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Owed(pub(crate) Vec<(String, String)>);
+pub(crate) struct Reading {
+    /// Items that the folder still owes us, to be tried on the next run: ids and subjects.
+    pub(crate) owed: Vec<(String, String)>,
+    /// The conditions on items under which it was read, in words; empty for none.
+    pub(crate) conditions: String,
+    /// What of it these left out.
+    pub(crate) left_out: LeftOut,
+}
 
-impl Owed {
-    const ITEM: u8 = 1;
-    const ID: u8 = 1;
-    const SUBJECT: u8 = 3;
+/// Items that a selection's conditions left out of a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// How many, by reason.
+    pub(crate) counts: BTreeMap<String, u64>,
+    /// When the first of them will be old enough, milliseconds since 1970.
+    pub(crate) ripe_unix_ms: Option<i64>,
+}
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut writer = FieldWriter::default();
-        for (id, subject) in &self.0 {
-            let mut item = FieldWriter::default();
-            writer.bytes(
-                Self::ITEM,
-                &item.id(Self::ID, id).text(Self::SUBJECT, subject).finish(),
-            );
+impl LeftOut {
+    pub(crate) fn add(&mut self, verdict: ItemVerdict) {
+        *self.counts.entry(verdict.reason().to_owned()).or_default() += 1;
+        if let ItemVerdict::TooYoung(Some(ripe)) = verdict {
+            self.ripe_unix_ms = Some(self.ripe_unix_ms.map_or(ripe, |first| first.min(ripe)));
         }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+}
+
+mod reading_field {
+    pub(super) const OWED: u8 = 1;
+    pub(super) const CONDITIONS: u8 = 2;
+    pub(super) const LEFT_OUT: u8 = 3;
+    pub(super) const RIPE: u8 = 4;
+    pub(super) const OWED_ID: u8 = 1;
+    pub(super) const OWED_SUBJECT: u8 = 3;
+    pub(super) const REASON: u8 = 1;
+    pub(super) const COUNT: u8 = 2;
+}
+
+impl Reading {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        use reading_field as field;
+        let mut writer = FieldWriter::default();
+        for (id, subject) in &self.owed {
+            let mut item = FieldWriter::default();
+            item.id(field::OWED_ID, id)
+                .text(field::OWED_SUBJECT, subject);
+            writer.bytes(field::OWED, &item.finish());
+        }
+        writer.text(field::CONDITIONS, &self.conditions);
+        for (reason, count) in &self.left_out.counts {
+            let mut line = FieldWriter::default();
+            line.text(field::REASON, reason)
+                .number(field::COUNT, *count);
+            writer.bytes(field::LEFT_OUT, &line.finish());
+        }
+        writer.optional_signed(field::RIPE, self.left_out.ripe_unix_ms);
         writer.finish()
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        Fields::parse(bytes)?
-            .all(Self::ITEM)
-            .map(|item| {
-                let fields = Fields::parse(item)?;
-                Ok((fields.id(Self::ID), fields.text(Self::SUBJECT)))
-            })
-            .collect::<Result<_>>()
-            .map(Self)
+        use reading_field as field;
+        let fields = Fields::parse(bytes)?;
+        let owed = fields.all(field::OWED).map(|item| {
+            let fields = Fields::parse(item)?;
+            Ok((fields.id(field::OWED_ID), fields.text(field::OWED_SUBJECT)))
+        });
+        let counts = fields.all(field::LEFT_OUT).map(|line| {
+            let fields = Fields::parse(line)?;
+            Ok((fields.text(field::REASON), fields.number(field::COUNT)?))
+        });
+        Ok(Self {
+            owed: owed.collect::<Result<_>>()?,
+            conditions: fields.text(field::CONDITIONS),
+            left_out: LeftOut {
+                counts: counts.collect::<Result<_>>()?,
+                ripe_unix_ms: fields.optional_signed(field::RIPE)?,
+            },
+        })
     }
 }
 

@@ -36,13 +36,8 @@ pub struct BackupArgs {
     /// [repeatable; default: the account's own]
     #[arg(long = "mailbox", value_name = "SMTP", help_heading = "Selection")]
     pub mailboxes: Vec<String>,
-    /// Only this folder and those below it: a path (Inbox/Projects) or a distinguished name
-    /// (inbox) [repeatable]
-    #[arg(long = "folder", value_name = "PATH", help_heading = "Selection")]
-    pub folders: Vec<String>,
-    /// Only this item, by its EWS id [repeatable]
-    #[arg(long = "item", value_name = "ID", help_heading = "Selection")]
-    pub items: Vec<String>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Mailboxes read at the same time
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Limits",
           value_parser = clap::value_parser!(u16).range(1..=64))]

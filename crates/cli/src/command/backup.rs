@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{BackupOptions, BackupReport, Selection};
+use engine::{BackupOptions, BackupReport};
 
 use super::{MAX_NAMED, and_more, failed_items};
 use crate::args::BackupArgs;
@@ -15,10 +15,7 @@ use crate::progress::Progress;
 pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
     let options = BackupOptions {
         mailboxes: config::mailboxes(&args.mailboxes)?,
-        selection: Selection {
-            folders: args.folders.clone(),
-            items: args.items.clone(),
-        },
+        selection: config::selection(&args.selection),
         mailboxes_at_once: usize::from(args.mailboxes_at_once),
         requests_per_mailbox: usize::from(args.requests),
         seal_after: args.seal_after,

@@ -36,10 +36,7 @@ pub async fn run(context: &Context, args: LsArgs) -> Result<Code> {
             mailboxes.push(mailbox(snapshot, Some(folders), None));
             continue;
         };
-        let selection = Selection {
-            folders: vec![path.clone()],
-            items: Vec::new(),
-        };
+        let selection = Selection::of_folders([path.clone()]);
         match vault.items(&snapshot, &selection).await {
             Ok(items) => mailboxes.push(mailbox(snapshot, None, Some(items))),
             // Not every mailbox has every folder; but one of them should.

@@ -42,6 +42,8 @@ pub(super) struct Wanted {
     pub(super) subject: String,
     pub(super) size_bytes: u64,
     pub(super) is_read: Option<bool>,
+    /// From when its age counts, milliseconds since 1970.
+    pub(super) time_unix_ms: Option<i64>,
 }
 
 /// What became of a wanted item.
@@ -465,6 +467,7 @@ mod tests {
             subject: String::new(),
             size_bytes,
             is_read: None,
+            time_unix_ms: None,
         }
     }
 

@@ -17,7 +17,8 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::folders::RemoteFolder;
 use crate::keys::item_key;
 use crate::report::ItemFailure;
-use crate::state::Owed;
+use crate::selection::ItemVerdict;
+use crate::state::{LeftOut, Reading};
 
 /// Exchange returns at most 512 changes a page.
 const PAGE: u32 = 512;
@@ -45,7 +46,7 @@ pub(super) struct FolderRead {
     mailbox: Arc<Mailbox>,
     folder: RemoteFolder,
     row: FolderRow,
-    owed: Owed,
+    reading: Reading,
     /// All items seen since the sync began anew; what is stored and not seen has gone.
     seen: Option<HashSet<ItemKey>>,
     /// All items asked for in this run. Their rows may not be in the index yet.
@@ -59,14 +60,23 @@ impl FolderRead {
     pub(super) async fn new(mailbox: Arc<Mailbox>, folder: RemoteFolder) -> Result<Self> {
         let key = folder.key;
         let known = mailbox.index.run(move |index| index.folder(&key)).await?;
-        let row = mailbox.folder_row(&folder, known.as_ref());
-        let owed = known.map(|row| Owed::from_bytes(&row.extra).unwrap_or_default());
+        let mut row = mailbox.folder_row(&folder, known.as_ref());
+        let mut reading = known
+            .map(|row| Reading::from_bytes(&row.extra).unwrap_or_default())
+            .unwrap_or_default();
+        if mailbox.must_list(&reading) {
+            // What was left out and is meant now shows in no sync: the folder is read anew, and
+            // what is stored is recognised.
+            row.sync_state = None;
+            reading.left_out = LeftOut::default();
+            reading.conditions = mailbox.conditions();
+        }
         let seen = row.sync_state.is_none().then(HashSet::new);
         Ok(Self {
             mailbox,
             folder,
             row,
-            owed: owed.unwrap_or_default(),
+            reading,
             seen,
             asked: HashSet::new(),
             idle_changes: 0,
@@ -109,10 +119,10 @@ impl FolderRead {
 
     /// The items that failed in an earlier run, as a page of their own before the first.
     fn owed_page(&mut self) -> Result<Option<OpenPage>> {
-        if self.owed.0.is_empty() {
+        if self.reading.owed.is_empty() {
             return Ok(None);
         }
-        let wanted: Vec<Wanted> = std::mem::take(&mut self.owed.0)
+        let wanted: Vec<Wanted> = std::mem::take(&mut self.reading.owed)
             .into_iter()
             .map(|(id, subject)| Wanted {
                 key: item_key(self.folder.key, &id),
@@ -121,6 +131,7 @@ impl FolderRead {
                 subject,
                 size_bytes: 0,
                 is_read: None,
+                time_unix_ms: None,
             })
             .collect();
         self.asked.extend(wanted.iter().map(|wanted| wanted.key));
@@ -196,7 +207,7 @@ impl FolderRead {
             let folder = FolderIdRef::Id(FolderId::new(self.folder.id.clone()));
             let state = self.row.sync_state.clone().map(SyncState::from);
             let request = SyncFolderItems {
-                shape: item_shape(),
+                shape: self.mailbox.item_shape(),
                 max_changes: PAGE,
                 ..SyncFolderItems::new(folder, state)
             };
@@ -211,6 +222,7 @@ impl FolderRead {
                 {
                     self.row.sync_state = None;
                     self.seen = Some(HashSet::new());
+                    self.reading.left_out = LeftOut::default();
                 }
                 answer => {
                     return answer.doing(|| format!("read the changes of {}", self.folder.path));
@@ -236,7 +248,11 @@ impl FolderRead {
                 if let Some(seen) = &mut self.seen {
                     seen.insert(found.key);
                 }
-                match compare(&found, known.remove(&found.key)) {
+                let stored = known.remove(&found.key);
+                if stored.is_none() && !self.is_meant(&found) {
+                    return;
+                }
+                match compare(&found, stored) {
                     Known::Same => {}
                     Known::OtherFlag(row) => {
                         self.mailbox.counts.add_flagged();
@@ -266,6 +282,15 @@ impl FolderRead {
         }
     }
 
+    /// Whether an item that is not stored yet is meant; one that is stored stays.
+    fn is_meant(&mut self, found: &Wanted) -> bool {
+        let verdict = self.mailbox.judge(found);
+        if verdict != ItemVerdict::Selected {
+            self.reading.left_out.add(verdict);
+        }
+        verdict == ItemVerdict::Selected
+    }
+
     /// Waits for a page's downloads and hands everything on.
     async fn close(&mut self, mut page: OpenPage) -> Result<()> {
         let mut rows = Vec::new();
@@ -288,13 +313,13 @@ impl FolderRead {
         let mut row = self.row.clone();
         row.sync_state = page.sync_state;
         row.sync_done = page.last;
-        if self.owed.0.len() > MAX_OWED {
+        if self.reading.owed.len() > MAX_OWED {
             row.sync_state = None;
             row.sync_done = false;
         } else {
-            row.extra = self.owed.to_bytes();
+            row.extra = self.reading.to_bytes();
             // A folder that owes items is looked at again, whatever the server says of it.
-            row.sync_done &= self.owed.0.is_empty();
+            row.sync_done &= self.reading.owed.is_empty();
         }
         if page.last {
             row.last_full_sync_unix_ms = self.mailbox.round.vault.now_unix_ms();
@@ -311,8 +336,8 @@ impl FolderRead {
     }
 
     fn fail(&mut self, wanted: Wanted, reason: String) {
-        self.owed
-            .0
+        self.reading
+            .owed
             .push((wanted.id.id.clone(), wanted.subject.clone()));
         self.mailbox.failed(ItemFailure {
             mailbox: self.mailbox.address.clone(),
@@ -435,6 +460,7 @@ pub(super) fn wanted_item(folder: FolderKey, item: &Item) -> Option<Wanted> {
         subject: item.subject.clone().unwrap_or_default(),
         size_bytes: item.size.unwrap_or(0),
         is_read: item.is_read,
+        time_unix_ms: super::choose::time_of(item),
     })
 }
 

@@ -21,8 +21,9 @@ use crate::folders::{RemoteFolder, RemoteFolders};
 use crate::keys::{TreeKey, folder_key};
 use crate::monitor::Event;
 use crate::report::{Gap, ItemFailure, MailboxReport};
+use crate::selection::{FolderChooser, FolderVerdict};
 use crate::snapshot::{About, Snapshot};
-use crate::state::{folder_entry, item_entry};
+use crate::state::{Reading, folder_entry, item_entry};
 
 /// Staged rows read from the index at once when a snapshot is written.
 const STAGED_PAGE: usize = 2_000;
@@ -117,24 +118,16 @@ impl Mailbox {
             .await?
             .into_iter()
             .collect();
-        let selection = &self.round.options.selection;
         let not_covered = "this version backs up the visible folders of the primary mailbox";
         let mut gaps: Vec<Gap> = remote
             .beside
             .iter()
             .map(|what| self.gap(what, not_covered))
             .collect();
+        let chosen = self.chosen_folders(remote, &mut gaps)?;
         let mut changed = Vec::new();
         let mut rows = Vec::new();
-        for folder in &remote.folders {
-            if folder.is_search {
-                gaps.push(self.gap(&folder.path, "a search folder holds no items of its own"));
-                continue;
-            }
-            if !selection.has_folder(&folder.path, folder.distinguished.as_deref()) {
-                gaps.push(self.gap(&folder.path, "not selected"));
-                continue;
-            }
+        for folder in chosen {
             let row = known.get(&folder.key);
             if self.can_have_changed(folder, row) {
                 changed.push(folder.clone());
@@ -151,17 +144,8 @@ impl Mailbox {
                 rows.push(Change::PutFolder(folder.key, new_row));
             }
         }
-        if selection.folders.is_empty() {
+        if self.round.options.selection.is_every_folder() {
             self.drop_folders(remote, &known, &mut rows).await?;
-        } else if changed.is_empty()
-            && rows.is_empty()
-            && gaps.len() == remote.folders.len() + remote.beside.len()
-        {
-            let wanted = selection.folders.join(", ");
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("the mailbox has no folder {wanted}"),
-            ));
         }
         self.index.run(move |index| index.stage(&rows)).await?;
         let items = changed.iter().map(|folder| u64::from(folder.total)).sum();
@@ -171,7 +155,62 @@ impl Mailbox {
         });
         let folders = changed.len() as u64;
         self.read_changed(changed).await?;
+        self.gaps_within(remote, &mut gaps).await?;
         Ok((folders, gaps))
+    }
+
+    /// The folders that are meant and hold items; the others become gaps.
+    fn chosen_folders<'a>(
+        &self,
+        remote: &'a RemoteFolders,
+        gaps: &mut Vec<Gap>,
+    ) -> Result<Vec<&'a RemoteFolder>> {
+        let paths = || remote.folders.iter().map(|folder| folder.path.as_str());
+        let distinguished = remote
+            .folders
+            .iter()
+            .filter_map(|folder| Some((folder.path.as_str(), folder.distinguished.as_deref()?)));
+        let chooser = FolderChooser::new(&self.round.options.selection, distinguished);
+        let missing = chooser.missing(paths());
+        let mut chosen = Vec::new();
+        for folder in &remote.folders {
+            let verdict = chooser.verdict(&folder.path);
+            let reason = match verdict {
+                _ if folder.is_search => "a search folder holds no items of its own".to_owned(),
+                FolderVerdict::NotSelected => "not selected".to_owned(),
+                FolderVerdict::Excluded(pattern) => format!("excluded by {pattern}"),
+                FolderVerdict::Selected => {
+                    chosen.push(folder);
+                    continue;
+                }
+            };
+            gaps.push(self.gap(&folder.path, &reason));
+        }
+        if chosen.is_empty() && !missing.is_empty() {
+            let wanted = missing.join(", ");
+            let message = format!("the mailbox has no folder {wanted}");
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        gaps.extend(missing.iter().map(|wanted| {
+            let reason = "selected, but the mailbox has no such folder";
+            self.gap(wanted, reason)
+        }));
+        Ok(chosen)
+    }
+
+    /// What the conditions on items leave out of folders that are covered.
+    async fn gaps_within(&self, remote: &RemoteFolders, gaps: &mut Vec<Gap>) -> Result<()> {
+        if !self.round.options.selection.has_conditions() {
+            return Ok(());
+        }
+        for folder in &remote.folders {
+            let left_out = self.reading(folder.key).await?.left_out;
+            gaps.extend(left_out.counts.iter().map(|(reason, count)| {
+                let items = if *count == 1 { "item" } else { "items" };
+                self.gap(&folder.path, &format!("{count} {items} {reason}"))
+            }));
+        }
+        Ok(())
     }
 
     async fn read_changed(self: &Arc<Self>, changed: Vec<RemoteFolder>) -> Result<()> {
@@ -296,7 +335,9 @@ impl Mailbox {
         let Some(row) = row else { return true };
         let age_ms = self.round.vault.now_unix_ms() - row.last_full_sync_unix_ms;
         let limit = i64::try_from(self.round.options.full_sync_after.as_millis());
+        let reading = Reading::from_bytes(&row.extra).unwrap_or_default();
         !row.sync_done
+            || self.must_list(&reading)
             || folder.commit_time.is_none()
             || folder.commit_time != row.commit_time
             || folder.deleted != row.deleted_count

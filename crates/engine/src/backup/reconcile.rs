@@ -11,12 +11,14 @@ use mailindex::{Change, FolderKey, ItemKey};
 use tokio::task::JoinSet;
 
 use super::fetch::{Fetched, batches, fetch};
-use super::folder::{Known, compare, item_shape, wanted_item};
+use super::folder::{Known, compare, wanted_item};
 use super::mailbox::Mailbox;
 use super::settle::SettledPage;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::folders::RemoteFolder;
 use crate::report::ItemFailure;
+use crate::selection::ItemVerdict;
+use crate::state::{LeftOut, Reading};
 
 /// Exchange returns at most 1,000 rows of a FindItem.
 const PAGE: u32 = 1000;
@@ -33,12 +35,13 @@ impl Mailbox {
             .index
             .run(move |index| index.item_count_with_staged(&key))
             .await?;
-        let owed = self.failures_in(&folder.path);
-        if stored + owed == u64::from(folder.total)
+        let left_out = self.reading(key).await?.left_out.total();
+        let accounted = stored + self.failures_in(&folder.path) + left_out;
+        if accounted == u64::from(folder.total)
             || self
                 .count_now(folder)
                 .await?
-                .is_none_or(|count| stored + owed == count)
+                .is_none_or(|count| accounted == count)
         {
             return Ok(());
         }
@@ -64,6 +67,7 @@ impl Mailbox {
     /// Lists all items of a folder: downloads what is not stored, removes what is not listed.
     async fn compare_all(self: &Arc<Self>, folder: &RemoteFolder) -> Result<()> {
         let mut seen = HashSet::new();
+        let mut left_out = LeftOut::default();
         let mut offset = 0;
         loop {
             if self.must_stop() {
@@ -73,7 +77,7 @@ impl Mailbox {
                 offset,
                 max_entries: PAGE,
             };
-            let request = FindItem::new(folder_ref(folder), item_shape(), paging);
+            let request = FindItem::new(folder_ref(folder), self.item_shape(), paging);
             let page = {
                 let _permit = self.permits.acquire().await;
                 self.client
@@ -94,7 +98,18 @@ impl Mailbox {
                 .known(found.iter().map(|found| found.key).collect())
                 .await?;
             let mut wanted = found;
-            wanted.retain(|found| matches!(compare(found, known.remove(&found.key)), Known::No));
+            wanted.retain(|found| {
+                let stored = known.remove(&found.key);
+                let verdict = match stored {
+                    None => self.judge(found),
+                    Some(_) => ItemVerdict::Selected,
+                };
+                if verdict != ItemVerdict::Selected {
+                    left_out.add(verdict);
+                    return false;
+                }
+                matches!(compare(found, stored), Known::No)
+            });
             self.download(folder, wanted).await?;
             // What is not listed counts as deleted, so the end is believed only where the total
             // confirms it, or where asking for more brings nothing new.
@@ -108,7 +123,32 @@ impl Mailbox {
                 .unwrap_or(offset + got);
         }
         self.settle_all().await?;
+        self.note_left_out(folder.key, left_out).await?;
         self.remove_all_but(folder.key, &seen).await
+    }
+
+    /// What is remembered of reading a folder.
+    pub(super) async fn reading(&self, key: FolderKey) -> Result<Reading> {
+        let row = self.index.run(move |index| index.folder(&key)).await?;
+        Ok(row
+            .map(|row| Reading::from_bytes(&row.extra).unwrap_or_default())
+            .unwrap_or_default())
+    }
+
+    /// Writes down what a listing of the whole folder left out.
+    async fn note_left_out(&self, key: FolderKey, left_out: LeftOut) -> Result<()> {
+        let Some(mut row) = self.index.run(move |index| index.folder(&key)).await? else {
+            return Ok(());
+        };
+        let mut reading = Reading::from_bytes(&row.extra).unwrap_or_default();
+        if reading.left_out == left_out {
+            return Ok(());
+        }
+        reading.left_out = left_out;
+        row.extra = reading.to_bytes();
+        self.index
+            .run(move |index| index.stage(&[Change::PutFolder(key, row)]))
+            .await
     }
 
     /// Downloads items outside of a sync and hands them on.

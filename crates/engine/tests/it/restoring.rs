@@ -128,10 +128,7 @@ async fn folders_are_chosen_and_placed() {
     backup(&store.vault, &server, &[ALICE]).await;
     let snapshot = latest(&store.vault, ALICE).await;
     let options = |folder: &str, to: Option<&str>| RestoreOptions {
-        selection: Selection {
-            folders: vec![folder.into()],
-            items: vec![],
-        },
+        selection: Selection::of_folders([folder.to_owned()]),
         to_mailbox: Some(BOB.into()),
         to_folder: to.map(str::to_owned),
         ..RestoreOptions::default()
@@ -156,10 +153,7 @@ async fn folders_are_chosen_and_placed() {
 
     let item = &alice.items("Inbox/Projects/Deep").unwrap()[0];
     let single = RestoreOptions {
-        selection: Selection {
-            folders: vec![],
-            items: vec![item.id.clone()],
-        },
+        selection: Selection::of_items([item.id.clone()]),
         ..options("", Some("Just this"))
     };
     restore(&store.vault, &snapshot, &server, &single).await;

@@ -129,6 +129,17 @@ impl Store {
         repository(self.folder.path())
     }
 
+    /// Opens the repository with a clock that is so much ahead.
+    pub async fn open_later(&self, ms: i64) -> Vault {
+        let destination = chunkstore::destination_from_url(&url_of(&self.repository())).unwrap();
+        let mut options = options(self.folder.path());
+        let now = options.environment.now_unix_ms;
+        options.environment.now_unix_ms = Arc::new(move || now() + ms);
+        Vault::open(destination, &Passphrase::new(PASSPHRASE), options)
+            .await
+            .unwrap()
+    }
+
     /// Opens the repository as another process would.
     pub async fn open(&self) -> Result<Vault> {
         open(self.folder.path(), PASSPHRASE).await

@@ -29,10 +29,7 @@ impl Demo<'_> {
             .snapshot(SnapshotSelector::Id(id), &deleted.mailbox)
             .await?;
         let options = RestoreOptions {
-            selection: Selection {
-                folders: Vec::new(),
-                items: vec![deleted.id.clone()],
-            },
+            selection: Selection::of_items([deleted.id.clone()]),
             verify: true,
             ..RestoreOptions::default()
         };

@@ -12,7 +12,7 @@ use crate::layout::{self, DICTS, KEYS, PackName, REPOSITORY, SESSIONS, SessionOb
 use crate::repository::Repository;
 use crate::seal::ObjectKind;
 use crate::session_record::{EndRecord, OpenRecord};
-use crate::{admin, catalogue, dictionary, key_slot};
+use crate::{admin, catalogue, dictionary, keys};
 
 mod pack_check;
 
@@ -267,9 +267,7 @@ async fn examine(repository: &Repository, name: &str) -> Result<()> {
     let store = repository.store();
     let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
     match folder {
-        KEYS => {
-            key_slot::inspect(&store.objects, name, repository.id()).await?;
-        }
+        KEYS => keys::inspect(store, name).await?,
         DICTS => match layout::parse_dictionary(file) {
             Some(id) => dictionary::inspect(store, name, id).await?,
             None => return Err(unknown(name)),

@@ -1,6 +1,8 @@
-//! Keys: the master key, what is derived from it, and the passphrase slot that wraps it.
+//! Keys: the master keys and what is derived from them.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use hkdf::Hkdf;
@@ -73,6 +75,15 @@ impl Argon2Params {
         }
     }
 
+    /// Whether passphrases can be tried faster than is wise: below 19 MiB × 2 passes, the least
+    /// that OWASP recommends (19 MiB × 2, 46 MiB × 1).
+    pub fn is_weak(&self) -> bool {
+        const LEAST_KIB_PASSES: u64 = 2 * 19 * 1024;
+        const LEAST_KIB: u32 = 12 * 1024;
+        u64::from(self.memory_kib) * u64::from(self.passes) < LEAST_KIB_PASSES
+            || self.memory_kib < LEAST_KIB
+    }
+
     /// Stretches a passphrase into a key-encryption key.
     pub(crate) fn stretch(&self, passphrase: &Passphrase, salt: &[u8; 16]) -> Result<Key> {
         self.validate()?;
@@ -120,24 +131,58 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The keys of an open repository, all derived from the master key.
+/// Most times that a repository's keys can be rotated: each slot wraps a key for every epoch.
+pub(crate) const MAX_KEY_EPOCHS: usize = 256;
+
+/// The keys of an open repository, all derived from its master keys, one an epoch.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyring {
     repository: RepositoryId,
-    master: Key,
+    /// From the first epoch, 1, to the newest.
+    masters: Vec<Key>,
     chunk_id: Key,
     content: ContentKeys,
+    /// Set when something was met that a later epoch's key has sealed.
+    later_epoch_met: Arc<AtomicBool>,
 }
 
 impl Keyring {
-    pub(crate) fn new(repository: RepositoryId, master: Key) -> Self {
-        let sub = |info: &str| master.derive(&repository.to_bytes(), &[info.as_bytes()]);
+    /// What does not belong to an epoch comes from the first key: chunks stay what they are.
+    ///
+    /// # Panics
+    /// If there is no key.
+    pub(crate) fn new(repository: RepositoryId, masters: Vec<Key>) -> Self {
+        let first = masters.first().expect("a repository has a first epoch");
+        let sub = |info: &str| first.derive(&repository.to_bytes(), &[info.as_bytes()]);
         Self {
             repository,
             chunk_id: sub("postkeep v1 chunk id"),
             content: ContentKeys::derive(sub("postkeep v1 content").as_bytes()),
-            master,
+            masters,
+            later_epoch_met: Arc::default(),
         }
+    }
+
+    /// The same keys and one more epoch.
+    pub(crate) fn with_epoch(&self, master: Key) -> Self {
+        let mut masters = self.masters.clone();
+        masters.push(master);
+        Self::new(self.repository, masters)
+    }
+
+    pub(crate) fn repository(&self) -> RepositoryId {
+        self.repository
+    }
+
+    /// The epoch whose keys seal new objects.
+    pub(crate) fn newest_epoch(&self) -> u32 {
+        u32::try_from(self.masters.len()).unwrap_or(u32::MAX)
+    }
+
+    /// All master keys, oldest first: what a slot wraps.
+    pub(crate) fn masters_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let keys = self.masters.iter().map(|key| &key.as_bytes()[..]);
+        Zeroizing::new(keys.collect::<Vec<_>>().concat())
     }
 
     pub(crate) fn chunk_id_key(&self) -> &[u8; 32] {
@@ -161,11 +206,28 @@ impl Keyring {
     /// A key for something outside the repository, named by the caller.
     pub(crate) fn caller_key(&self, context: &str) -> Zeroizing<[u8; 32]> {
         let info: [&[u8]; 2] = [b"postkeep v1 caller\0", context.as_bytes()];
-        self.master.derive(&self.repository.to_bytes(), &info).0
+        self.master(1).derive(&self.repository.to_bytes(), &info).0
     }
 
+    /// Whether something was met that a later epoch's key has sealed, since this was last asked.
+    pub(crate) fn take_later_epoch_met(&self) -> bool {
+        self.later_epoch_met.swap(false, Ordering::Relaxed)
+    }
+
+    /// Notes that an object claims a later epoch: it is damaged, or the keys were rotated.
+    pub(crate) fn note_later_epoch(&self) {
+        self.later_epoch_met.store(true, Ordering::Relaxed);
+    }
+
+    /// A wrong epoch gives a wrong key, which opens nothing.
     fn epoch_key(&self, info: &[u8], epoch: u32) -> Key {
-        self.master
+        self.master(epoch)
             .derive(&self.repository.to_bytes(), &[info, &epoch.to_le_bytes()])
+    }
+
+    fn master(&self, epoch: u32) -> &Key {
+        let index = (epoch as usize).saturating_sub(1);
+        let last = self.masters.len() - 1;
+        &self.masters[index.min(last)]
     }
 }

@@ -110,6 +110,21 @@ pub(crate) fn key_slot_name(content: &[u8]) -> String {
     format!("{KEYS}/{}", hex(&hash.as_bytes()[..16]))
 }
 
+/// The hash in a slot's name.
+pub(crate) fn parse_key_slot(name: &str) -> Option<[u8; 16]> {
+    parse_hex(name.strip_prefix(KEYS)?.strip_prefix('/')?)
+}
+
+/// Creating this object makes an epoch's keys count.
+pub(crate) fn key_epoch_name(epoch: u32) -> String {
+    format!("{KEYS}/epoch-{epoch:08x}")
+}
+
+pub(crate) fn parse_key_epoch(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix(KEYS)?.strip_prefix("/epoch-")?;
+    parse_hex(digits).map(u32::from_be_bytes)
+}
+
 /// A dictionary is stored twice, since losing it loses what it compressed.
 pub(crate) fn dictionary_name(id: u32, copy: u8) -> String {
     format!("{DICTS}/{id:08x}-{copy}")

@@ -25,9 +25,13 @@ mod destination;
 mod dictionary;
 mod env;
 mod error;
+mod escrow;
 mod frame;
+mod key_admin;
 mod key_slot;
+mod key_text;
 mod keyring;
+mod keys;
 mod layout;
 mod objects;
 mod pack;
@@ -39,6 +43,7 @@ mod seal;
 mod session;
 mod session_record;
 mod store;
+mod unlock;
 mod uploads;
 
 pub use check::{CheckOptions, CheckProgress, CheckReport, LostChunks, Problem};
@@ -48,12 +53,16 @@ pub use config::{CreateOptions, RepositoryId, Writers};
 pub use destination::{create_destination_from_url, destination_from_url};
 pub use env::Environment;
 pub use error::{Error, ErrorKind, Result};
+pub use escrow::{EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS};
+pub use key_admin::{KeyId, KeyInfo, KeyList, KeyMethod, KeyState, Rotation};
+pub use key_slot::MAX_LABEL_BYTES;
 pub use keyring::{Argon2Params, Passphrase};
 pub use layout::SessionId;
 pub use object_store::ObjectStore;
 pub use repository::{Repository, RepositoryStats, SessionInfo, SnapshotId, SnapshotInfo};
 pub use seal::Suite;
 pub use session::{Committed, NewSnapshot, Session, SessionOptions, SessionStats};
+pub use unlock::{KeyFile, NewKey, RecoveryPhrase, Unlock};
 
 // Items, segments and trees, on the chunk traits alone.
 mod chunker;

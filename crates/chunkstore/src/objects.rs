@@ -172,6 +172,14 @@ impl Objects {
         }
     }
 
+    /// Deletes an object; that it is not there any more is fine.
+    pub(crate) async fn delete(&self, name: &str) -> Result<()> {
+        match self.store.delete(&layout::path(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(Error::from_store("delete", name, error)),
+        }
+    }
+
     /// Finds out how many writers the destination can keep apart.
     ///
     /// Sixteen concurrent creates of one name: one S3 server passes the same test in sequence and
@@ -290,6 +298,17 @@ impl Sealer {
         }
         if preamble.repository != self.repository {
             return Err(Error::corrupt(name, "it belongs to another repository"));
+        }
+        let newest = self.keyring.newest_epoch();
+        if preamble.epoch > newest {
+            self.keyring.note_later_epoch();
+            return Err(Error::corrupt(
+                name,
+                format!(
+                    "it says it was sealed with keys of epoch {}; this key opens up to {newest}",
+                    preamble.epoch
+                ),
+            ));
         }
         Ok(preamble)
     }

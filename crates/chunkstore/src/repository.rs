@@ -18,7 +18,10 @@ use crate::config::{Config, CreateOptions, MAX_CONFIG_BYTES, RepositoryId, Write
 use crate::env::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Codec;
-use crate::keyring::{Key, Keyring, Passphrase};
+use crate::key_admin::KeyId;
+use crate::key_slot::{self, Label, SlotPlace};
+use crate::keyring::{Key, Keyring};
+use crate::keys::{self, Unlocked};
 use crate::layout::{self, PackName, REPOSITORY, SessionId};
 use crate::objects::{Created, Objects, Sealer};
 use crate::seal::ObjectKind;
@@ -26,7 +29,8 @@ use crate::session::{Session, SessionOptions};
 use crate::session_record::EndRecord;
 use crate::store::Store;
 use crate::tree::TreeRoot;
-use crate::{admin, dictionary, key_slot};
+use crate::unlock::{NewKey, Unlock};
+use crate::{admin, dictionary};
 
 /// Names a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,9 +110,6 @@ pub struct RepositoryStats {
     pub chunks: u64,
 }
 
-/// The epoch whose keys seal new objects.
-const FIRST_EPOCH: u32 = 1;
-
 /// An open repository; clones share everything.
 #[derive(Clone)]
 pub struct Repository {
@@ -117,6 +118,8 @@ pub struct Repository {
 
 struct Inner {
     config: Config,
+    /// The key that opened it.
+    key: KeyId,
     store: Store,
     catalogue: RwLock<Catalogue>,
     cache: Mutex<ChunkCache>,
@@ -125,7 +128,8 @@ struct Inner {
 }
 
 impl Repository {
-    /// Creates a repository at a destination that holds none.
+    /// Creates a repository at a destination that holds none, opened by its `first` key; for more
+    /// keys see [`Repository::add_key`].
     ///
     /// First the destination proves itself: of sixteen concurrent creates of one name exactly one
     /// may win, and its body must stay. Where that fails the repository is limited to one writer,
@@ -139,14 +143,17 @@ impl Repository {
     /// What is left behind is no repository; creating again works.
     pub async fn create(
         destination: Arc<dyn ObjectStore>,
-        passphrase: &Passphrase,
+        first: impl Into<NewKey>,
         options: &CreateOptions,
         env: Environment,
     ) -> Result<Self> {
-        options.argon2.validate()?;
-        if passphrase.as_bytes().is_empty() {
-            return Err(Error::invalid("the passphrase is empty"));
-        }
+        let first = match first.into() {
+            NewKey::Passphrase(passphrase, None) => {
+                NewKey::Passphrase(passphrase, Some(options.argon2))
+            }
+            other => other,
+        };
+        first.validate()?;
         let objects = Objects::new(Arc::clone(&destination), Writers::Many);
         refuse_existing(&objects).await?;
         let writers = objects.probe(&env).await?;
@@ -154,21 +161,26 @@ impl Repository {
         let id = RepositoryId(env.ulid());
         let config = Config::new(id, options.suite, writers, env.now());
         let config_bytes = config.encode();
-        let master = Key::from_bytes(env.random_array());
-        let slot = key_slot::seal(
-            (id, options.suite),
-            &master,
-            (passphrase, options.argon2),
-            &config_bytes,
-            &env,
-        )
-        .await?;
+        let keyring = Keyring::new(id, vec![Key::from_bytes(env.random_array())]);
+        let place = SlotPlace {
+            suite: options.suite,
+            config: &config_bytes,
+            env: &env,
+        };
+        let label = Label {
+            created_unix_ms: env.now(),
+            text: String::new(),
+        };
+        let slot = key_slot::seal(&keyring, &first, &label, &place).await?;
+        let name = layout::key_slot_name(&slot);
         // The slot first: a repository that nobody can open must never exist, not even briefly.
-        objects
-            .create_own(&layout::key_slot_name(&slot), slot)
-            .await?;
+        objects.create_own(&name, slot).await?;
+        let unlocked = Unlocked {
+            keyring,
+            slot: layout::parse_key_slot(&name).unwrap_or_default(),
+        };
         match objects.create(REPOSITORY, config_bytes.into()).await? {
-            Created::New => Self::assemble(objects, config, master, env),
+            Created::New => Self::assemble(objects, config, unlocked, env),
             Created::Existed => Err(already_exists()),
         }
     }
@@ -179,13 +191,15 @@ impl Repository {
     /// packs it describes, and what was found is in [`Repository::problems`].
     ///
     /// # Errors
-    /// `NotFound` when there is no repository, `Auth` for a wrong passphrase, `Unsupported` for a
-    /// newer format, `Corrupt` when `repository.json` or every key slot is damaged.
+    /// `NotFound` when there is no repository, `Auth` for a secret that opens none of its keys,
+    /// `Unsupported` for a newer format, `Corrupt` when `repository.json` or every key slot is
+    /// damaged.
     pub async fn open(
         destination: Arc<dyn ObjectStore>,
-        passphrase: &Passphrase,
+        unlock: impl Into<Unlock>,
         env: Environment,
     ) -> Result<Self> {
+        let unlock = unlock.into();
         let objects = Objects::new(Arc::clone(&destination), Writers::Many);
         let config_bytes = match objects.get(REPOSITORY, MAX_CONFIG_BYTES).await {
             Ok(bytes) => bytes,
@@ -200,19 +214,26 @@ impl Repository {
         };
         let config = Config::decode(&config_bytes)?;
         let objects = Objects::new(destination, config.writers());
-        let master = key_slot::unlock(&objects, config.id()?, passphrase, &config_bytes).await?;
-        let repository = Self::assemble(objects, config, master, env)?;
+        let folder = keys::read(&objects, config.id()?).await?;
+        let place = (&objects, config.suite());
+        let unlocked = folder.unlock(place, &unlock, &config_bytes).await?;
+        let repository = Self::assemble(objects, config, unlocked, env)?;
         repository.refresh().await?;
         Ok(repository)
     }
 
-    fn assemble(objects: Objects, config: Config, master: Key, env: Environment) -> Result<Self> {
+    fn assemble(
+        objects: Objects,
+        config: Config,
+        unlocked: Unlocked,
+        env: Environment,
+    ) -> Result<Self> {
         let id = config.id()?;
         let sealer = Sealer {
             repository: id,
             suite: config.suite(),
-            epoch: FIRST_EPOCH,
-            keyring: Keyring::new(id, master),
+            epoch: unlocked.keyring.newest_epoch(),
+            keyring: unlocked.keyring,
         };
         let store = Store {
             objects,
@@ -223,6 +244,7 @@ impl Repository {
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
+                key: KeyId(unlocked.slot),
                 store,
                 catalogue: RwLock::default(),
                 cache: Mutex::default(),
@@ -273,7 +295,12 @@ impl Repository {
         let _one = self.inner.refreshing.lock().await;
         let problems = dictionary::load(self.store()).await?;
         self.catalogue_mut().add_problems(problems);
-        catalogue::refresh(self.store(), &self.inner.catalogue).await
+        catalogue::refresh(self.store(), &self.inner.catalogue).await?;
+        // Something of a later epoch: damaged, or our keys are not current any more.
+        if self.store().keyring().take_later_epoch_met() {
+            keys::refuse_replaced(self.store()).await?;
+        }
+        Ok(())
     }
 
     /// Whether a committed chunk is known.
@@ -395,6 +422,10 @@ impl Repository {
 
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    pub(crate) fn key_id(&self) -> KeyId {
+        self.inner.key
     }
 
     pub(crate) fn config(&self) -> &Config {

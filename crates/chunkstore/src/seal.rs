@@ -61,6 +61,7 @@ pub(crate) enum ObjectKind {
     Forget = 8,
     Condemned = 9,
     Doomed = 10,
+    KeyEpoch = 11,
 }
 
 impl ObjectKind {
@@ -76,6 +77,7 @@ impl ObjectKind {
             Self::Forget,
             Self::Condemned,
             Self::Doomed,
+            Self::KeyEpoch,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

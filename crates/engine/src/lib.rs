@@ -57,7 +57,9 @@ pub use vault::{CreateOptions, Vault, VaultOptions};
 // What callers construct, or meet inside errors, so that they need to name no other of our crates.
 pub use chunkstore::{
     Argon2Params, Environment, Error as RepositoryError, ErrorKind as RepositoryErrorKind,
-    ObjectStore, Passphrase, Suite, Writers, create_destination_from_url, destination_from_url,
+    EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile, KeyId, KeyInfo, KeyList, KeyMethod,
+    KeyState, NewKey, ObjectStore, Passphrase, RecoveryPhrase, Rotation, Suite, Unlock, Writers,
+    create_destination_from_url, destination_from_url,
 };
 pub use ews_client::{
     Client, ClientOptions, Credentials, Error as ServerError, ItemError as ServerItemError, Url,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chunkstore::{Environment, Formats, Passphrase, Repository};
+use chunkstore::{Environment, Formats, NewKey, Repository, Unlock};
 use object_store::ObjectStore;
 
 use crate::error::{Doing, Result};
@@ -33,19 +33,19 @@ pub struct VaultOptions {
 }
 
 impl Vault {
-    /// Creates a repository at a destination and opens it.
+    /// Creates a repository at a destination, opened by its `first` key, and opens it.
     ///
     /// # Errors
-    /// `Conflict` if there is a repository already, `Unsupported` if the destination cannot keep
+    /// `Invalid` for a key that makes no sense, `Conflict` if there is a repository already, `Unsupported` if the destination cannot keep
     /// a repository safely, `Unreachable`, `NoSpace`.
     pub async fn create(
         destination: Arc<dyn ObjectStore>,
-        passphrase: &Passphrase,
+        first: impl Into<NewKey>,
         create: &CreateOptions,
         options: VaultOptions,
     ) -> Result<Self> {
         let environment = options.environment.clone();
-        let repository = Repository::create(destination, passphrase, create, environment)
+        let repository = Repository::create(destination, first, create, environment)
             .await
             .doing(|| "create the repository".into())?;
         Ok(Self::new(repository, options))
@@ -54,15 +54,15 @@ impl Vault {
     /// Opens a repository.
     ///
     /// # Errors
-    /// `Auth` for a wrong passphrase, `NotFound` if there is no repository, `Unsupported` for one
+    /// `Auth` for a secret that opens none of its keys, `NotFound` if there is no repository, `Unsupported` for one
     /// of a later version, `Corrupt`, `Unreachable`.
     pub async fn open(
         destination: Arc<dyn ObjectStore>,
-        passphrase: &Passphrase,
+        unlock: impl Into<Unlock>,
         options: VaultOptions,
     ) -> Result<Self> {
         let environment = options.environment.clone();
-        let repository = Repository::open(destination, passphrase, environment)
+        let repository = Repository::open(destination, unlock, environment)
             .await
             .doing(|| "open the repository".into())?;
         Ok(Self::new(repository, options))

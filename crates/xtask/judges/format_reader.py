@@ -127,7 +127,7 @@ class Preamble:
         expect(self.suite in CIPHERS, "its suite is unknown")
         expect(fields.number("B") == 0, "a reserved byte is not zero")
         self.epoch = fields.number("I")
-        expect((self.epoch == 0) == (self.kind == KEY_SLOT), "its epoch is impossible")
+        expect(self.epoch >= 1, "its epoch is impossible")
         self.repository_id, self.salt = fields.take(16), fields.take(16)
         expect(repository_id in (None, self.repository_id), "it belongs to another repository")
         expect(fields.take(16) == bytes(16), "a reserved byte is not zero")
@@ -149,10 +149,10 @@ class Sealer:
 
 
 class Keys:
-    def __init__(self, master, repository_id):
-        self.master, self.repository_id = master, repository_id
-        self.chunk_id = hkdf(master, repository_id, b"postkeep v1 chunk id")
-        content = hkdf(master, repository_id, b"postkeep v1 content")
+    def __init__(self, masters, repository_id):
+        self.masters, self.repository_id = masters, repository_id
+        self.chunk_id = hkdf(masters[0], repository_id, b"postkeep v1 chunk id")
+        content = hkdf(masters[0], repository_id, b"postkeep v1 content")
         names = ("item hash", "gear table", "tree cut")
         contexts = [f"postkeep chunkstore v1 {name}" for name in names]
         derived = [blake3(content, derive_key_context=context).digest() for context in contexts]
@@ -161,7 +161,8 @@ class Keys:
 
     def parent(self, name, epoch):
         info = b"postkeep v1 " + name + struct.pack("<I", epoch)
-        return hkdf(self.master, self.repository_id, info)
+        expect(epoch <= len(self.masters), "it is of an epoch that no rotation has finished")
+        return hkdf(self.masters[epoch - 1], self.repository_id, info)
 
     def sealer(self, purpose, kind, suite, epoch, salt):
         name = b"data" if purpose == b"blob" and kind == DATA_PACK else b"meta"
@@ -179,7 +180,7 @@ class Repository:
     def __init__(self, folder, passphrase):
         self.folder = folder
         self.read_description()
-        self.keys = Keys(self.master_key(passphrase), self.id)
+        self.keys = Keys(self.master_keys(passphrase), self.id)
         self.dictionaries = {}
         self.sessions = self.read_sessions()
         self.packs, self.entries = {}, {}
@@ -215,23 +216,32 @@ class Repository:
     def encode(fields):
         return json.dumps(fields, indent=2).encode() + b"\n"
 
-    def master_key(self, passphrase):
+    def master_keys(self, passphrase):
         associated = blake3(self.description).digest()
-        for name in self.names("keys"):
+        names = self.names("keys")
+        epochs = [int(name[-8:], 16) for name in names if name.startswith("keys/epoch-")]
+        newest = max(epochs, default=1)
+        for name in names:
+            if name.startswith("keys/epoch-"):
+                continue
             data = self.read(name)
             expect(f"keys/{blake3(data).hexdigest(16)}" == name, f"{name} is damaged")
             preamble = Preamble(data, {KEY_SLOT}, None)
-            if preamble.repository_id != self.id or data[64] != 1:
+            if preamble.repository_id != self.id or data[64:66] != b"\x01\x01":
                 continue
-            memory, passes, lanes = struct.unpack("<III", data[65:77])
+            if preamble.epoch != newest:
+                continue
+            memory, passes, lanes = struct.unpack("<III", data[66:78])
             expect(memory <= 4 << 20 and passes <= 64 and lanes <= 16, f"{name} asks for too much")
-            expect(len(data) == 77 + 48, f"{name} has an impossible length")
+            at = 78 + 144
+            expect(len(data) == at + 32 * newest + 16, f"{name} has an impossible length")
             stretched = hash_secret_raw(passphrase, preamble.salt, passes, memory, lanes, 32, Type.ID, 0x13)
-            sealer = Sealer(stretched, b"key slot", KEY_SLOT, preamble.suite, 0, preamble.salt, self.id)
+            sealer = Sealer(stretched, b"key slot", KEY_SLOT, preamble.suite, newest, preamble.salt, self.id)
             try:
-                return sealer.open(data[77:], 77, data[:77] + associated)
+                keys = sealer.open(data[at:], at, data[:at] + associated)
             except Damaged:
                 continue
+            return [keys[start : start + 32] for start in range(0, len(keys), 32)]
         raise Damaged("no key slot opens: wrong passphrase?")
 
     def record(self, name, kind):

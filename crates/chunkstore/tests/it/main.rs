@@ -8,6 +8,8 @@ mod damage;
 mod faults;
 // Random histories of puts, commits, abandons and reopenings against a model.
 mod histories;
+// Ways to open a repository: key slots, escrow, rotation.
+mod keys;
 // Fixtures of the modules above.
 mod support;
 

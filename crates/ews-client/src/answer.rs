@@ -8,8 +8,8 @@ use crate::error::{Error, Result, quote};
 use crate::model::time;
 use crate::model::{
     Body, DistinguishedPropertySet, EmailAddress, ExtendedKey, ExtendedPath, ExtendedProperty,
-    Folder, FolderId, FolderKind, Importance, Item, ItemError, ItemId, ItemKind, MapiType, Outcome,
-    PropertySet, PropertyValue, Sensitivity, SyncState,
+    Folder, FolderId, FolderKind, FolderPermissions, Importance, Item, ItemError, ItemId, ItemKind,
+    MapiType, Outcome, PropertySet, PropertyValue, Sensitivity, SyncState, XmlElement,
 };
 use crate::op::item_fields;
 use crate::response_code::ResponseCode;
@@ -25,10 +25,17 @@ pub(crate) fn messages<'d>(response: Node<'d>) -> Vec<Node<'d>> {
     match response.child("ResponseMessages") {
         Some(list) => list.children().collect(),
         // Operations of one message, and servers that leave the wrapper out.
-        None => response
-            .children()
-            .filter(|child| child.name().ends_with("ResponseMessage"))
-            .collect(),
+        None => {
+            let found: Vec<Node<'_>> = response
+                .children()
+                .filter(|child| child.name().ends_with("ResponseMessage"))
+                .collect();
+            // The answers about rules and delegates are messages themselves.
+            if found.is_empty() && response.attribute("ResponseClass").is_some() {
+                return vec![response];
+            }
+            found
+        }
     }
 }
 
@@ -193,8 +200,21 @@ pub(crate) fn folder(node: Node<'_>) -> Option<Folder> {
         total_count: node.child_value("TotalCount"),
         unread_count: node.child_value("UnreadCount"),
         child_folder_count: node.child_value("ChildFolderCount"),
+        permissions: node.child("PermissionSet").and_then(permissions),
+        replica_list: node
+            .child("ReplicaList")
+            .into_iter()
+            .flat_map(Node::children)
+            .map(|entry| entry.text().to_owned())
+            .collect(),
         extended: extended_properties(node),
     })
+}
+
+/// Reads permissions; a set that nests beyond all bounds is left out.
+fn permissions(node: Node<'_>) -> Option<FolderPermissions> {
+    let element = XmlElement::from_node(node).ok()?;
+    FolderPermissions::from_element(&element).ok()
 }
 
 /// Reads an item element.

@@ -243,9 +243,16 @@ impl Client {
             ("user-agent", options.user_agent.clone()),
             ("soapaction", envelope::action(O::NAME)),
         ];
-        if let Some(smtp) = mailbox {
-            headers.push(("x-anchormailbox", smtp.to_owned()));
-        }
+        let anchor = self.routing.anchor_mailbox.as_deref().or(mailbox);
+        let routing = [
+            ("x-anchormailbox", anchor),
+            (
+                "x-publicfoldermailbox",
+                self.routing.public_folder_mailbox.as_deref(),
+            ),
+        ];
+        let given = routing.into_iter();
+        headers.extend(given.filter_map(|(name, value)| Some((name, value?.to_owned()))));
         let upload = Duration::from_secs(body.len() / MIN_UPLOAD_RATE);
         TransportRequest {
             url: options.endpoint.clone(),

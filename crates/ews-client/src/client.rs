@@ -1,5 +1,7 @@
 //! The client: one method per operation.
 
+mod settings;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -71,6 +73,17 @@ pub enum Access {
     Impersonate(String),
 }
 
+/// Which of an organisation's servers answers: headers that a server in front reads. Needed for
+/// public folders, whose hierarchy and contents lie in mailboxes of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Routing {
+    /// The value of `X-AnchorMailbox`, an SMTP address; `None`: the impersonated mailbox, if any.
+    pub anchor_mailbox: Option<String>,
+    /// The value of `X-PublicFolderMailbox`: the mailbox that holds the folder's content (or, for
+    /// the hierarchy, the user's default one), as `guid@domain` or an SMTP address.
+    pub public_folder_mailbox: Option<String>,
+}
+
 /// A connection pool to one server with one account, working in one mailbox. Cheap to clone;
 /// clones share connections, counters and what was learnt about the server.
 ///
@@ -91,6 +104,7 @@ pub enum Access {
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
     pub(crate) access: Access,
+    pub(crate) routing: Routing,
 }
 
 pub(crate) struct Shared {
@@ -148,6 +162,7 @@ impl Client {
                 server: Mutex::new(None),
             }),
             access: Access::Own,
+            routing: Routing::default(),
         }
     }
 
@@ -156,6 +171,15 @@ impl Client {
         Client {
             shared: Arc::clone(&self.shared),
             access,
+            routing: self.routing.clone(),
+        }
+    }
+
+    /// The same connection and mailbox, with requests going where `routing` says.
+    pub fn routed(&self, routing: Routing) -> Client {
+        Client {
+            routing,
+            ..self.clone()
         }
     }
 

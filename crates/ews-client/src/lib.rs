@@ -57,22 +57,30 @@ mod version;
 mod xml;
 
 pub use auth::Credentials;
-pub use client::{Access, Client, ClientOptions};
+pub use client::{Access, Client, ClientOptions, Routing};
 pub use error::{Error, ErrorKind, Result};
 pub use model::{
-    BaseShape, Body, DistinguishedFolder, DistinguishedPropertySet, EmailAddress, ExtendedKey,
-    ExtendedPath, ExtendedProperty, Folder, FolderId, FolderIdRef, FolderKind, FolderShape,
-    Importance, Item, ItemError, ItemField, ItemId, ItemKind, ItemShape, MapiType, Outcome,
-    PropertyPath, PropertySet, PropertyValue, Sensitivity, SyncState,
+    BaseShape, Body, Delegate, DelegateLevel, DeliverMeetingRequests, DictionaryEntry,
+    DictionaryObject, DictionaryType, DistinguishedFolder, DistinguishedPropertySet,
+    DistinguishedUser, EmailAddress, ExtendedKey, ExtendedPath, ExtendedProperty, ExternalAudience,
+    Folder, FolderId, FolderIdRef, FolderKind, FolderPermissions, FolderShape, Importance,
+    InboxRule, Item, ItemError, ItemField, ItemId, ItemKind, ItemShape, MapiType, OofReply,
+    OofSettings, OofState, Outcome, Permission, PermissionAction, PermissionLevel,
+    PermissionReadAccess, PropertyPath, PropertySet, PropertyValue, Sensitivity, SyncState,
+    UserConfiguration, UserConfigurationName, UserId, XmlElement,
 };
 pub use op::{
-    AlternateId, ConflictResolution, ContainmentComparison, ContainmentMode, ConvertId,
-    CreateFolder, CreateItem, DeleteItem, DisposalType, ExportEvent, ExportStream, FieldChange,
-    FindFolder, FindFolderPage, FindItem, FindItemPage, FolderChange, FolderTraversal, GetFolder,
-    GetItem, HierarchyPage, IdFormat, ItemChange, ItemTraversal, ItemUpdate, MAX_SYNC_CHANGES,
-    MoveItem, NewFolder, NewItem, Paging, Resolution, ResolveNames, Restriction, SearchScope,
-    SortDirection, SyncFolderHierarchy, SyncFolderItems, SyncPage, SyncScope, UpdateItem,
-    UploadAction, UploadData, UploadItem,
+    AddDelegate, AlternateId, ConflictResolution, ContainmentComparison, ContainmentMode,
+    ConvertId, CreateFolder, CreateItem, CreateUserConfiguration, Delegates, DeleteItem,
+    DeleteUserConfiguration, DisposalType, ExportEvent, ExportStream, FieldChange, FindFolder,
+    FindFolderPage, FindItem, FindItemPage, FolderChange, FolderFieldChange, FolderTraversal,
+    FolderUpdate, GetDelegate, GetFolder, GetInboxRules, GetItem, GetUserConfiguration,
+    GetUserOofSettings, HierarchyPage, IdFormat, InboxRules, ItemChange, ItemTraversal, ItemUpdate,
+    MAX_SYNC_CHANGES, MoveItem, NewFolder, NewItem, Paging, RemoveDelegate, Resolution,
+    ResolveNames, Restriction, RuleError, RuleOperation, SearchScope, SetUserOofSettings,
+    SortDirection, SyncFolderHierarchy, SyncFolderItems, SyncPage, SyncScope, UpdateDelegate,
+    UpdateFolder, UpdateInboxRules, UpdateItem, UpdateUserConfiguration, UploadAction, UploadData,
+    UploadItem, UserOof,
 };
 pub use response_code::ResponseCode;
 pub use retry::RetryPolicy;

@@ -3,24 +3,30 @@
 mod convert_id;
 mod create_folder;
 mod create_item;
+mod delegate;
 mod delete_item;
 mod export_items;
 mod find_folder;
 mod find_item;
 mod get_folder;
 mod get_item;
+mod inbox_rules;
 pub(crate) mod item_fields;
 mod move_item;
 mod resolve_names;
 mod restriction;
 mod sync_folder_hierarchy;
 mod sync_folder_items;
+mod update_folder;
 mod update_item;
 mod upload_items;
+mod user_configuration;
+mod user_oof;
 
 pub use convert_id::{AlternateId, ConvertId, IdFormat};
 pub use create_folder::{CreateFolder, NewFolder};
 pub use create_item::{CreateItem, NewItem};
+pub use delegate::{AddDelegate, Delegates, GetDelegate, RemoveDelegate, UpdateDelegate};
 pub use delete_item::{DeleteItem, DisposalType};
 pub(crate) use export_items::ExportItems;
 pub use export_items::{ExportEvent, ExportStream};
@@ -28,14 +34,20 @@ pub use find_folder::{FindFolder, FindFolderPage, FolderTraversal};
 pub use find_item::{FindItem, FindItemPage, ItemTraversal, SortDirection};
 pub use get_folder::GetFolder;
 pub use get_item::GetItem;
+pub use inbox_rules::{GetInboxRules, InboxRules, RuleError, RuleOperation, UpdateInboxRules};
 pub use move_item::MoveItem;
 pub use resolve_names::{Resolution, ResolveNames, SearchScope};
 pub use restriction::{ContainmentComparison, ContainmentMode, Restriction};
 pub use sync_folder_hierarchy::{FolderChange, HierarchyPage, SyncFolderHierarchy};
 pub use sync_folder_items::{ItemChange, MAX_SYNC_CHANGES, SyncFolderItems, SyncPage, SyncScope};
+pub use update_folder::{FolderFieldChange, FolderUpdate, UpdateFolder};
 pub use update_item::{ConflictResolution, FieldChange, ItemUpdate, UpdateItem};
 pub(crate) use upload_items::UploadItems;
 pub use upload_items::{UploadAction, UploadData, UploadItem};
+pub use user_configuration::{
+    CreateUserConfiguration, DeleteUserConfiguration, GetUserConfiguration, UpdateUserConfiguration,
+};
+pub use user_oof::{GetUserOofSettings, SetUserOofSettings, UserOof};
 
 use crate::error::Result;
 use crate::transport::RequestBody;

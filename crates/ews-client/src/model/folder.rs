@@ -1,7 +1,7 @@
 //! Folders.
 
 use crate::model::property::{ExtendedProperty, find_tag};
-use crate::model::{DistinguishedFolder, FolderId};
+use crate::model::{DistinguishedFolder, FolderId, FolderPermissions};
 
 /// The element a folder comes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,6 +41,11 @@ pub struct Folder {
     pub unread_count: Option<u64>,
     /// Number of direct subfolders.
     pub child_folder_count: Option<u64>,
+    /// Who may do what in it; as `folder:PermissionSet`, which only GetFolder tells.
+    pub permissions: Option<FolderPermissions>,
+    /// The mailboxes that hold a public folder's content, where asked for as
+    /// `folder:ReplicaList`.
+    pub replica_list: Vec<String>,
     /// The MAPI properties asked for and present.
     pub extended: Vec<ExtendedProperty>,
 }

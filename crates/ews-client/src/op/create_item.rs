@@ -49,6 +49,8 @@ pub struct NewItem {
     /// MAPI properties to set. A message is a draft unless PidTagMessageFlags (0x0E07, Integer)
     /// is set without the value 8.
     pub extended: Vec<ExtendedProperty>,
+    /// Whether it belongs to the folder's hidden contents (FAI); `None` and `false` are the same.
+    pub is_associated: Option<bool>,
     /// The elements of a contact, a list or a task; written in the order of the schema, and only
     /// those that an item of the kind has.
     pub fields: Vec<ItemField>,
@@ -129,6 +131,9 @@ fn write_item(writer: &mut Writer, item: &NewItem) {
     }
     for property in &item.extended {
         element::extended_property(writer, property);
+    }
+    if let Some(is_associated) = item.is_associated {
+        writer.leaf("t:IsAssociated", is_associated);
     }
     if let Some(is_read) = item.is_read.filter(|_| has_is_read(&item.kind)) {
         writer.leaf("t:IsRead", is_read);

@@ -141,6 +141,10 @@ impl<'a> Building<'a> {
         for (count, attribute) in start.attributes().with_checks(false).enumerate() {
             let attribute = attribute
                 .map_err(|error| Error::protocol("malformed attribute").with_source(error))?;
+            // Namespaces are not told apart, and kept settings are free of their declarations.
+            if attribute.key.as_namespace_binding().is_some() {
+                continue;
+            }
             if count >= MAX_ATTRIBUTES {
                 return Err(Error::protocol(format!(
                     "an element has more than {MAX_ATTRIBUTES} attributes"
@@ -248,6 +252,15 @@ impl<'d> Node<'d> {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| &**value)
+    }
+
+    /// The attributes in order, by local name.
+    pub(crate) fn attributes(self) -> impl Iterator<Item = (&'d str, &'d str)> {
+        let (first, last) = self.data().map_or((0, 0), |data| data.attributes);
+        let attributes = &self.document.attributes;
+        let own = attributes.get(first as usize..last as usize);
+        let own = own.unwrap_or_default().iter();
+        own.map(|(name, value)| (&**name, &**value))
     }
 
     /// The child elements in order.

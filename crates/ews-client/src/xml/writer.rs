@@ -1,22 +1,24 @@
 //! Writes requests: well-formed by construction, every name from this crate.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 /// An XML text under construction.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     text: String,
-    open: Vec<&'static str>,
+    open: Vec<Cow<'static, str>>,
     /// The last start tag still lacks its `>`.
     pending: bool,
 }
 
 impl Writer {
     /// Starts an element; attributes may follow until anything else is written.
-    pub(crate) fn open(&mut self, name: &'static str) -> &mut Writer {
+    pub(crate) fn open(&mut self, name: impl Into<Cow<'static, str>>) -> &mut Writer {
+        let name = name.into();
         self.settle();
         self.text.push('<');
-        self.text.push_str(name);
+        self.text.push_str(&name);
         self.open.push(name);
         self.pending = true;
         self
@@ -48,7 +50,7 @@ impl Writer {
                 self.pending = false;
             } else {
                 self.text.push_str("</");
-                self.text.push_str(name);
+                self.text.push_str(&name);
                 self.text.push('>');
             }
         }

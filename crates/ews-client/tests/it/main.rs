@@ -17,6 +17,8 @@ mod repeats;
 mod requests;
 /// Answers of real servers and of the documentation.
 mod samples;
+/// Settings: what is written, and what is kept of what is read.
+mod settings;
 /// Shared tools.
 mod support;
 /// Uploads: declared length, constant pieces.

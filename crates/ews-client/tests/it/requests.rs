@@ -8,7 +8,7 @@ use crate::support::{Answer, client, fault, results, shared};
 
 /// Notes a request's text in three schema versions, once with impersonation. Complaints about
 /// the version make the client go down, so that every variant that depends on it is written.
-async fn texts(
+pub async fn note(
     list: &mut Vec<(&'static str, String)>,
     name: &'static str,
     call: impl AsyncFn(Client),
@@ -36,7 +36,7 @@ macro_rules! texts {
         let request = $request;
         let call =
             async |client: Client| drop(client.$method(&request).await.expect_err("no server"));
-        texts($list, stringify!($method), call).await;
+        $crate::requests::note($list, stringify!($method), call).await;
     }};
     ($list:ident, $method:ident, $request:expr) => {{
         let request = $request;
@@ -48,9 +48,11 @@ macro_rules! texts {
                     .expect_err("no server"),
             )
         };
-        texts($list, stringify!($method), call).await;
+        $crate::requests::note($list, stringify!($method), call).await;
     }};
 }
+
+pub(crate) use texts;
 
 /// Fields of all kinds in no order; an item of a kind takes those it can have.
 fn fields() -> Vec<ItemField> {
@@ -155,7 +157,7 @@ fn items() -> Vec<ItemId> {
     ]
 }
 
-fn properties() -> Vec<ExtendedProperty> {
+pub fn properties() -> Vec<ExtendedProperty> {
     let values = PropertyValue::Multiple(vec!["a\r\nb".into(), "]]>".into()]);
     vec![
         ExtendedProperty::single(ExtendedPath::tag(0x0E07, MapiType::Integer), "1"),
@@ -400,6 +402,7 @@ async fn writing_requests(list: &mut Vec<(&'static str, String)>) {
         categories: vec!["red".into(), "blue".into()],
         importance: Some(Importance::High),
         extended: properties(),
+        is_associated: Some(true),
         is_read: Some(true),
     };
     let items: Vec<NewItem> = kinds
@@ -476,6 +479,7 @@ async fn every_request_validates_against_the_official_schema() {
     folder_requests(&mut list).await;
     item_requests(&mut list).await;
     writing_requests(&mut list).await;
+    crate::settings::requests(&mut list).await;
     let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("requests");
     std::fs::create_dir_all(&folder).unwrap();
     let mut files = Vec::new();

@@ -1,0 +1,85 @@
+//! The calls about settings: folders' own, delegates, rules, replies, user configurations.
+
+use crate::client::Client;
+use crate::error::Result;
+use crate::model::{Delegate, FolderId, Outcome, UserConfiguration};
+use crate::op::{
+    AddDelegate, CreateUserConfiguration, Delegates, DeleteUserConfiguration, GetDelegate,
+    GetInboxRules, GetUserConfiguration, GetUserOofSettings, InboxRules, RemoveDelegate, RuleError,
+    SetUserOofSettings, UpdateDelegate, UpdateFolder, UpdateInboxRules, UpdateUserConfiguration,
+    UserOof,
+};
+
+impl Client {
+    /// UpdateFolder: changes folders' names, classes, permissions and MAPI properties.
+    pub async fn update_folder(&self, request: &UpdateFolder) -> Result<Vec<Outcome<FolderId>>> {
+        self.call(request).await
+    }
+
+    /// GetDelegate: who acts for a mailbox's owner.
+    pub async fn get_delegate(&self, request: &GetDelegate) -> Result<Delegates> {
+        self.call(request).await
+    }
+
+    /// AddDelegate: makes somebody a delegate.
+    pub async fn add_delegate(&self, request: &AddDelegate) -> Result<Vec<Outcome<Delegate>>> {
+        self.call(request).await
+    }
+
+    /// UpdateDelegate: changes delegates' roles.
+    pub async fn update_delegate(
+        &self,
+        request: &UpdateDelegate,
+    ) -> Result<Vec<Outcome<Delegate>>> {
+        self.call(request).await
+    }
+
+    /// RemoveDelegate: ends delegations.
+    pub async fn remove_delegate(&self, request: &RemoveDelegate) -> Result<Vec<Outcome<()>>> {
+        self.call(request).await
+    }
+
+    /// GetInboxRules: a mailbox's rules.
+    pub async fn get_inbox_rules(&self, request: &GetInboxRules) -> Result<InboxRules> {
+        self.call(request).await
+    }
+
+    /// UpdateInboxRules: changes a mailbox's rules, all or nothing; what comes back is why
+    /// nothing was done.
+    pub async fn update_inbox_rules(&self, request: &UpdateInboxRules) -> Result<Vec<RuleError>> {
+        self.call(request).await
+    }
+
+    /// GetUserOofSettings: a mailbox's out-of-office settings.
+    pub async fn get_user_oof_settings(&self, request: &GetUserOofSettings) -> Result<UserOof> {
+        self.call(request).await
+    }
+
+    /// SetUserOofSettings: replaces a mailbox's out-of-office settings.
+    pub async fn set_user_oof_settings(&self, request: &SetUserOofSettings) -> Result<()> {
+        self.call(request).await
+    }
+
+    /// GetUserConfiguration: a user configuration object with everything in it.
+    pub async fn get_user_configuration(
+        &self,
+        request: &GetUserConfiguration,
+    ) -> Result<UserConfiguration> {
+        self.call(request).await
+    }
+
+    /// CreateUserConfiguration: a new user configuration object.
+    pub async fn create_user_configuration(&self, request: &CreateUserConfiguration) -> Result<()> {
+        self.call(request).await
+    }
+
+    /// UpdateUserConfiguration: replaces what a user configuration object holds.
+    pub async fn update_user_configuration(&self, request: &UpdateUserConfiguration) -> Result<()> {
+        self.call(request).await
+    }
+
+    /// DeleteUserConfiguration: deletes a user configuration object.
+    pub async fn delete_user_configuration(&self, request: &DeleteUserConfiguration) -> Result<()> {
+        self.call(request).await
+    }
+}

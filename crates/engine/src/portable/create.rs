@@ -85,6 +85,7 @@ pub(crate) fn new_item(
         mime_content: mime.cloned(),
         is_read,
         extended,
+        ..NewItem::default()
     }
 }
 

@@ -8,10 +8,15 @@ use engine::{Age, ByteCount};
 use crate::exit::CODES_HELP;
 
 mod exchange;
+mod key;
 mod look;
 mod try_out;
 
 pub use exchange::{BackupArgs, RestoreArgs, ServerArgs};
+pub use key::{
+    KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,
+    KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs, KeyShareArgs, NewKeyArgs,
+};
 pub use look::{
     CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, LsArgs, SearchArgs, SnapshotsArgs,
 };
@@ -66,6 +71,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Write the items of a snapshot as files
     Export(ExportArgs),
+    /// List, add, remove and rotate what opens the repository
+    Key(KeyArgs),
     /// Look for damage, and name every item it touches
     Check(CheckArgs),
 }
@@ -92,12 +99,37 @@ pub struct RepositoryArgs {
 pub struct AccessArgs {
     /// File that holds the passphrase [otherwise: environment variable POSTKEEP_PASSPHRASE, or a
     /// prompt]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "unlock")]
     pub passphrase_file: Option<PathBuf>,
+    /// Command of the system's shell that prints the passphrase, such as `pass show postkeep`,
+    /// `secret-tool lookup ...` or `security find-generic-password ...`
+    #[arg(long, value_name = "COMMAND", group = "unlock")]
+    pub passphrase_command: Option<String>,
+    /// Key file, instead of a passphrase [otherwise: environment variable POSTKEEP_KEY_FILE]
+    #[arg(long, value_name = "FILE", group = "unlock")]
+    pub key_file: Option<PathBuf>,
+    /// File that holds the recovery phrase, or - to be asked for it
+    #[arg(long, value_name = "FILE", group = "unlock")]
+    pub recovery_phrase_file: Option<PathBuf>,
+    /// File that holds an escrow's private key [repeatable]
+    #[arg(long, value_name = "FILE", group = "unlock")]
+    pub escrow_key_file: Vec<PathBuf>,
+    /// File that holds a share that `key share` wrote [repeatable]
+    #[arg(long, value_name = "FILE", group = "unlock")]
+    pub escrow_share_file: Vec<PathBuf>,
     /// Where local index files are kept; they can be deleted at any time [default: the system's
     /// cache folder]
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
+}
+
+impl AccessArgs {
+    /// Whether the repository is opened in a way made for emergencies.
+    pub fn is_recovery(&self) -> bool {
+        self.recovery_phrase_file.is_some()
+            || !self.escrow_key_file.is_empty()
+            || !self.escrow_share_file.is_empty()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +139,10 @@ pub struct InitArgs {
     /// The cipher; chacha20-poly1305 suits processors without AES instructions
     #[arg(long, value_enum, default_value_t = Cipher::Aes256Gcm)]
     pub cipher: Cipher,
+    /// Make a recovery phrase of 24 words, too, which opens the repository when the passphrase is
+    /// lost; it is printed once
+    #[arg(long)]
+    pub recovery_phrase: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

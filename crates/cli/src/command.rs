@@ -7,6 +7,7 @@ mod demo;
 mod diff;
 mod export;
 mod init;
+mod key;
 mod ls;
 mod restore;
 mod search;
@@ -34,6 +35,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Diff(args) => diff::run(context, args).await,
         Command::Restore(args) => restore::run(context, args).await,
         Command::Export(args) => export::run(context, args).await,
+        Command::Key(args) => key::run(context, args).await,
         Command::Check(args) => check::run(context, args).await,
     }
 }

@@ -1,12 +1,14 @@
 //! From arguments, files and the environment to what the engine takes.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use engine::{
-    Client, ClientOptions, CreateOptions, Credentials, Environment, Exchange, Passphrase,
-    Selection, Snapshot, SnapshotSelector, Url, Vault, VaultOptions,
+    Client, ClientOptions, CreateOptions, Credentials, Environment, EscrowPrivateKey, EscrowShare,
+    Exchange, KeyFile, NewKey, Passphrase, RecoveryPhrase, Selection, Snapshot, SnapshotSelector,
+    Unlock, Url, Vault, VaultOptions,
 };
+use zeroize::Zeroizing;
 
 use crate::args::{AccessArgs, Cipher, RepositoryArgs, SelectionArgs, ServerArgs, SnapshotArgs};
 use crate::exit::{Code, Failure, Result};
@@ -25,10 +27,21 @@ pub struct Context {
 pub async fn open_vault(context: &Context, args: &RepositoryArgs) -> Result<Vault> {
     let failed = |failure: Failure| failure.for_repository(&args.repo);
     // A folder that is not there needs no passphrase to be told so.
+    engine::destination_from_url(&args.repo).map_err(|e| failed(e.into()))?;
+    let unlock = unlock(&args.repo, &args.access)?;
+    open_vault_with(context, args, &unlock).await
+}
+
+/// Opens the repository that the arguments name with a secret that is at hand.
+pub async fn open_vault_with(
+    context: &Context,
+    args: &RepositoryArgs,
+    unlock: &Unlock,
+) -> Result<Vault> {
+    let failed = |failure: Failure| failure.for_repository(&args.repo);
     let destination = engine::destination_from_url(&args.repo).map_err(|e| failed(e.into()))?;
-    let passphrase = passphrase(&args.repo, &args.access)?;
     let options = vault_options(context, &args.access)?;
-    Vault::open(destination, &passphrase, options)
+    Vault::open(destination, unlock, options)
         .await
         .map_err(|e| failed(e.into()))
 }
@@ -38,7 +51,7 @@ pub async fn create_vault(
     context: &Context,
     repo: &str,
     access: &AccessArgs,
-    passphrase: &Passphrase,
+    first: impl Into<NewKey>,
     cipher: Cipher,
 ) -> Result<Vault> {
     let failed = |failure: Failure| match failure.code {
@@ -56,21 +69,93 @@ pub async fn create_vault(
         suite,
         ..CreateOptions::default()
     };
-    Vault::create(destination, passphrase, &create, options)
+    Vault::create(destination, first, &create, options)
         .await
         .map_err(|e| failed(e.into()))
 }
 
 /// The passphrase of a repository that exists.
 pub fn passphrase(repo: &str, access: &AccessArgs) -> Result<Passphrase> {
+    if let Some(command) = &access.passphrase_command {
+        return secrets::from_command(Secret::Passphrase, command).map(Passphrase::new);
+    }
     let file = access.passphrase_file.as_deref();
     secrets::find(Secret::Passphrase, file, repo).map(Passphrase::new)
 }
 
-/// The passphrase of a repository to be created.
-pub fn new_passphrase(repo: &str, access: &AccessArgs) -> Result<Passphrase> {
+/// The first key of a repository to be created: a new passphrase, or a key file that exists.
+pub fn first_key(repo: &str, access: &AccessArgs) -> Result<NewKey> {
+    if access.is_recovery() {
+        return Err(
+            Failure::usage("a repository is created with a passphrase or a key file").hint(
+                "`postkeep key escrow` and init's --recovery-phrase add other ways to open it",
+            ),
+        );
+    }
+    if let Some(file) = key_file(access) {
+        return read_key_file(&file).map(NewKey::KeyFile);
+    }
+    if let Some(command) = &access.passphrase_command {
+        let text = secrets::from_command(Secret::Passphrase, command)?;
+        return Ok(NewKey::from(Passphrase::new(text)));
+    }
     let file = access.passphrase_file.as_deref();
-    secrets::find_new(Secret::Passphrase, file, repo).map(Passphrase::new)
+    let text = secrets::find_new(Secret::Passphrase, file, repo)?;
+    Ok(NewKey::from(Passphrase::new(text)))
+}
+
+/// What opens the repository, as the arguments, the environment or the user say.
+pub fn unlock(repo: &str, access: &AccessArgs) -> Result<Unlock> {
+    if let Some(file) = &access.recovery_phrase_file {
+        let text = Zeroizing::new(secrets::from_file(Secret::RecoveryPhrase, file)?);
+        let phrase = RecoveryPhrase::parse(&text).map_err(bad_secret(file))?;
+        return Ok(Unlock::RecoveryPhrase(phrase));
+    }
+    if !access.escrow_key_file.is_empty() {
+        let keys = access.escrow_key_file.iter().map(|file| {
+            let text = Zeroizing::new(secrets::from_file(Secret::EscrowKey, file)?);
+            EscrowPrivateKey::parse(&text).map_err(bad_secret(file))
+        });
+        return keys.collect::<Result<_>>().map(Unlock::Escrow);
+    }
+    if !access.escrow_share_file.is_empty() {
+        let mut shares = Vec::new();
+        for file in &access.escrow_share_file {
+            let text = Zeroizing::new(secrets::from_file(Secret::EscrowShare, file)?);
+            let lines = text.lines().map(str::trim);
+            for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                shares.push(EscrowShare::parse(line).map_err(bad_secret(file))?);
+            }
+        }
+        return Ok(Unlock::EscrowShares(shares));
+    }
+    match key_file(access) {
+        Some(file) => read_key_file(&file).map(Unlock::KeyFile),
+        None => passphrase(repo, access).map(Unlock::Passphrase),
+    }
+}
+
+/// The key file that the arguments name, or else the environment.
+fn key_file(access: &AccessArgs) -> Option<PathBuf> {
+    let passphrase = access.passphrase_file.is_some()
+        || access.passphrase_command.is_some()
+        || std::env::var_os("POSTKEEP_PASSPHRASE").is_some();
+    let from_environment = || std::env::var_os("POSTKEEP_KEY_FILE").map(PathBuf::from);
+    access
+        .key_file
+        .clone()
+        .or_else(|| if passphrase { None } else { from_environment() })
+}
+
+fn read_key_file(file: &Path) -> Result<KeyFile> {
+    let text = Zeroizing::new(secrets::from_file(Secret::KeyFile, file)?);
+    KeyFile::parse(&text).map_err(bad_secret(file))
+}
+
+/// A secret that is none; the message names the file and never the secret.
+pub fn bad_secret(file: &Path) -> impl FnOnce(engine::RepositoryError) -> Failure {
+    let file = file.display().to_string();
+    move |error| Failure::usage(format!("{file}: {error}"))
 }
 
 pub fn vault_options(context: &Context, access: &AccessArgs) -> Result<VaultOptions> {

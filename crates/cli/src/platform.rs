@@ -47,6 +47,31 @@ pub async fn stop_requested() -> std::io::Result<()> {
     }
 }
 
+/// A command line for the system's shell.
+pub fn shell(command: &str) -> std::process::Command {
+    let (shell, flag) = if cfg!(windows) {
+        ("cmd", "/C")
+    } else {
+        ("sh", "-c")
+    };
+    let mut shell = std::process::Command::new(shell);
+    shell.args([flag, command]);
+    shell
+}
+
+/// Creates a file that only its owner can read; never touches one that is there.
+pub fn write_private(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    // On Windows the folder's own permissions decide.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// The command that a shell of this system takes to set an environment variable.
 pub fn set_variable(name: &str, value: &str) -> String {
     if cfg!(windows) {

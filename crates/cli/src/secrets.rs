@@ -14,6 +14,16 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub enum Secret {
     /// The repository's passphrase.
     Passphrase,
+    /// A passphrase to be added.
+    NewPassphrase,
+    /// What a key file holds.
+    KeyFile,
+    /// 24 words.
+    RecoveryPhrase,
+    /// An escrow's private key.
+    EscrowKey,
+    /// A share of an escrowed key.
+    EscrowShare,
     /// The Exchange account's password.
     Password,
 }
@@ -21,7 +31,11 @@ pub enum Secret {
 impl Secret {
     fn name(self) -> &'static str {
         match self {
-            Self::Passphrase => "passphrase",
+            Self::Passphrase | Self::NewPassphrase => "passphrase",
+            Self::KeyFile => "key file",
+            Self::RecoveryPhrase => "recovery phrase",
+            Self::EscrowKey => "private key",
+            Self::EscrowShare => "share",
             Self::Password => "password",
         }
     }
@@ -29,14 +43,21 @@ impl Secret {
     fn option(self) -> &'static str {
         match self {
             Self::Passphrase => "--passphrase-file",
+            Self::NewPassphrase => "--new-passphrase-file",
+            Self::KeyFile => "--key-file",
+            Self::RecoveryPhrase => "--recovery-phrase-file",
+            Self::EscrowKey => "--escrow-key-file",
+            Self::EscrowShare => "--escrow-share-file",
             Self::Password => "--password-file",
         }
     }
 
-    fn variable(self) -> &'static str {
+    /// The environment variable it may come from; what is used once or seldom has none.
+    fn variable(self) -> Option<&'static str> {
         match self {
-            Self::Passphrase => "POSTKEEP_PASSPHRASE",
-            Self::Password => "POSTKEEP_PASSWORD",
+            Self::Passphrase => Some("POSTKEEP_PASSPHRASE"),
+            Self::Password => Some("POSTKEEP_PASSWORD"),
+            _ => None,
         }
     }
 }
@@ -66,28 +87,35 @@ fn given(secret: Secret, file: Option<&Path>) -> Result<Option<String>> {
     if let Some(file) = file {
         return from_file(secret, file).map(Some);
     }
-    match std::env::var(secret.variable()) {
+    let Some(variable) = secret.variable() else {
+        return Ok(None);
+    };
+    match std::env::var(variable) {
         Ok(value) if value.is_empty() => Err(Failure::usage(format!(
-            "the environment variable {} is empty",
-            secret.variable()
+            "the environment variable {variable} is empty"
         ))),
         Ok(value) => Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!(
-            "the environment variable {} is not valid text",
-            secret.variable()
+            "the environment variable {variable} is not valid text"
         ))),
     }
 }
 
-/// A secret that a file holds.
+/// A secret that a file holds; `-` asks for it, or reads standard input.
 pub fn from_file(secret: Secret, file: &Path) -> Result<String> {
+    if file == Path::new("-") && io::stdin().is_terminal() {
+        return ask(secret, &format!("{}: ", capital(secret.name())));
+    }
     let what = format!("read the {} from {}", secret.name(), file.display());
     let open = || {
         let mut text = String::new();
-        std::fs::File::open(file)?
-            .take(MAX_BYTES + 1)
-            .read_to_string(&mut text)?;
+        if file == Path::new("-") {
+            io::stdin().take(MAX_BYTES + 1).read_to_string(&mut text)?;
+        } else {
+            let file = std::fs::File::open(file)?;
+            file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+        }
         Ok::<_, io::Error>(text)
     };
     let text = open().map_err(|error| Failure::io(&what, &error))?;
@@ -101,6 +129,29 @@ pub fn from_file(secret: Secret, file: &Path) -> Result<String> {
     Ok(value.to_owned())
 }
 
+/// A secret that a command prints: how keyrings and password managers of all systems are asked.
+pub fn from_command(secret: Secret, command: &str) -> Result<String> {
+    let what = format!("get the {} from the command", secret.name());
+    let output = crate::platform::shell(command)
+        .stdin(std::process::Stdio::inherit())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| Failure::io(&what, &error))?;
+    if !output.status.success() {
+        return Err(Failure::usage(format!(
+            "{what}: it failed ({})",
+            output.status
+        )));
+    }
+    let text = String::from_utf8(output.stdout)
+        .map_err(|_| Failure::usage(format!("{what}: what it prints is not text")))?;
+    let value = trimmed(&text);
+    if value.is_empty() || value.len() as u64 > MAX_BYTES {
+        return Err(Failure::usage(format!("{what}: it prints none")));
+    }
+    Ok(value.to_owned())
+}
+
 /// Without the mark and the line ending that editors add.
 fn trimmed(text: &str) -> &str {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -110,9 +161,12 @@ fn trimmed(text: &str) -> &str {
 
 fn ask(secret: Secret, prompt: &str) -> Result<String> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        let (name, option, variable) = (secret.name(), secret.option(), secret.variable());
+        let (name, option) = (secret.name(), secret.option());
+        let variable = secret.variable();
+        let variable = variable.map(|name| format!(", or set {name}"));
         return Err(Failure::usage(format!("no {name} given")).hint(format!(
-            "{option} FILE, or set {variable}, or run it in a terminal to be asked"
+            "{option} FILE{}, or run it in a terminal to be asked",
+            variable.unwrap_or_default()
         )));
     }
     let value = rpassword::prompt_password(prompt)

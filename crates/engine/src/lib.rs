@@ -36,6 +36,7 @@ mod split_mime;
 mod state;
 mod stop;
 mod vault;
+mod vault_keys;
 
 pub use backup::BackupOptions;
 pub use check::{DamagedItem, DamagedObject, VaultCheck};
@@ -53,6 +54,7 @@ pub use snapshot::{About, Snapshot, SnapshotSelector};
 pub use source::Exchange;
 pub use state::ItemSummary;
 pub use vault::{CreateOptions, Vault, VaultOptions};
+pub use vault_keys::escrow_shares;
 
 // What callers construct, or meet inside errors, so that they need to name no other of our crates.
 pub use chunkstore::{

@@ -41,7 +41,10 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
             "check the account's name and password; the server must allow Basic authentication \
              for EWS"
         }
-        (K::Auth, _) => "give the passphrase that the repository was created with",
+        (K::Auth, _) => {
+            "give the passphrase that the repository was created with, or another of its keys \
+             (--key-file, --recovery-phrase-file, --escrow-key-file)"
+        }
         (K::Denied, Side::Exchange) => {
             "allow it in the Exchange Management Shell: New-ManagementRoleAssignment -Name postkeep \
              -Role ApplicationImpersonation -User <account>"

@@ -8,5 +8,7 @@ mod demo;
 mod errors;
 // Ctrl-C.
 mod interrupt;
+// Keys: recovery phrase, key file, escrow, rotation.
+mod keys;
 // Each command on the way a user takes.
 mod tour;

@@ -50,6 +50,9 @@ pub struct BackupOptions {
     /// After how long a folder is looked at even if the server says that nothing changed;
     /// default 7 days.
     pub full_sync_after: Duration,
+    /// Whether the mailboxes' search indexes are brought up to date at the end, which reads the
+    /// new items back from the repository; default no. A search does it otherwise.
+    pub search_index: bool,
     /// What the snapshot says about the program that made it.
     pub program: String,
 }
@@ -63,6 +66,7 @@ impl Default for BackupOptions {
             requests_per_mailbox: 4,
             seal_after: Duration::from_secs(15 * 60),
             full_sync_after: Duration::from_secs(7 * 24 * 3600),
+            search_index: false,
             program: concat!("postkeep ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -133,7 +137,11 @@ impl Vault {
                 break;
             }
         }
+        let monitor = Arc::clone(&run.monitor);
         let mut report = run.finish(&waiting)?;
+        if options.search_index {
+            self.index_backed_up(&mut report, cancel, monitor).await;
+        }
         report.requests = exchange.client().stats().requests - requests_before;
         report.elapsed_ms = u64::try_from(self.now_unix_ms() - started).unwrap_or(0);
         Ok(report)

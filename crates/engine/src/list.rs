@@ -1,6 +1,6 @@
 //! Looks into snapshots: folders with their paths, items with their summaries. No server needed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chunkstore::{Content, Entry, TreeReader};
 use futures::{StreamExt, TryStreamExt};
@@ -11,7 +11,7 @@ use crate::catalog::shown_key;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::keys::{FOLDER_RANGE, TreeKey, items_of};
 use crate::path::level;
-use crate::selection::{FolderChooser, ItemFacts, ItemVerdict, Selection, has_age};
+use crate::selection::{FolderChooser, ItemFacts, ItemMatcher, ItemVerdict, Selection, has_age};
 use crate::snapshot::Snapshot;
 use crate::state::{ItemState, ItemSummary, folder_row, item_state};
 use crate::vault::Vault;
@@ -226,7 +226,8 @@ impl Vault {
         selection: &Selection,
     ) -> Result<Vec<(StoredFolder, Vec<StoredItem>)>> {
         let mut chosen = Vec::new();
-        let mut missing: Vec<&String> = selection.items.iter().collect();
+        let mut missing: HashSet<&str> = selection.items.iter().map(String::as_str).collect();
+        let matcher = ItemMatcher::new(selection);
         for folder in self.chosen_folders(snapshot, selection).await? {
             let mut items = Vec::new();
             let mut entries = self.stored_items(snapshot, folder.key);
@@ -236,8 +237,8 @@ impl Vault {
                 }
                 if selection.items.is_empty() {
                     items.push(item);
-                } else if let Some(wanted) = selection.items.iter().find(|w| item.is_meant(w)) {
-                    missing.retain(|missing| *missing != wanted);
+                } else if let Some(wanted) = matcher.meaning(&item) {
+                    missing.remove(wanted);
                     items.push(item);
                 }
             }
@@ -246,7 +247,7 @@ impl Vault {
                 chosen.push((folder, items));
             }
         }
-        match missing.first() {
+        match missing.into_iter().min() {
             Some(item) => {
                 let message = format!("snapshot {} has no item {item}", snapshot.short_id());
                 Err(Error::new(ErrorKind::NotFound, message))

@@ -120,7 +120,57 @@ mod tests {
         );
     }
 
+    /// What neither Windows nor Linux may have trouble with.
+    fn is_safe(name: &str) -> bool {
+        let stem = name.split('.').next().unwrap_or_default().trim_end();
+        !name.is_empty()
+            && name.len() <= MAX_BYTES
+            && !name.contains(['/', '\\', ':', '*', '?', '"', '<', '>', '|'])
+            && !name.chars().any(char::is_control)
+            && !name.ends_with(['.', ' '])
+            && !name.starts_with(' ')
+            && !RESERVED.contains(&stem.to_ascii_lowercase().as_str())
+    }
+
+    /// Texts of any characters at all, and such as are known to make trouble.
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[. \u{0}-\u{1f}/\\\\:*?\"<>|a]{0,120}",
+            "(?i)(con|prn|aux|nul|com[1-9]|lpt[1-9])[. ]{0,3}[a-z. ]{0,5}",
+            "(ä|語|\u{1f600}|x){60,200}",
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn any_text_gives_a_safe_name(text in texts()) {
+            for name in [
+                safe_name(&text),
+                distinct_name(&text, "0123456789ab"),
+                item_name(&text, "0123456789abcdef", "eml"),
+            ] {
+                prop_assert!(is_safe(&name), "{name:?}");
+            }
+            // The same name every time, and no further change to a safe one.
+            prop_assert_eq!(safe_name(&safe_name(&text)), safe_name(&text));
+        }
+
+        /// File systems that ignore case keep items apart, too.
+        #[test]
+        fn other_items_have_other_names(
+            text in texts(),
+            other in texts(),
+            keys in proptest::collection::hash_set("[0-9a-f]{12}", 2),
+        ) {
+            let mut names = keys.iter().zip([&text, &other]).map(|(key, text)| {
+                (item_name(text, key, "eml").to_lowercase(), distinct_name(text, key).to_lowercase())
+            });
+            let (first, second) = (names.next().unwrap(), names.next().unwrap());
+            prop_assert_ne!(first.0, second.0);
+            prop_assert_ne!(first.1, second.1);
+        }
+
         #[test]
         fn any_subject_gives_a_usable_name(subject in "\\PC*") {
             let name = item_name(&subject, "0123456789abcdef", "eml");

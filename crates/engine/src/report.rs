@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::search::SearchIndexReport;
+
 /// An item that could not be transferred.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct ItemFailure {
@@ -78,6 +80,9 @@ pub struct BackupReport {
     pub elapsed_ms: u64,
     /// Whether the run was stopped before its end; what was read is committed.
     pub interrupted: bool,
+    /// The search indexes brought up to date, if that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub search_indexes: Vec<SearchIndexReport>,
 }
 
 impl BackupReport {

@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::list::StoredFolder;
 use crate::monitor::{Event, Monitor};
 use crate::report::{FolderRestore, RestoreReport};
-use crate::selection::Selection;
+use crate::selection::{ItemMatcher, Selection};
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
 use crate::vault::Vault;
@@ -194,9 +194,10 @@ impl Restore<'_> {
         };
         let mut uploads = Uploads::new(self.vault, self.snapshot, &self.target, self.options);
         let selection = &self.options.selection;
+        let matcher = ItemMatcher::new(selection);
         let mut items = self.vault.stored_items(self.snapshot, folder.key);
         while let Some(item) = items.try_next().await? {
-            if !selection.items.is_empty() && !selection.items.iter().any(|w| item.is_meant(w)) {
+            if !selection.items.is_empty() && matcher.meaning(&item).is_none() {
                 continue;
             }
             if !self.vault.meets(selection, &item).await? {

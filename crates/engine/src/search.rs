@@ -4,7 +4,6 @@
 //! repository. It is brought up to the newest snapshot before a search, which costs what changed.
 
 mod build;
-mod html;
 mod text;
 
 use std::collections::{HashMap, HashSet};

@@ -6,6 +6,7 @@
 mod folders;
 mod items;
 mod mailboxes;
+mod matcher;
 mod pattern;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub use mailboxes::MailboxSelection;
 
 pub(crate) use folders::{FolderChooser, FolderVerdict};
 pub(crate) use items::{ItemFacts, ItemVerdict, has_age};
+pub(crate) use matcher::ItemMatcher;
 pub(crate) use pattern::{Glob, class_matches};
 
 /// A choice of folders and items of a mailbox; empty means everything.

@@ -58,3 +58,22 @@ pub(crate) fn escape(text: &str) -> String {
         .filter(|c| !c.is_control() || *c == '\t')
         .collect()
 }
+
+/// A parameter's value, in quotes where it needs them; it cannot hold a double quote, not even
+/// escaped (RFC 5545 3.2).
+pub(crate) fn quoted_parameter(value: &str) -> String {
+    let value: String = value
+        .chars()
+        .map(|c| match c {
+            '"' => '\'',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_/+.".contains(c);
+    if value.chars().all(is_plain) {
+        value
+    } else {
+        format!("\"{value}\"")
+    }
+}

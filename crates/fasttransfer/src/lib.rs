@@ -13,7 +13,8 @@
 //! - [`Deframer`], [`Lexer`]: the two layers below, as push parsers with constant memory.
 //! - [`Summariser`]: subject, sender, times and the like while the bytes pass by.
 //! - [`Compactor`], [`Expander`]: the storage form, for any input whatsoever.
-//! - [`to_mime`], [`to_mail`], [`to_msg`], [`to_json`], [`mime_skeleton`]: items as files.
+//! - [`to_mime`], [`to_mail`], [`to_msg`], [`to_json`], [`mime_skeleton`]: items as files;
+//!   [`plain_text`], [`html_body`]: what they say, from whichever body they have.
 //!
 //! ```
 //! use fasttransfer::{Limits, Message, WriteOptions, read_message, tag, to_mime, write_message};
@@ -39,15 +40,19 @@
 
 #![warn(missing_docs)]
 
+mod body;
 mod code_page;
 mod compact;
 mod compactor;
 mod content_line;
 mod decode;
 mod deframer;
+mod distribution_list;
 mod error;
 mod expander;
+mod file;
 pub mod guid;
+mod html;
 mod icalendar;
 mod json;
 mod lexer;
@@ -59,8 +64,11 @@ mod msg;
 pub mod named;
 mod property;
 mod reader;
+mod recurrence;
+mod rtf;
 mod summary;
 pub mod tag;
+mod time_zone;
 mod transfer;
 mod tree_builder;
 mod value;
@@ -69,16 +77,19 @@ mod vcard;
 mod wire;
 mod writer;
 
+pub use body::{html_text as html_body, plain as plain_text};
 pub use compact::CompactSink;
 pub use compactor::Compactor;
 pub use deframer::{Deframer, FrameEvent, FrameSink, FrameStop};
 pub use error::{Error, ErrorKind};
 pub use expander::{Expander, Step};
+pub use file::{FileKind, to_mail, to_mime};
 pub use guid::Guid;
+pub use html::html_text;
 pub use json::to_json;
 pub use lexer::{Event, Lexer, LexerSink, LexerStop, PropDef};
 pub use message::{Attachment, Message};
-pub use mime::{FileKind, to_mail, to_mime};
+
 pub use msg::to_msg;
 pub use property::{NamedProp, PropId, PropName, Property, PropertyBag};
 pub use reader::{Limits, MessageReader, Parsed, Problem, read_message};

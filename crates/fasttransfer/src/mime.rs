@@ -6,10 +6,8 @@ use std::fmt::Write as _;
 use base64_simd::STANDARD;
 
 use crate::mime_header::{date, field, mailbox, one_line, parameter, unstructured};
-use crate::{Attachment, Message, PropertyBag, icalendar, mime_skeleton, tag, vcard};
+use crate::{Attachment, Message, PropertyBag, body, file, tag};
 
-/// Longest MIME message put together from a skeleton, in bytes.
-const MAX_MIME_BYTES: u64 = 1 << 30;
 /// Messages inside one another; deeper ones appear as empty messages.
 const DEPTH_LIMIT: usize = 32;
 /// Characters of base64 in a line.
@@ -19,96 +17,28 @@ const LINE_LIMIT: usize = 998;
 /// Bit of PidTagAttachFlags: the attachment is shown within the HTML body.
 const ATT_MHTML_REF: i32 = 4;
 
-/// Turns an item into the file a mail program would save.
-///
-/// If the item carries its original MIME ([`mime_skeleton`]), that comes back byte for byte.
-/// Otherwise the file is generated from the properties: a vCard for a contact, iCalendar for an
-/// appointment, MIME for everything else, with the transport headers reused where they exist.
-#[must_use]
-pub fn to_mime(message: &Message) -> Vec<u8> {
-    item(message, 0)
-}
-
-fn item(message: &Message, depth: usize) -> Vec<u8> {
-    // A skeleton that does not fit was left behind by an edit: the properties say what is true.
-    if let Some(Ok(original)) = mime_skeleton::expand(message, MAX_MIME_BYTES) {
-        return original;
+pub(crate) fn mail(message: &Message, depth: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    match message.props.text(tag::TRANSPORT_MESSAGE_HEADERS) {
+        Some(headers) if headers.contains(':') => transport_headers(message, &headers, &mut out),
+        _ => headers(message, &mut out),
     }
-    match kind_of(message) {
-        FileKind::Contact if depth == 0 => vcard::generate(message),
-        FileKind::Event if depth == 0 => icalendar::generate(message),
-        _ => mail(message, depth),
-    }
+    out.extend_from_slice(b"MIME-Version: 1.0\r\n");
+    out.append(&mut body(message, depth).render());
+    out
 }
 
-/// What kind of file [`to_mime`] makes of an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FileKind {
-    /// MIME: mail, and everything without a form of its own.
-    Mail,
-    /// iCalendar: appointments.
-    Event,
-    /// vCard: contacts.
-    Contact,
-}
-
-impl FileKind {
-    /// The kind for items of a message class.
-    #[must_use]
-    pub fn of_class(message_class: &str) -> Self {
-        let class = message_class.to_ascii_lowercase();
-        let is = |family: &str| {
-            class
-                .strip_prefix(family)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        if is("ipm.contact") {
-            Self::Contact
-        } else if is("ipm.appointment") {
-            Self::Event
-        } else {
-            Self::Mail
-        }
-    }
-}
-
-fn kind_of(message: &Message) -> FileKind {
-    FileKind::of_class(&message.props.text(tag::MESSAGE_CLASS).unwrap_or_default())
-}
-
-/// Turns an item into a mail, whatever it is: what mail folders in files (mbox, Maildir) can hold.
-///
-/// Mail is what [`to_mime`] makes of it. An appointment or contact becomes a mail that says who and
-/// when in its headers, shows the item's text, and carries the iCalendar or vCard file.
-#[must_use]
-pub fn to_mail(message: &Message) -> Vec<u8> {
-    let file = item(message, 0);
-    // Some items of other classes, such as tasks, come from such files, too.
-    let begins = |with: &[u8]| {
-        let start = file.trim_ascii_start().get(..with.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(with))
-    };
-    let subtype = match kind_of(message) {
-        FileKind::Event => "calendar",
-        FileKind::Contact => "vcard",
-        FileKind::Mail if begins(b"BEGIN:VCARD") => "vcard",
-        // Lone VTODO components occur without a VCALENDAR around them.
-        FileKind::Mail if begins(b"BEGIN:V") => "calendar",
-        FileKind::Mail => return file,
-    };
+/// A mail that says who and when in its headers, shows the item's text, and carries its file.
+pub(crate) fn carrier(message: &Message, subtype: &str, file: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     headers(message, &mut out);
     out.extend_from_slice(b"MIME-Version: 1.0\r\n");
-    let charset = match str::from_utf8(&file) {
+    let charset = match str::from_utf8(file) {
         Ok(_) => "utf-8",
         Err(_) => "windows-1252",
     };
     let mut parts = Vec::new();
-    if let Some(text) = message
-        .props
-        .text(tag::BODY)
-        .filter(|text| !text.is_empty())
-    {
+    if let Some(text) = body::plain(message) {
         parts.push(Part::text("plain", "utf-8", text.as_bytes()));
     }
     // As base64 the file's bytes stay as they are, line ends included.
@@ -117,20 +47,9 @@ pub fn to_mail(message: &Message) -> Vec<u8> {
             "Content-Type: text/{subtype}; charset={charset}\r\n\
              Content-Transfer-Encoding: base64\r\n"
         ),
-        body: base64_lines(&file),
+        body: base64_lines(file),
     });
     out.append(&mut Part::multipart("mixed", parts).render());
-    out
-}
-
-fn mail(message: &Message, depth: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    match message.props.text(tag::TRANSPORT_MESSAGE_HEADERS) {
-        Some(headers) if headers.contains(':') => transport_headers(message, &headers, &mut out),
-        _ => headers(message, &mut out),
-    }
-    out.extend_from_slice(b"MIME-Version: 1.0\r\n");
-    out.append(&mut body(message, depth).render());
     out
 }
 
@@ -355,7 +274,7 @@ impl Part {
         let mut fields = String::new();
         let body = if let Some(embedded) = &attachment.embedded {
             let bytes = if depth < DEPTH_LIMIT {
-                mail_of(embedded, depth + 1)
+                file::mail_inside(embedded, depth + 1)
             } else {
                 Vec::new()
             };
@@ -391,17 +310,22 @@ impl Part {
     }
 }
 
-/// What stands inside message/rfc822, whatever the item is.
-fn mail_of(message: &Message, depth: usize) -> Vec<u8> {
-    item(message, depth)
-}
-
 fn body(message: &Message, depth: usize) -> Part {
     let props = &message.props;
-    let html = html(props);
+    let html = body::html(props);
     let mentioned = html.as_ref().map(|(_, bytes)| mentioned_ids(bytes));
     let mut bodies = Vec::new();
-    if let Some(text) = props.text(tag::BODY) {
+    // Rich text beside a text or HTML says the same in another way.
+    let is_rich = html.is_none() && body::own_text(props).is_none();
+    let rich = body::rich_only(props).filter(|_| is_rich);
+    let damaged = body::damaged_rich(props).filter(|_| is_rich);
+    // The text itself where there is one, empty or not; else what other forms say.
+    let text = match props.text(tag::BODY) {
+        Some(text) if html.is_some() || !text.trim().is_empty() => Some(text.into_owned()),
+        text if html.is_none() => body::plain(message).or(text.map(Into::into)),
+        _ => None,
+    };
+    if let Some(text) = text {
         let charset = if text.is_ascii() { "us-ascii" } else { "utf-8" };
         bodies.push(Part::text("plain", charset, text.as_bytes()));
     }
@@ -417,42 +341,29 @@ fn body(message: &Message, depth: usize) -> Part {
     let mut parts = Vec::new();
     if bodies.is_empty() {
         parts.push(Part::text("plain", "us-ascii", b""));
-        if let Some(rtf) = props.binary(tag::RTF_COMPRESSED) {
-            parts.push(rtf_body(rtf));
-        }
     } else {
         parts.push(Part::multipart("alternative", bodies));
+    }
+    if let Some((rtf, _)) = rich {
+        parts.push(rtf_body("application/rtf", &rtf));
+    }
+    if let Some(packed) = damaged {
+        parts.push(rtf_body("application/x-rtf-compressed", packed));
     }
     parts.extend(attached.iter().map(|a| Part::attachment(a, depth, false)));
     Part::multipart("mixed", parts)
 }
 
-/// The only body is compressed RTF: handed over as it is, under its own type.
-fn rtf_body(rtf: &[u8]) -> Part {
+/// Rich text, with what plain text cannot show of it.
+fn rtf_body(kind: &str, rtf: &[u8]) -> Part {
     Part {
-        fields: "Content-Type: application/x-rtf-compressed; name=\"body.rtf\"\r\n\
-                 Content-Transfer-Encoding: base64\r\n\
-                 Content-Disposition: attachment; filename=\"body.rtf\"\r\n"
-            .to_owned(),
+        fields: format!(
+            "Content-Type: {kind}; name=\"body.rtf\"\r\n\
+             Content-Transfer-Encoding: base64\r\n\
+             Content-Disposition: attachment; filename=\"body.rtf\"\r\n"
+        ),
         body: base64_lines(rtf),
     }
-}
-
-/// The HTML body and its charset.
-fn html(props: &PropertyBag) -> Option<(String, Vec<u8>)> {
-    if let Some(text) = props.text(tag::HTML) {
-        return Some(("utf-8".to_owned(), text.into_owned().into_bytes()));
-    }
-    let bytes = props.binary(tag::HTML)?;
-    let code_page = props
-        .i32(tag::INTERNET_CODEPAGE)
-        .and_then(|number| u16::try_from(number).ok());
-    let charset = match code_page {
-        Some(number) => crate::code_page::encoding(number).name(),
-        None if str::from_utf8(bytes).is_ok() => "utf-8",
-        None => "windows-1252",
-    };
-    Some((charset.to_ascii_lowercase(), bytes.to_vec()))
 }
 
 /// The content ids an HTML body refers to.

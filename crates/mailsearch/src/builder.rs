@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::codec::put_varint;
-use crate::columns::{HAS_ATTACHMENTS, NO_DATE};
+use crate::columns::{HAS_ATTACHMENTS, IS_DRAFT, IS_FLAGGED, IS_IMPORTANT, NO_DATE};
 use crate::document::{ContentKey, Document};
 use crate::error::Result;
 use crate::manifest::SegmentInfo;
@@ -72,12 +72,14 @@ impl Builder {
         columns.date.push(document.date_unix_ms.unwrap_or(NO_DATE));
         columns.size.push(document.size_bytes);
         columns.kind.push(document.kind as u8);
-        let attachments = if document.has_attachments {
-            HAS_ATTACHMENTS
-        } else {
-            0
-        };
-        columns.flags.push(attachments);
+        let flags = [
+            (document.has_attachments, HAS_ATTACHMENTS),
+            (document.is_flagged, IS_FLAGGED),
+            (document.is_draft, IS_DRAFT),
+            (document.is_important, IS_IMPORTANT),
+        ];
+        let flags = flags.into_iter().filter(|(holds, _)| *holds);
+        columns.flags.push(flags.map(|(_, bit)| bit).sum());
         for field in [Field::Anywhere, Field::Subject, Field::From, Field::To] {
             for text in field.texts(document) {
                 self.words(field, text, local);

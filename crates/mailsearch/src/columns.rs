@@ -11,6 +11,9 @@ pub(crate) const NO_DATE: i64 = i64::MIN;
 
 /// Bits of [`TextColumns::flags`].
 pub(crate) const HAS_ATTACHMENTS: u8 = 1;
+pub(crate) const IS_FLAGGED: u8 = 2;
+pub(crate) const IS_DRAFT: u8 = 4;
+pub(crate) const IS_IMPORTANT: u8 = 8;
 
 /// Values of [`RowColumns::read`].
 pub(crate) const READ_UNKNOWN: u8 = 2;
@@ -47,9 +50,7 @@ impl TextColumns {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.date.len() * 12);
         put_varint(&mut out, self.date.len() as u64);
-        for date in &self.date {
-            out.extend_from_slice(&date.to_le_bytes());
-        }
+        put_dates(&mut out, &self.date);
         for size in &self.size {
             put_varint(&mut out, *size);
         }
@@ -62,9 +63,7 @@ impl TextColumns {
     pub(crate) fn decode_onto(&mut self, bytes: &[u8]) -> Result<()> {
         let mut cursor = Cursor::new(bytes, WHAT);
         let count = cursor.count()?;
-        for _ in 0..count {
-            self.date.push(i64::from_le_bytes(cursor.array()?));
-        }
+        take_dates(&mut cursor, count, &mut self.date)?;
         for _ in 0..count {
             self.size.push(cursor.varint()?);
         }
@@ -72,6 +71,45 @@ impl TextColumns {
         self.flags.extend_from_slice(cursor.take(count)?);
         Ok(())
     }
+}
+
+/// Bytes of a date.
+const DATE_BYTES: usize = size_of::<i64>();
+
+/// All first bytes, then all second ones and so on, since most of the higher ones are alike; in
+/// seconds where nothing is finer, as in mail.
+fn put_dates(out: &mut Vec<u8>, dates: &[i64]) {
+    let in_seconds = dates
+        .iter()
+        .all(|date| *date == NO_DATE || date % 1_000 == 0);
+    out.push(u8::from(in_seconds));
+    for plane in 0..DATE_BYTES {
+        out.extend(dates.iter().map(|date| {
+            let stored = match *date {
+                date if in_seconds && date != NO_DATE => date / 1_000,
+                date => date,
+            };
+            stored.to_le_bytes()[plane]
+        }));
+    }
+}
+
+fn take_dates(cursor: &mut Cursor<'_>, count: usize, dates: &mut Vec<i64>) -> Result<()> {
+    let [in_seconds] = cursor.array()?;
+    let bytes = count
+        .checked_mul(DATE_BYTES)
+        .ok_or_else(|| cursor.damaged())?;
+    let planes = cursor.take(bytes)?;
+    dates.reserve(count);
+    for at in 0..count {
+        let stored = i64::from_le_bytes(std::array::from_fn(|plane| planes[plane * count + at]));
+        dates.push(match stored {
+            NO_DATE => NO_DATE,
+            seconds if in_seconds == 1 => seconds.saturating_mul(1_000),
+            stored => stored,
+        });
+    }
+    Ok(())
 }
 
 impl RowColumns {

@@ -75,13 +75,19 @@ pub struct Document {
     pub kind: Kind,
     /// Whether it has attachments.
     pub has_attachments: bool,
+    /// Whether it is flagged for follow-up.
+    pub is_flagged: bool,
+    /// Whether it was not sent yet.
+    pub is_draft: bool,
+    /// Whether it is of high importance.
+    pub is_important: bool,
 }
 
 /// The caller's name for an item; the index gives it back with each hit.
 pub type RowKey = [u8; 24];
 
 /// The caller's fingerprint of an item's content: equal ones have equal documents.
-pub type ContentKey = [u8; 16];
+pub type ContentKey = [u8; 10];
 
 /// An item in a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::columns::{HAS_ATTACHMENTS, NO_DATE, RowColumns, TextColumns};
+use crate::columns::{
+    HAS_ATTACHMENTS, IS_DRAFT, IS_FLAGGED, IS_IMPORTANT, NO_DATE, RowColumns, TextColumns,
+};
 use crate::document::{Kind, Mark, RowKey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Manifest;
@@ -347,6 +349,7 @@ fn text_condition(condition: &Condition, texts: &TextColumns) -> Option<Vec<bool
         let column = texts.date.iter();
         column.map(|date| *date != NO_DATE && fits(*date)).collect()
     };
+    let flags = |bit: u8| texts.flags.iter().map(|flags| flags & bit != 0).collect();
     let sizes = |fits: &dyn Fn(u64) -> bool| texts.size.iter().map(|size| fits(*size)).collect();
     Some(match condition {
         Condition::Before(time) => dates(&|date| date < *time),
@@ -357,10 +360,10 @@ fn text_condition(condition: &Condition, texts: &TextColumns) -> Option<Vec<bool
             let column = texts.kind.iter();
             column.map(|byte| Kind::from_byte(*byte) == *kind).collect()
         }
-        Condition::HasAttachment => {
-            let column = texts.flags.iter();
-            column.map(|flags| flags & HAS_ATTACHMENTS != 0).collect()
-        }
+        Condition::HasAttachment => flags(HAS_ATTACHMENTS),
+        Condition::Flagged => flags(IS_FLAGGED),
+        Condition::Draft => flags(IS_DRAFT),
+        Condition::Important => flags(IS_IMPORTANT),
         _ => return None,
     })
 }

@@ -24,7 +24,7 @@
 //! # fn fastrand() -> u8 { std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos() as u8 }
 //! let (writer, _opened) = IndexWriter::open(folder, &key, random)?;
 //! let mut update = writer.update()?;
-//! let row = Row { key: [1; 24], content: [1; 16], folder: "Inbox".into(), is_read: None };
+//! let row = Row { key: [1; 24], content: [1; 10], folder: "Inbox".into(), is_read: None };
 //! if update.offer(&row)? == Offer::Wanted {
 //!     let document = Document { subject: "Lunch?".into(), ..Document::default() };
 //!     update.add(&row, &document)?;

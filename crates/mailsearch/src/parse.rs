@@ -24,7 +24,7 @@ impl Query {
     /// before: after:          2024-05-31, 2024-05, 2024, or 30d for days before now
     /// kind:                   mail, appointment, contact, task, note, meeting, journal, post
     /// size>2M  size<10k       also size>:2M
-    /// is:read is:unread has:attachment
+    /// is:read is:unread is:flagged is:draft is:important has:attachment
     /// folder:Inbox/Projects   a folder and those below it; folder:"Sent Items"
     /// mailbox:ann@            part of a mailbox's address
     /// deleted-since:2024-05   gone in a snapshot made then or later
@@ -163,7 +163,10 @@ fn condition(piece: &Piece, now_unix_ms: i64) -> Result<Option<Condition>> {
         "is" => match value.to_lowercase().as_str() {
             "read" => Some(Condition::Read(true)),
             "unread" => Some(Condition::Read(false)),
-            _ => return wrong("is:read or is:unread", "is:"),
+            "flagged" => Some(Condition::Flagged),
+            "draft" => Some(Condition::Draft),
+            "important" => Some(Condition::Important),
+            _ => return wrong("read, unread, flagged, draft or important", "is:"),
         },
         _ => match value.to_lowercase().as_str() {
             "attachment" | "attachments" => Some(Condition::HasAttachment),
@@ -278,13 +281,14 @@ mod tests {
             ],
         );
         check(
-            "size>:2M size<10kb kind:Mail is:unread -has:attachment",
+            "size>:2M size<10kb kind:Mail is:unread -has:attachment is:Flagged",
             &[
                 (false, C::LargerThan(2 << 20)),
                 (false, C::SmallerThan(10 << 10)),
                 (false, C::Kind(Kind::Mail)),
                 (false, C::Read(false)),
                 (true, C::HasAttachment),
+                (false, C::Flagged),
             ],
         );
         check(

@@ -70,6 +70,12 @@ pub enum Condition {
     Read(bool),
     /// It has attachments.
     HasAttachment,
+    /// It is flagged for follow-up.
+    Flagged,
+    /// It was not sent yet.
+    Draft,
+    /// It is of high importance.
+    Important,
     /// It is in this folder or below it: a path, or any part of one, in lower case.
     Folder(String),
     /// It is in this mailbox, in lower case. The index knows one mailbox only: this is for the

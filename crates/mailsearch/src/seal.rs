@@ -13,12 +13,12 @@ use crate::error::{Doing, Error, Fault, Result};
 
 const MAGIC: &[u8; 8] = b"PKSEARCH";
 /// The version of everything below; another one is built anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Magic, version, and the random bytes the file's key comes from.
 pub(crate) const HEADER_LEN: usize = 8 + 1 + SALT_LEN;
 const SALT_LEN: usize = 24;
 const TAG_LEN: usize = 16;
-const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL: i32 = 6;
 /// No block is larger than this when it is unpacked.
 const MAX_BLOCK_BYTES: usize = 1 << 30;
 

@@ -19,7 +19,6 @@ import mailbox
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -34,8 +33,10 @@ import export_reasons as reasons
 ADDRESS = "corpus@example.test"
 FOLDERS = {"mail": "Mail", "difficult": "Difficult", "calendar": "Calendar", "contacts": "Contacts"}
 FORMATS = ["eml", "mbox", "maildir", "ics", "vcf", "msg", "json"]
-# Mail that the server has no original of, made from its properties alone.
-REBUILT = "eml from properties"
+# Items that the server has no original of, made from their properties alone.
+REBUILT = " from properties"
+# Items from a server that has no native streams.
+PORTABLE = " from portable"
 START_SECONDS = 300
 # Files given to msgconvert at once, which takes longer to start than to convert.
 BATCH = 200
@@ -72,32 +73,34 @@ def lay_out(corpus, folder, limit):
     return originals
 
 
-def serve(desk, mail):
+def serve(desk, mail, *more):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = open(desk.scratch / "sim.log", "wb")
-    command = [desk.program, "sim", "--mail", str(mail), "--listen", f"127.0.0.1:{port}"]
+    command = [desk.program, "sim", "--mail", str(mail), "--listen", f"127.0.0.1:{port}", *more]
     server = subprocess.Popen(command, stdout=log, stderr=log)
     for _ in range(START_SECONDS * 5):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return server, f"http://127.0.0.1:{port}/EWS/Exchange.asmx"
         except OSError:
+            if server.poll() is not None:
+                break
             time.sleep(0.2)
     sys.exit("the simulator does not start")
 
 
-def back_up(desk, url):
+def back_up(desk, url, repository="repository"):
     return desk.run(
-        "backup", "--repo", "repository", "--cache-dir", "cache", "--server", url, "--user", "svc@example.test",
+        "backup", "--repo", repository, "--cache-dir", "cache", "--server", url, "--user", "svc@example.test",
         "--mailbox", ADDRESS,
     )
 
 
-def export(desk, kind, out, *more):
+def export(desk, kind, out, *more, repository="repository"):
     started = time.monotonic()
-    report = desk.run("export", "--repo", "repository", "--cache-dir", "cache", "--format", kind, "--out", out, *more)
+    report = desk.run("export", "--repo", repository, "--cache-dir", "cache", "--format", kind, "--out", out, *more)
     seconds = time.monotonic() - started
     root = desk.scratch / out / ADDRESS
     manifest = json.loads((root / "manifest.json").read_text())
@@ -105,22 +108,27 @@ def export(desk, kind, out, *more):
         sum_, _, name = line.partition("  ")
         if facts.digest((root / name).read_bytes()) != sum_:
             sys.exit(f"{kind}: {name} is not what SHA256SUMS says")
-    again = desk.run("export", "--repo", "repository", "--cache-dir", "cache", "--format", kind, "--out", out, *more)
+    again = desk.run("export", "--repo", repository, "--cache-dir", "cache", "--format", kind, "--out", out, *more)
     if again["mailboxes"][0]["files"] or json.loads((root / "manifest.json").read_text()) != manifest:
         sys.exit(f"{kind}: a second export is not the same")
-    print(f"{kind}: {report['mailboxes'][0]['files']} items in {seconds:.1f} s", flush=True)
+    print(f"{out}: {report['mailboxes'][0]['files']} items in {seconds:.1f} s", flush=True)
     return root, manifest["entries"]
 
 
 def forget_originals(desk, url):
-    """Edits every mail, so that the server no longer has it as it came, only as properties."""
-    names = [FOLDERS["mail"], FOLDERS["difficult"]]
-    listed = [desk.run("ls", "--repo", "repository", "--cache-dir", "cache", name) for name in names]
-    items = [item for answer in listed for box in answer["mailboxes"] for item in box["items"]]
+    """Edits every item, so that the server no longer has it as it came, only as properties."""
+    listed = [(name, desk.run("ls", "--repo", "repository", "--cache-dir", "cache", name)) for name in FOLDERS.values()]
+    elements = {FOLDERS["calendar"]: "CalendarItem", FOLDERS["contacts"]: "Contact"}
+    items = [
+        {**item, "element": "Task" if item["class"].startswith("IPM.Task") else elements.get(name, "Message")}
+        for name, answer in listed
+        for box in answer["mailboxes"]
+        for item in box["items"]
+    ]
     for at in range(0, len(items), 100):
         changes = "".join(
             f'<t:ItemChange><t:ItemId Id="{item["item_id"]}"/><t:Updates><t:SetItemField>'
-            '<t:FieldURI FieldURI="item:Sensitivity"/><t:Message><t:Sensitivity>Normal</t:Sensitivity></t:Message>'
+            f'<t:FieldURI FieldURI="item:Sensitivity"/><t:{item["element"]}><t:Sensitivity>Normal</t:Sensitivity></t:{item["element"]}>'
             "</t:SetItemField></t:Updates></t:ItemChange>"
             for item in items[at : at + 100]
         )
@@ -129,7 +137,8 @@ def forget_originals(desk, url):
             'xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types" '
             'xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"><s:Header>'
             '<t:RequestServerVersion Version="Exchange2013"/></s:Header><s:Body>'
-            '<m:UpdateItem ConflictResolution="AlwaysOverwrite" MessageDisposition="SaveOnly">'
+            '<m:UpdateItem ConflictResolution="AlwaysOverwrite" MessageDisposition="SaveOnly" '
+            'SendMeetingInvitationsOrCancellations="SendToNone">'
             f"<m:ItemChanges>{changes}</m:ItemChanges></m:UpdateItem></s:Body></s:Envelope>"
         )
         token = base64.b64encode(f"{ADDRESS}:secret".encode()).decode()
@@ -219,6 +228,10 @@ def event_file(path):
     return facts.of_calendar(bytes_of(path))
 
 
+def series_file(path):
+    return facts.of_series(bytes_of(path))
+
+
 def contact_file(path):
     return facts.of_contact(bytes_of(path))
 
@@ -245,17 +258,29 @@ def msgconvert(files, out):
 
 
 class Judges:
-    def __init__(self, corpus, originals, roots):
+    def __init__(self, corpus, originals):
         self.corpus = corpus
+        self.originals = originals
         self.tally = Tally()
         self.exports = {}
         # Originals that the judges' own programs cannot read, and why.
         self.unreadable = {}
-        # The plain export has the originals' bytes; keys are the same in all formats.
-        self.names = {entry["key"]: originals[entry["sha256"]] for entry in roots["eml"][1] if entry["sha256"] in originals}
+        self.names = {}
+        self.expected = {}
+        self.series = {}
+
+    def take(self, roots, suffix):
+        """The exports of one backup; its plain export has the originals' bytes, and keys are the same in all formats."""
+        names = {entry["key"]: self.originals[entry["sha256"]] for entry in roots["eml"][1] if entry["sha256"] in self.originals}
         for kind, (root, entries) in roots.items():
-            self.exports[kind] = [(root / e["file"], self.names[e["key"]], e) for e in entries if e["key"] in self.names]
-        self.expected = self.read_originals()
+            found = [(root / e["file"], names[e["key"]], e) for e in entries if e["key"] in names]
+            self.exports[kind + ("" if REBUILT in kind else suffix)] = found
+        if not self.names:
+            self.names = names
+            self.expected = self.read_originals()
+        missing = len(self.originals) - len(set(names.values()))
+        print(f"{len(names)} items{suffix}, {missing} originals not exported byte for byte", flush=True)
+        return missing
 
     def read_originals(self):
         names = sorted(set(self.names.values()))
@@ -268,6 +293,9 @@ class Judges:
                 expected[name] = answer
                 if error is not None:
                     self.unreadable[name] = error
+        mine = [name for name in names if name.startswith("calendar/")]
+        answers = all_of(series_file, [(str(self.corpus / name),) for name in mine])
+        self.series = {name: answer for name, (answer, error) in zip(mine, answers) if error is None}
         return expected
 
     def of(self, kind, *parts):
@@ -276,11 +304,13 @@ class Judges:
     def judge(self, kind, program, reader, tasks, fields):
         answers = all_of(reader, [(str(path),) for path, _, _ in tasks])
         for (path, name, _), (found, error) in zip(tasks, answers):
-            wanted = self.expected[name]
+            wanted = (self.series if reader is series_file else self.expected).get(name)
             if error is not None:
                 self.tally.unopened(kind, program, name, error, self.unreadable.get(name) == error)
             elif wanted is None:
-                self.tally.unopened(kind, program, name, f"opened, unlike its original: {self.unreadable[name]}")
+                # Nothing to compare with: the program cannot read the original.
+                self.tally.row(kind, program, name.split("/")[0])["opened"] += 1
+                self.tally.row(kind, program, name.split("/")[0])["files"] += 1
             else:
                 self.compare(kind, program, name, wanted, found, fields)
         print(f"{kind}: {program} read {len(tasks)} files", flush=True)
@@ -303,25 +333,33 @@ class Judges:
             else:
                 self.tally.compare(kind, "mail-parser", name, wanted, found, facts.FIELDS)
         print(f"{kind}: mail-parser read {len(mail)} files", flush=True)
+        self.files(kind)
+
+    def files(self, kind):
+        """Calendar files and contacts, among the files of an export or alone."""
         self.judge(kind, "icalendar", event_file, self.of(kind, "calendar"), facts.EVENT_FIELDS)
         self.judge(kind, "vobject", contact_file, self.of(kind, "contacts"), facts.CONTACT_FIELDS)
 
-    def one_kind(self):
-        self.judge("ics", "icalendar", event_file, self.of("ics", "calendar"), facts.EVENT_FIELDS)
-        self.judge("vcf", "vobject", contact_file, self.of("vcf", "contacts"), facts.CONTACT_FIELDS)
+    def rebuilt(self):
+        kind = f"eml{REBUILT}"
+        self.judge(kind, "Python email", mail_file, self.of(kind, "mail", "difficult"), facts.FIELDS)
+        self.exports[f"ics{REBUILT}"] = self.of(kind, "calendar")
+        self.exports[f"vcf{REBUILT}"] = self.of(kind, "contacts")
+        self.judge(f"ics{REBUILT}", "icalendar", series_file, self.of(f"ics{REBUILT}", "calendar"), facts.SERIES_FIELDS)
+        self.judge(f"vcf{REBUILT}", "vobject", contact_file, self.of(f"vcf{REBUILT}", "contacts"), facts.CONTACT_FIELDS)
 
-    def mailboxes(self):
+    def mailboxes(self, suffix=""):
         """Mail folders in files give back the bytes of every mail."""
-        for path in sorted({path for path, _, _ in self.exports["mbox"]}):
-            tasks = sorted((t for t in self.exports["mbox"] if t[0] == path), key=lambda t: t[2]["offset"])
+        for path in sorted({path for path, _, _ in self.exports["mbox" + suffix]}):
+            tasks = sorted((t for t in self.exports["mbox" + suffix] if t[0] == path), key=lambda t: t[2]["offset"])
             box = mailbox.mbox(path, create=False)
             if len(box) != len(tasks):
                 sys.exit(f"{path}: {len(box)} mails instead of {len(tasks)}")
             for key, (_, name, _) in zip(sorted(box.keys()), tasks):
                 data = re.sub(rb"(?m)^>(>*From )", rb"\1", box.get_bytes(key))
-                self.folder_mail("mbox", "Python mailbox", name, data)
+                self.folder_mail("mbox" + suffix, "Python mailbox", name, data)
         boxes = {}
-        for path, name, entry in self.exports["maildir"]:
+        for path, name, entry in self.exports["maildir" + suffix]:
             folder = path.parent.parent
             if folder not in boxes:
                 boxes[folder] = mailbox.Maildir(folder, create=False)
@@ -330,7 +368,7 @@ class Judges:
             message = box.get_message(key)
             if ("S" in message.get_flags()) != (entry.get("is_read") is not False):
                 sys.exit(f"{path}: the read state is wrong")
-            self.folder_mail("maildir", "Python mailbox", name, box.get_bytes(key))
+            self.folder_mail("maildir" + suffix, "Python mailbox", name, box.get_bytes(key))
 
     def folder_mail(self, kind, program, name, data):
         original = (self.corpus / name).read_bytes()
@@ -343,36 +381,66 @@ class Judges:
             wanted, found = {"bytes": True}, {"bytes": original in parts}
         self.tally.compare(kind, program, name, wanted, found, [*facts.FIELDS, "bytes"])
 
-    def messages(self, scratch):
-        mail = self.of("msg", "mail", "difficult")
+    def messages(self, scratch, kind="msg"):
+        mail = self.of(kind, "mail", "difficult")
         fields = ["subject", "date", "from", "to", "cc", "text", "attachments"]
-        self.judge("msg", "extract-msg", facts.of_msg, mail, fields)
+        self.judge(kind, "extract-msg", facts.of_msg, mail, fields)
         for part in ("calendar", "contacts"):
-            tasks = self.of("msg", part)
+            tasks = self.of(kind, part)
             for (_, name, entry), (found, error) in zip(tasks, all_of(facts.of_msg, [(str(t[0]),) for t in tasks])):
                 if error is not None:
-                    self.tally.unopened("msg", "extract-msg", name, error)
+                    self.tally.unopened(kind, "extract-msg", name, error)
                 else:
                     wanted = {"subject": facts.squeezed(entry["subject"]), "class": entry["class"]}
-                    self.tally.compare("msg", "extract-msg", name, wanted, found, ["subject", "class"])
-        everything = self.of("msg", *FOLDERS)
-        converted = msgconvert([path for path, _, _ in everything], scratch / "msgconvert")
+                    self.tally.compare(kind, "extract-msg", name, wanted, found, ["subject", "class"])
+        everything = self.of(kind, *FOLDERS)
+        converted = msgconvert([path for path, _, _ in everything], scratch / f"msgconvert {kind}")
         tasks = [(path, name, entry) for path, (_, name, entry) in zip(converted, everything)]
-        self.judge("msg", "msgconvert", mail_file, [t for t in tasks if t[1].split("/")[0] in ("mail", "difficult")], fields)
+        self.judge(kind, "msgconvert", mail_file, [t for t in tasks if t[1].split("/")[0] in ("mail", "difficult")], fields)
         for path, name, entry in tasks:
             if name.split("/")[0] in ("calendar", "contacts"):
                 if not path.exists():
-                    self.tally.unopened("msg", "msgconvert", name, "no file")
+                    self.tally.unopened(kind, "msgconvert", name, "no file")
                     continue
                 wanted = {"subject": facts.squeezed(entry["subject"])}
-                self.tally.compare("msg", "msgconvert", name, wanted, mail_file(path), ["subject"])
+                self.tally.compare(kind, "msgconvert", name, wanted, mail_file(path), ["subject"])
 
-    def documents(self):
+    def documents(self, kind="json"):
         fields = ["subject", "date", "from", "to", "cc", "text", "attachments"]
-        self.judge("json", "Python json", json_file, self.of("json", "mail", "difficult"), fields)
-        for path, name, entry in self.of("json", "calendar", "contacts"):
+        self.judge(kind, "Python json", json_file, self.of(kind, "mail", "difficult"), fields)
+        for path, name, entry in self.of(kind, "calendar", "contacts"):
             found = json_file(path)
-            self.tally.compare("json", "Python json", name, {"subject": facts.squeezed(entry["subject"])}, found, ["subject"])
+            self.tally.compare(kind, "Python json", name, {"subject": facts.squeezed(entry["subject"])}, found, ["subject"])
+
+
+def backed_up(desk, mail):
+    """Every export of native streams: of items as they came, and of the same ones after an edit."""
+    server, url = serve(desk, mail)
+    try:
+        desk.run("init", "--repo", "repository", "--cache-dir", "cache")
+        back_up(desk, url)
+        first = desk.run("snapshots", "--repo", "repository", "--cache-dir", "cache")["snapshots"][-1]["id"]
+        forget_originals(desk, url)
+        back_up(desk, url)
+    finally:
+        # No export needs the server.
+        server.kill()
+        server.wait()
+    roots = {kind: export(desk, kind, f"out-{kind}", "--snapshot", first) for kind in FORMATS}
+    roots[f"eml{REBUILT}"] = export(desk, "eml", "out-rebuilt")
+    return roots
+
+
+def backed_up_portably(desk, mail):
+    """Every export of items from a server that has neither ExportItems nor UploadItems."""
+    server, url = serve(desk, mail, "--without-export")
+    try:
+        desk.run("init", "--repo", "portable", "--cache-dir", "cache")
+        back_up(desk, url, "portable")
+    finally:
+        server.kill()
+        server.wait()
+    return {kind: export(desk, kind, f"out-portable-{kind}", repository="portable") for kind in FORMATS}
 
 
 def digest_of(data):
@@ -396,31 +464,22 @@ def main():
     desk = Desk(arguments.postkeep, scratch)
     corpus = arguments.corpus.resolve()
     originals = lay_out(corpus, scratch / "mail", arguments.limit)
-    server, url = serve(desk, scratch / "mail")
-    try:
-        desk.run("init", "--repo", "repository", "--cache-dir", "cache")
-        back_up(desk, url)
-        first = desk.run("snapshots", "--repo", "repository", "--cache-dir", "cache")["snapshots"][-1]["id"]
-        forget_originals(desk, url)
-        back_up(desk, url)
-        # No export needs the server.
-        server.send_signal(signal.SIGTERM)
-        server.wait()
-        roots = {kind: export(desk, kind, f"out-{kind}", "--snapshot", first) for kind in FORMATS}
-        roots[REBUILT] = export(desk, "eml", "out-rebuilt")
-    finally:
-        server.kill()
-    judges = Judges(corpus, originals, roots)
-    missing = len(originals) - len(set(judges.names.values()))
+    native = backed_up(desk, scratch / "mail")
+    portable = backed_up_portably(desk, scratch / "mail")
+    judges = Judges(corpus, originals)
+    missing = judges.take(native, "") + judges.take(portable, PORTABLE)
     print(f"{len(judges.unreadable)} originals cannot be read: {list(judges.unreadable.items())[:5]}")
-    print(f"{len(judges.names)} items, {missing} originals not exported byte for byte", flush=True)
     judges.plain()
-    mail = judges.of(REBUILT, "mail", "difficult")
-    judges.judge(REBUILT, "Python email", mail_file, mail, facts.FIELDS)
-    judges.one_kind()
-    judges.mailboxes()
-    judges.messages(scratch)
-    judges.documents()
+    judges.rebuilt()
+    judges.judge("ics", "icalendar", event_file, judges.of("ics", "calendar"), facts.EVENT_FIELDS)
+    judges.judge("vcf", "vobject", contact_file, judges.of("vcf", "contacts"), facts.CONTACT_FIELDS)
+    for suffix in ("", PORTABLE):
+        judges.mailboxes(suffix)
+        judges.messages(scratch, "msg" + suffix)
+        judges.documents("json" + suffix)
+    kind = "eml" + PORTABLE
+    judges.judge(kind, "Python email", mail_file, judges.of(kind, "mail", "difficult"), facts.FIELDS)
+    judges.files(kind)
     judges.tally.save(scratch, missing)
     unknown = reasons.report(judges.tally, arguments.table, corpus)
     sys.exit(1 if unknown or missing else 0)

@@ -73,6 +73,8 @@ def addresses(values):
 def text_of(part):
     data = part.get_payload(decode=True) or b""
     charset = part.get_content_charset() or "utf-8"
+    # As mail programs and browsers do: what says GB2312 uses the characters that were added to it.
+    charset = {"gb2312": "gb18030", "gbk": "gb18030"}.get(charset.lower(), charset)
     for name in (charset, "utf-8", "latin-1"):
         try:
             return data.decode(name)
@@ -244,6 +246,82 @@ def of_calendar(data):
                 }
             )
     return events
+
+
+SERIES_FIELDS = ["uid", "summary", "start", "end", "location", "description", "attendees", "occurrences"]
+# Occurrences of a series that are compared.
+OCCURRENCES = 40
+
+
+def instant(value):
+    """A moment in UTC; a day as a day, and a time of no zone as if it were UTC."""
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=timezone.utc)
+    return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def occurrences(event):
+    """The first starts of a series as its clocks show them, as dateutil makes them of its rule."""
+    from datetime import date, time
+
+    from dateutil import rrule
+
+    start = event["dtstart"].dt
+    rule = event["rrule"].to_ical().decode()
+    days = not isinstance(start, datetime)
+    local = datetime.combine(start, time()) if days else start.replace(tzinfo=None)
+    until = (event["rrule"].get("until") or [None])[0]
+    if until is not None:
+        if not isinstance(until, datetime):
+            until = datetime.combine(until, time(23, 59, 59))
+        elif until.tzinfo is not None:
+            until = until.astimezone(start.tzinfo or timezone.utc).replace(tzinfo=None) if not days else until.replace(tzinfo=None)
+        rule = re.sub(r"UNTIL=[^;]*", "UNTIL=" + until.strftime("%Y%m%dT%H%M%S"), rule)
+    gone = event.get("exdate") or []
+    gone = {d.dt.date() if isinstance(d.dt, datetime) else d.dt for one in (gone if isinstance(gone, list) else [gone]) for d in one.dts}
+    found = []
+    for moment in rrule.rrulestr(rule, dtstart=local):
+        if len(found) == OCCURRENCES:
+            break
+        if moment.date() not in gone:
+            found.append(moment.isoformat())
+    return found
+
+
+def of_series(data):
+    """icalendar: the facts of the one event that stands for a series, times as moments."""
+    import icalendar
+
+    events = [e for c in icalendar.Calendar.from_ical(data, multiple=True) for e in c.walk("VEVENT")]
+    masters = [e for e in events if e.get("recurrence-id") is None] or events
+    found = []
+    for event in masters[:1]:
+        moment = lambda name: instant(event.get(name).dt) if event.get(name) is not None and hasattr(event.get(name), "dt") else None
+        people = event.get("attendee") or []
+        people = people if isinstance(people, list) else [people]
+        start = moment("dtstart")
+        end = moment("dtend")
+        if end is None and start is not None and event.get("duration") is not None:
+            end = instant(event["dtstart"].dt + event["duration"].dt)
+        try:
+            times = occurrences(event) if event.get("rrule") is not None else []
+        except Exception as error:
+            times = f"{type(error).__name__}: {error}"
+        found.append(
+            {
+                "uid": squeezed(str(event.get("uid", ""))),
+                "summary": squeezed(str(event.get("summary", ""))),
+                "start": start,
+                "end": end,
+                "location": squeezed(str(event.get("location", ""))),
+                "description": squeezed(str(event.get("description", ""))),
+                "attendees": sorted(re.sub("^mailto:", "", str(p), flags=re.I).lower() for p in people),
+                "occurrences": times,
+            }
+        )
+    return found
 
 
 CONTACT_FIELDS = ["name", "emails", "telephones", "organization", "title", "note"]

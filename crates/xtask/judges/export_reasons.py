@@ -99,6 +99,36 @@ def delivery_report(d, original):
     return d["field"] in ("attachments", "text") and only_texts_are_missing(d, original) and re.search(rb"(?i)message/(delivery-status|disposition-notification|feedback-report|global-delivery-status|external-body|partial|news)", original)
 
 
+@reason("unfinished base64", "a base64 part whose length no base64 has (letters missing at its end, or text behind it): Python's email gives it back undecoded, the server decodes what is there.")
+def unfinished_base64(d, original):
+    def is_undecoded(part):
+        if str(part.get("content-transfer-encoding", "")).strip().lower() != "base64" or part.is_multipart():
+            return False
+        letters = re.sub(r"[^A-Za-z0-9+/]", "", str(part.get_payload()))
+        return len(letters) % 4 == 1 or part.get_payload(decode=True).strip() == str(part.get_payload()).encode("ascii", "replace").strip()
+
+    return d["field"] in ("attachments", "text", "html") and any(is_undecoded(part) for part in parsed(original).walk())
+
+
+@reason("loose equals signs", "quoted-printable with equals signs that begin nothing: Python's email drops some of them, the server keeps all.")
+def loose_equals(d, original):
+    def is_loose(part):
+        quoted = str(part.get("content-transfer-encoding", "")).strip().lower() == "quoted-printable"
+        return quoted and not part.is_multipart() and re.search(r"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n)", str(part.get_payload()))
+
+    same = str(d["original"]).replace("=", "") == str(d["export"]).replace("=", "")
+    return d["field"] in ("text", "html") and same and any(is_loose(part) for part in parsed(original).walk())
+
+
+@reason("message elsewhere", "message/external-body: Python's email reads the note on where the message is as a message of its own, the server keeps the part whole.")
+def external_body(d, original):
+    inside = {hashlib.sha256(b"").hexdigest()}
+    kinds = [part for part in parsed(original).walk() if part.get_content_type() == "message/external-body"]
+    for part in kinds:
+        inside |= {hashlib.sha256(leaf.get_payload(decode=True) or b"").hexdigest() for leaf in part.walk()}
+    return bool(kinds) and d["field"] == "attachments" and set(d["original"]) - inside <= set(d["export"])
+
+
 @reason("encoded words", "encoded words that break RFC 2047 (an unknown charset, bad base64, several side by side): Python leaves them or adds blanks, the server reads them.")
 def encoded_words(d, original):
     if d["field"] != "subject" or b"=?" not in original:

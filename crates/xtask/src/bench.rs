@@ -1,6 +1,7 @@
 //! What the main job costs, against a general-purpose backup program on the same files.
 
 mod cost;
+mod export;
 mod peer;
 mod product;
 mod report;
@@ -10,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cost::Series;
+pub(crate) use export::export;
 
 use crate::Result;
 use crate::tool::Tool;

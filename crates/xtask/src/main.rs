@@ -48,6 +48,7 @@ usage: cargo xtask <command>
   judge export       every export format of the corpus, opened by other programs
   bench main-job     backup and restore of the mail corpus against restic, into docs/benchmarks.md
        [--runs N]    median of so many runs (default 3)
+  bench export       export of 10,000 items in every format, into docs/benchmarks.md
 ";
 
 fn main() -> ExitCode {
@@ -83,6 +84,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["judge", "format"] => judge_format::format(&workspace),
         ["judge", "export"] => judge_export::run(&workspace),
         ["judge", "servers", only @ ..] => judge_servers::run(&workspace, only),
+        ["bench", "export"] => bench::export(&workspace),
         ["bench", "main-job"] => bench::main_job(&workspace, bench::DEFAULT_RUNS),
         ["bench", "main-job", "--runs", runs] => {
             let runs = runs.parse().map_err(|_| format!("not a number: {runs}"))?;

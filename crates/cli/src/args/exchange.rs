@@ -50,6 +50,10 @@ pub struct BackupArgs {
     #[arg(long, value_name = "TIME", default_value = "15m", help_heading = "Limits",
           value_parser = seal_after)]
     pub seal_after: Duration,
+    /// Bring the mailboxes' search indexes up to date at the end, so that the next `search` need
+    /// not
+    #[arg(long)]
+    pub search_index: bool,
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +64,11 @@ pub struct RestoreArgs {
     pub snapshot: SnapshotArgs,
     #[command(flatten)]
     pub selection: SelectionArgs,
+    /// Only items that a search finds, in all snapshots unless --snapshot gives an id (see
+    /// `postkeep search --help`)
+    #[arg(long, value_name = "QUERY", conflicts_with_all = ["folders", "items"],
+          help_heading = "Selection")]
+    pub search: Option<String>,
     #[command(flatten)]
     pub account: ServerArgs,
     /// Restore into this mailbox instead of the one the snapshot came from

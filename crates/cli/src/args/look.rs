@@ -84,7 +84,8 @@ Queries (conditions must all hold; - in front of one means not, after --):
     subject:... from:... to:...
     before:2024-05-31  after:2024-05  (or 30d: days before now)
     kind:mail            or appointment, contact, task, note, meeting, journal, post
-    size>2M  size<10k  is:read  is:unread  has:attachment
+    size>2M  size<10k  has:attachment
+    is:read              or unread, flagged, draft, important
     folder:Inbox/Sub     and below it
     mailbox:ann          a part of the address
     deleted-since:7d     gone in a snapshot made since";
@@ -127,15 +128,16 @@ pub struct ExportArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ExportFormat {
-    /// A file an item: mail as .eml, appointments as .ics, contacts as .vcf
+    /// A file an item: mail as .eml; appointments, tasks and journal entries as .ics; contacts and
+    /// distribution lists as .vcf
     Eml,
     /// An mboxrd file a folder
     Mbox,
     /// A Maildir a folder
     Maildir,
-    /// Appointments only, as .ics
+    /// Appointments, tasks and journal entries only, as .ics
     Ics,
-    /// Contacts only, as .vcf
+    /// Contacts and distribution lists only, as .vcf
     Vcf,
     /// Outlook message files with all properties
     Msg,

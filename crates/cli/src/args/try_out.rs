@@ -63,6 +63,10 @@ pub struct SimArgs {
     /// File that holds the accounts' password [default password: secret]
     #[arg(long, value_name = "FILE")]
     pub account_password_file: Option<PathBuf>,
+    /// Be a server without ExportItems and UploadItems, of which only the portable form of items
+    /// can be had
+    #[arg(long)]
+    pub without_export: bool,
     /// A JSON file with accounts, mailboxes and faults
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -19,6 +19,7 @@ pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
         mailboxes_at_once: usize::from(args.mailboxes_at_once),
         requests_per_mailbox: usize::from(args.requests),
         seal_after: args.seal_after,
+        search_index: args.search_index,
         ..BackupOptions::default()
     };
     let user = &args.account.user;

@@ -3,7 +3,8 @@
 use engine::{ExportOptions, ExportReport};
 use serde::Serialize;
 
-use super::{failed_items, search};
+use super::failed_items;
+use super::search::Wanted;
 use crate::args::ExportArgs;
 use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
@@ -29,21 +30,15 @@ pub async fn run(context: &Context, args: ExportArgs) -> Result<Code> {
     let vault = config::open_vault(context, &args.repository).await?;
     let progress = Progress::new("export", context.output, &context.environment);
     let interrupt = Interrupt::watch(progress.clone(), "stopping; Ctrl-C again ends at once");
-    let chosen = match &args.search {
-        Some(query) => {
-            let found =
-                search::selections(&vault, query, &args.snapshot, interrupt.token(), &progress);
-            found.await.inspect_err(|_| progress.finish())?
-        }
-        None => {
-            let snapshots = config::snapshots(&vault, &args.snapshot).await?;
-            let selection = config::selection(&args.selection);
-            snapshots
-                .into_iter()
-                .map(|s| (s, selection.clone()))
-                .collect()
-        }
+    let wanted = Wanted {
+        search: args.search.as_deref(),
+        snapshot: &args.snapshot,
+        selection: &args.selection,
     };
+    let chosen = wanted
+        .find(&vault, interrupt.token(), &progress)
+        .await
+        .inspect_err(|_| progress.finish())?;
     let several = chosen.len() > 1;
     let mut document = Document {
         out: args.out.display().to_string(),

@@ -1,9 +1,10 @@
 //! `postkeep restore`: puts items back into a live mailbox.
 
-use engine::{RestoreOptions, RestoreReport, Snapshot};
+use engine::{RestoreOptions, RestoreReport, Selection, Snapshot};
 use serde::Serialize;
 
 use super::failed_items;
+use super::search::Wanted;
 use crate::args::RestoreArgs;
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
@@ -36,25 +37,33 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<Code> {
     }
     let account = Account::new(context, &args.account)?;
     let vault = config::open_vault(context, &args.repository).await?;
-    let snapshots = config::snapshots(&vault, &args.snapshot).await?;
-    refuse_mixing(&args, &snapshots)?;
-    let options = RestoreOptions {
-        selection: config::selection(&args.selection),
+    let progress = Progress::new("restore", context.output, &context.environment);
+    let interrupt = Interrupt::watch(
+        progress.clone(),
+        "stopping after the requests under way; Ctrl-C again ends at once",
+    );
+    let wanted = Wanted {
+        search: args.search.as_deref(),
+        snapshot: &args.snapshot,
+        selection: &args.selection,
+    };
+    let chosen = wanted.find(&vault, interrupt.token(), &progress).await;
+    let chosen = chosen
+        .and_then(|chosen| refuse_mixing(&args, &chosen).map(|()| chosen))
+        .inspect_err(|_| progress.finish())?;
+    let mut options = RestoreOptions {
+        selection: Selection::default(),
         to_mailbox: args.to_mailbox.clone(),
         to_folder: args.to_folder.clone(),
         dry_run: args.dry_run,
         verify: args.verify,
         requests_at_once: usize::from(args.requests),
     };
-    let progress = Progress::new("restore", context.output, &context.environment);
-    let interrupt = Interrupt::watch(
-        progress.clone(),
-        "stopping after the requests under way; Ctrl-C again ends at once",
-    );
     let mut document = Document {
         restores: Vec::new(),
     };
-    for snapshot in &snapshots {
+    for (snapshot, selection) in &chosen {
+        options.selection = selection.clone();
         let server =
             config::server_url(args.to_server.as_deref().unwrap_or(&snapshot.about.server))?;
         let exchange = account.at(&server)?;
@@ -85,14 +94,17 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<Code> {
 }
 
 /// Several mailboxes go back each to its own, never all into one.
-fn refuse_mixing(args: &RestoreArgs, snapshots: &[Snapshot]) -> Result<()> {
-    match (&args.to_mailbox, snapshots) {
+fn refuse_mixing(args: &RestoreArgs, chosen: &[(Snapshot, Selection)]) -> Result<()> {
+    let mut mailboxes: Vec<&str> = chosen.iter().map(|(s, _)| s.mailbox.as_str()).collect();
+    mailboxes.sort_unstable();
+    mailboxes.dedup();
+    match (&args.to_mailbox, mailboxes.as_slice()) {
         (Some(to), [first, _, ..]) => Err(Failure::usage(format!(
             "`{}` means {} mailboxes, and {to} is only one",
-            args.snapshot.snapshot,
-            snapshots.len()
+            args.search.as_deref().unwrap_or(&args.snapshot.snapshot),
+            mailboxes.len()
         ))
-        .hint(format!("--mailbox {}", first.mailbox))),
+        .hint(format!("--mailbox {first}"))),
         _ => Ok(()),
     }
 }

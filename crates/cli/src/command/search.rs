@@ -9,7 +9,7 @@ use engine::{
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{SearchArgs, SnapshotArgs};
+use crate::args::{SearchArgs, SelectionArgs, SnapshotArgs};
 use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::human::{Columns, bytes, count, counted, cut, short_key, time};
@@ -60,6 +60,32 @@ pub async fn run(context: &Context, args: SearchArgs) -> Result<Code> {
         done.map_err(|error| Failure::from(error).for_repository(&args.repository.repo))?;
     context.output.result(&document, people)?;
     Ok(Code::Done)
+}
+
+/// What a command works on: what a search finds, or chosen parts of chosen snapshots.
+pub struct Wanted<'a> {
+    pub search: Option<&'a str>,
+    pub snapshot: &'a SnapshotArgs,
+    pub selection: &'a SelectionArgs,
+}
+
+impl Wanted<'_> {
+    pub async fn find(
+        &self,
+        vault: &Vault,
+        token: &CancellationToken,
+        progress: &Arc<Progress>,
+    ) -> Result<Vec<(Snapshot, Selection)>> {
+        if let Some(query) = self.search {
+            return selections(vault, query, self.snapshot, token, progress).await;
+        }
+        let snapshots = config::snapshots(vault, self.snapshot).await?;
+        let selection = config::selection(self.selection);
+        Ok(snapshots
+            .into_iter()
+            .map(|snapshot| (snapshot, selection.clone()))
+            .collect())
+    }
 }
 
 /// What a search finds as parts of snapshots, for commands that do something with it. The

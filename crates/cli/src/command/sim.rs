@@ -96,6 +96,9 @@ fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
         let plan: FaultPlan = args.faults.join(";").parse().map_err(failed)?;
         builder = builder.faults(plan.seed(args.seed));
     }
+    if args.without_export {
+        builder = builder.without_export_items();
+    }
     builder.build().map_err(failed)
 }
 

@@ -12,7 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportFormat {
-    /// A file an item: mail as .eml, appointments as .ics, contacts as .vcf.
+    /// A file an item: mail as .eml; appointments, tasks and journal entries as .ics; contacts and
+    /// distribution lists as .vcf.
     #[default]
     Eml,
     /// An mbox file a folder, in its `mboxrd` form; appointments and contacts as mails that carry
@@ -21,9 +22,9 @@ pub enum ExportFormat {
     /// A Maildir a folder, with what is read, answered, flagged or a draft in the files' names;
     /// appointments and contacts as mails that carry them.
     Maildir,
-    /// Appointments only, as .ics.
+    /// Appointments, tasks and journal entries only, as .ics.
     Ics,
-    /// Contacts only, as .vcf.
+    /// Contacts and distribution lists only, as .vcf.
     Vcf,
     /// An Outlook message file an item, with all properties.
     Msg,
@@ -48,8 +49,8 @@ impl ExportFormat {
     /// Whether items of a class can be written in this form.
     pub fn takes(self, item_class: &str) -> bool {
         match self {
-            Self::Ics => FileKind::of_class(item_class) == FileKind::Event,
-            Self::Vcf => FileKind::of_class(item_class) == FileKind::Contact,
+            Self::Ics => FileKind::of_class(item_class).is_calendar(),
+            Self::Vcf => FileKind::of_class(item_class).is_card(),
             _ => true,
         }
     }
@@ -69,9 +70,9 @@ impl ExportFormat {
 /// The ending of the file an item of a class becomes.
 pub fn ending_of(item_class: &str) -> &'static str {
     match FileKind::of_class(item_class) {
-        FileKind::Event => "ics",
-        FileKind::Contact => "vcf",
-        FileKind::Mail => "eml",
+        kind if kind.is_calendar() => "ics",
+        kind if kind.is_card() => "vcf",
+        _ => "eml",
     }
 }
 

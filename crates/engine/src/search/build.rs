@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use mailsearch::{
-    Document, ErrorKind as SearchErrorKind, IndexWriter, Mark, Offer, Opened, Row, Update,
-    UpdateStats, remove_index,
+    ContentKey, Document, ErrorKind as SearchErrorKind, IndexWriter, Mark, Offer, Opened, Row,
+    Update, UpdateStats, remove_index,
 };
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use crate::blocking::in_background;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::list::StoredItem;
 use crate::monitor::{Event, Monitor};
+use crate::report::BackupReport;
 use crate::snapshot::Snapshot;
 use crate::vault::Vault;
 
@@ -96,6 +97,36 @@ impl Vault {
             );
         }
         Ok(reports)
+    }
+
+    /// Indexes what a backup has just committed. The backup is whole without it: what goes wrong
+    /// is said and left to the next search.
+    pub(crate) async fn index_backed_up(
+        &self,
+        report: &mut BackupReport,
+        cancel: &CancellationToken,
+        monitor: Arc<dyn Monitor>,
+    ) {
+        let committed = report.mailboxes.iter().filter(|m| m.snapshot.is_some());
+        let mailboxes: Vec<String> = committed.map(|m| m.mailbox.clone()).collect();
+        for mailbox in mailboxes {
+            if cancel.is_cancelled() {
+                return;
+            }
+            let one = std::slice::from_ref(&mailbox);
+            match self
+                .index_for_search(one, false, cancel, Arc::clone(&monitor))
+                .await
+            {
+                Ok(indexed) => report.search_indexes.extend(indexed),
+                Err(error) => {
+                    let reason = crate::backup::one_line(&error);
+                    let message =
+                        format!("the search index of {mailbox} is not up to date: {reason}");
+                    monitor.event(Event::Warning { message: &message });
+                }
+            }
+        }
     }
 
     pub(super) async fn remove_search_index(&self, mailbox: &str) -> Result<()> {
@@ -325,8 +356,10 @@ fn row(item: &StoredItem, folder: &str) -> Row {
         Err(_) => hasher.update(&item.key.item),
     };
     hasher.update(item.state.item_class.as_bytes());
-    let mut content = [0; 16];
-    content.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    let mut content = ContentKey::default();
+    let hash = hasher.finalize();
+    let (begin, _) = hash.as_bytes().split_at(content.len());
+    content.copy_from_slice(begin);
     Row {
         key,
         content,

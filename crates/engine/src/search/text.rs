@@ -1,10 +1,11 @@
 //! An item's texts, for the search index.
 
-use fasttransfer::{Attachment, Message, PropValue, PropertyBag, named, tag};
+use fasttransfer::{
+    Attachment, Message, PropValue, PropertyBag, html_text, named, plain_text, tag,
+};
 use mail_parser::{MessageParser, MimeHeaders};
 use mailsearch::{Document, Kind};
 
-use super::html::html_text;
 use crate::portable::read_any;
 use crate::state::ItemSummary;
 
@@ -12,8 +13,6 @@ use crate::state::ItemSummary;
 const MAX_DEPTH: usize = 8;
 /// A text attachment is indexed up to this many bytes; the rest is a log or a dump.
 const MAX_TEXT_BYTES: usize = 8 << 20;
-/// Windows code page of UTF-8.
-const UTF_8: i32 = 65001;
 
 /// Endings of files that are text whatever their media type says.
 const TEXT_ENDINGS: [&str; 16] = [
@@ -49,13 +48,15 @@ pub(super) fn from_summary(about: &About<'_>) -> Document {
         size_bytes: about.size_bytes,
         kind: kind_of(about.class),
         has_attachments: summary.has_attachments,
+        ..Document::default()
     }
 }
 
 fn from_message(message: &Message, about: &About<'_>) -> Document {
     let mut document = from_summary(about);
     collect(message, 0, &mut document.texts);
-    if body(&message.props).is_none() && message.props.contains(tag::MIME_SKELETON) {
+    mark(&message.props, &mut document);
+    if plain_text(message).is_none() && message.props.contains(tag::MIME_SKELETON) {
         from_mime(&fasttransfer::to_mime(message), &mut document);
     }
     // The portable form keeps people in its summary and its MIME text.
@@ -63,6 +64,19 @@ fn from_message(message: &Message, about: &About<'_>) -> Document {
     document.to = format!("{}\n{}", recipients(message), document.to);
     document.date_unix_ms = document.date_unix_ms.or_else(|| other_date(&message.props));
     document
+}
+
+/// What a query can ask of an item besides words.
+fn mark(props: &PropertyBag, document: &mut Document) {
+    /// A bit of PidTagMessageFlags: not sent yet.
+    const UNSENT: i32 = 8;
+    /// The highest of PidTagImportance.
+    const HIGH: i32 = 2;
+    /// PidTagFlagStatus: to be followed up.
+    const FOLLOW_UP: i32 = 2;
+    document.is_draft = props.i32(tag::MESSAGE_FLAGS).unwrap_or(0) & UNSENT != 0;
+    document.is_flagged = props.i32(tag::FLAG_STATUS) == Some(FOLLOW_UP);
+    document.is_important = props.i32(tag::IMPORTANCE) == Some(HIGH);
 }
 
 /// Adds what is only in an item's MIME text.
@@ -137,7 +151,7 @@ fn joined(props: &PropertyBag, tags: &[u16]) -> String {
 /// Body, attachment names, texts of attachments; the same of messages within.
 fn collect(message: &Message, depth: usize, texts: &mut Vec<String>) {
     let props = &message.props;
-    texts.extend(body(props));
+    texts.extend(plain_text(message));
     // What a contact, an appointment and a category say.
     for property in props {
         if let fasttransfer::PropId::Named(_) = property.id {
@@ -165,20 +179,6 @@ fn collect(message: &Message, depth: usize, texts: &mut Vec<String>) {
     }
 }
 
-fn body(props: &PropertyBag) -> Option<String> {
-    if let Some(text) = props.text(tag::BODY).filter(|text| !text.trim().is_empty()) {
-        return Some(text.into_owned());
-    }
-    let html = match props.get(tag::HTML)? {
-        PropValue::Binary(bytes) => {
-            let code_page = props.i32(tag::INTERNET_CODEPAGE).unwrap_or(UTF_8);
-            decode(bytes, Some(code_page))
-        }
-        other => other.text()?.into_owned(),
-    };
-    Some(html_text(&html))
-}
-
 fn name(attachment: &Attachment) -> Option<String> {
     let props = &attachment.props;
     [
@@ -204,7 +204,7 @@ fn attached_text(attachment: &Attachment) -> Option<String> {
     }
     let bytes = attachment.props.binary(tag::ATTACH_DATA_BINARY)?;
     let bytes = bytes.get(..bytes.len().min(MAX_TEXT_BYTES))?;
-    let text = decode(bytes, None);
+    let text = decode(bytes);
     if media_type == "text/html" || matches!(ending, "html" | "htm") {
         Some(html_text(&text))
     } else {
@@ -212,28 +212,23 @@ fn attached_text(attachment: &Attachment) -> Option<String> {
     }
 }
 
-/// Decodes text of a known code page; otherwise as UTF-8 or UTF-16 if it is that, or as
-/// windows-1252, in which every byte is something.
-fn decode(bytes: &[u8], code_page: Option<i32>) -> String {
+/// Decodes text as UTF-8 or UTF-16 if it is that, or as windows-1252, in which every byte is
+/// something.
+fn decode(bytes: &[u8]) -> String {
     if let [0xff, 0xfe, rest @ ..] = bytes {
         let (units, _) = rest.as_chunks::<2>();
         return char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)))
             .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
             .collect();
     }
-    if code_page == Some(UTF_8) {
-        return String::from_utf8_lossy(bytes).into_owned();
-    }
-    if code_page.is_none()
-        && let Ok(text) = std::str::from_utf8(bytes)
-    {
+    if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
     }
-    let code_page = code_page
-        .and_then(|page| u16::try_from(page).ok())
-        .unwrap_or(0);
     let bytes = bytes.to_vec().into();
-    let value = PropValue::String8 { code_page, bytes };
+    let value = PropValue::String8 {
+        code_page: 1252,
+        bytes,
+    };
     value.text().map(Into::into).unwrap_or_default()
 }
 

@@ -59,7 +59,11 @@ pub(crate) struct Charset {
 /// checked against the bytes: UTF-8 where they are that, else windows-1252, which reads anything.
 pub(crate) fn charset(label: Option<&str>, bytes: &[u8]) -> Charset {
     let label = label.unwrap_or_default().trim().to_ascii_lowercase();
-    let known = Encoding::for_label(label.as_bytes());
+    let known = match label.as_str() {
+        // What Microsoft calls Shift_JIS, a name the list of labels lacks.
+        "cp932" => Some(encoding_rs::SHIFT_JIS),
+        label => Encoding::for_label(label.as_bytes()),
+    };
     let vague = matches!(label.as_str(), "" | "us-ascii" | "ascii");
     let encoding = match known {
         Some(encoding) if !vague => encoding,

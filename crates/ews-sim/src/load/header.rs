@@ -224,7 +224,7 @@ where
     let value = value
         .get(..value.len().min(MAX_VALUE_BYTES))
         .unwrap_or_default();
-    let mut text = to_utf8(value).into_owned();
+    let mut text = known_charset(to_utf8(value).into_owned());
     if !text.contains('\n') {
         text = text.replace('\r', "\n");
     }
@@ -232,6 +232,17 @@ where
         text.push('\n');
     }
     decode(&mut MessageStream::new(text.as_bytes())).into_owned()
+}
+
+/// Microsoft's name for Shift_JIS in encoded words, as the name that everybody knows.
+fn known_charset(text: String) -> String {
+    const MICROSOFTS: &str = "=?cp932?";
+    match text.to_ascii_lowercase().contains(MICROSOFTS) {
+        true => text
+            .replace(MICROSOFTS, "=?shift_jis?")
+            .replace("=?CP932?", "=?shift_jis?"),
+        false => text,
+    }
 }
 
 /// UTF-8 where the bytes are that, else read as windows-1252, which maps every byte.

@@ -14,6 +14,8 @@ mod limits;
 mod message_file;
 /// MIME generated from properties, judged by Python's email package where there is one.
 mod mime;
+/// Real Outlook messages: rich text, series, zones.
+mod outlook;
 /// Writing and reading back.
 mod round_trip;
 /// The genuine pieces of native streams.

@@ -21,7 +21,7 @@ fn fill(folder: &Path) -> (Opened, UpdateStats) {
     for (number, text) in TEXTS.iter().enumerate() {
         let row = Row {
             key: [number as u8; 24],
-            content: [number as u8; 16],
+            content: [number as u8; 10],
             folder: "Inbox".into(),
             is_read: None,
         };

@@ -69,9 +69,9 @@ fn key(number: usize) -> RowKey {
     key
 }
 
-fn content(number: usize) -> [u8; 16] {
-    let mut content = [0; 16];
-    content.copy_from_slice(&blake3::hash(format!("text {number}").as_bytes()).as_bytes()[..16]);
+fn content(number: usize) -> [u8; 10] {
+    let mut content = [0; 10];
+    content.copy_from_slice(&blake3::hash(format!("text {number}").as_bytes()).as_bytes()[..10]);
     content
 }
 
@@ -99,6 +99,8 @@ enum Simple {
     Larger(u64),
     Smaller(u64),
     Read(bool),
+    /// One of the marks that items have, by its name in queries.
+    Marked(&'static str),
     Attachment,
     Folder(&'static str),
     DeletedSince(i64),
@@ -185,6 +187,9 @@ fn has_text(simple: &Simple, document: &Document, words: &Words) -> Option<bool>
         Simple::Larger(bytes) => document.size_bytes > *bytes,
         Simple::Smaller(bytes) => document.size_bytes < *bytes,
         Simple::Attachment => document.has_attachments,
+        Simple::Marked("is:flagged") => document.is_flagged,
+        Simple::Marked("is:draft") => document.is_draft,
+        Simple::Marked(_) => document.is_important,
         Simple::Read(_) | Simple::Folder(_) | Simple::DeletedSince(_) => return None,
     })
 }
@@ -316,7 +321,8 @@ fn one(dice: &mut Dice, document: &Document, words: &Words) -> Option<(String, S
             _ => (format!("after:{year}"), Simple::After(year_start(year))),
         },
         8 => {
-            let kind = *dice.pick(&["mail", "meeting", "contact"]);
+            let kinds = ["mail", "meeting", "contact", "appointment", "task"];
+            let kind = *dice.pick(&kinds);
             (format!("kind:{kind}"), Simple::Kind(kind))
         }
         9 => {
@@ -326,10 +332,7 @@ fn one(dice: &mut Dice, document: &Document, words: &Words) -> Option<(String, S
                 _ => (format!("size<:{size}"), Simple::Smaller(size)),
             }
         }
-        10 => match dice.roll(2) {
-            0 => ("is:read".to_owned(), Simple::Read(true)),
-            _ => ("is:unread".to_owned(), Simple::Read(false)),
-        },
+        10 => mark_of(dice),
         11 => ("has:attachment".to_owned(), Simple::Attachment),
         12 => {
             let folder = *dice.pick(&["Inbox", "inbox/projects", "Old", "Sent Items", "None"]);
@@ -343,6 +346,18 @@ fn one(dice: &mut Dice, document: &Document, words: &Words) -> Option<(String, S
             )
         }
     })
+}
+
+/// One of the conditions that begin with `is:`.
+fn mark_of(dice: &mut Dice) -> (String, Simple) {
+    match dice.roll(4) {
+        0 => ("is:read".to_owned(), Simple::Read(true)),
+        1 => ("is:unread".to_owned(), Simple::Read(false)),
+        _ => {
+            let name = *dice.pick(&["is:flagged", "is:draft", "is:important"]);
+            (name.to_owned(), Simple::Marked(name))
+        }
+    }
 }
 
 /// Adds all snapshots, some in one go and some by a writer of their own.

@@ -8,12 +8,11 @@ use crate::Result;
 use crate::tool::Tool;
 use crate::workspace::Workspace;
 
-/// Only what stands between these lines is ours; the rest of the document is written by hand.
-const BEGIN: &str = "<!-- begin: cargo xtask bench main-job -->";
-const END: &str = "<!-- end: cargo xtask bench main-job -->";
+/// The section of [`write()`].
+const MAIN_JOB: &str = "main-job";
 
-const MEGABYTE: f64 = 1e6;
-const MEBIBYTE: f64 = 1_048_576.0;
+pub(super) const MEGABYTE: f64 = 1e6;
+pub(super) const MEBIBYTE: f64 = 1_048_576.0;
 
 pub(super) fn write(
     workspace: &Workspace,
@@ -21,10 +20,15 @@ pub(super) fn write(
     runs: usize,
     outcomes: &[Outcome],
 ) -> Result {
+    let section = section(workspace, corpus, runs, outcomes)?;
+    put_section(workspace, MAIN_JOB, &section)
+}
+
+/// Writes a benchmark's section of `docs/benchmarks.md`; the rest of the document stays.
+pub(super) fn put_section(workspace: &Workspace, bench: &str, section: &str) -> Result {
     let path = workspace.root().join("docs/benchmarks.md");
     let old = fs::read_to_string(&path).unwrap_or_else(|_| "# Benchmarks\n".to_owned());
-    let section = section(workspace, corpus, runs, outcomes)?;
-    fs::write(&path, replaced(&old, &section))
+    fs::write(&path, replaced(&old, bench, section))
         .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     println!("{section}\nwritten to docs/benchmarks.md");
     Ok(())
@@ -101,7 +105,8 @@ fn section(
     Ok(text)
 }
 
-fn machine(workspace: &Workspace) -> String {
+/// What was measured on, and which version.
+pub(super) fn machine(workspace: &Workspace) -> String {
     let version = Tool::new("rustc").arg("--version").output();
     let version = version.unwrap_or_else(|_| "rustc of unknown version".to_owned());
     let commit = Tool::new("git")
@@ -128,11 +133,15 @@ fn processor() -> String {
 }
 
 /// Puts a section in the place of its older self, or at the end.
-fn replaced(document: &str, section: &str) -> String {
-    let ours = format!("{BEGIN}\n\n{section}\n{END}\n");
+///
+/// Only what stands between the two lines is ours; the rest of the document is written by hand.
+fn replaced(document: &str, bench: &str, section: &str) -> String {
+    let begin = format!("<!-- begin: cargo xtask bench {bench} -->");
+    let end = format!("<!-- end: cargo xtask bench {bench} -->");
+    let ours = format!("{begin}\n\n{section}\n{end}\n");
     let place = document
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        .split_once(&begin)
+        .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
     match place {
         Some((before, after)) => {
             format!(
@@ -150,10 +159,16 @@ mod tests {
 
     #[test]
     fn a_section_is_added_once_and_then_replaced() {
-        let once = replaced("# Benchmarks\n", "old\n");
-        assert_eq!(once, format!("# Benchmarks\n\n{BEGIN}\n\nold\n\n{END}\n"));
+        let once = replaced("# Benchmarks\n", "a", "old\n");
+        let (begin, end) = (
+            "<!-- begin: cargo xtask bench a -->",
+            "<!-- end: cargo xtask bench a -->",
+        );
+        assert_eq!(once, format!("# Benchmarks\n\n{begin}\n\nold\n\n{end}\n"));
         let with_more = format!("{once}\n## By hand\n");
-        let twice = replaced(&with_more, "new\n");
+        let twice = replaced(&with_more, "a", "new\n");
         assert_eq!(twice, with_more.replace("old", "new"));
+        let other = replaced(&twice, "b", "more\n");
+        assert!(other.starts_with(&twice) && other.contains("bench b -->\n\nmore"));
     }
 }

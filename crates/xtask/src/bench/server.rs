@@ -1,5 +1,6 @@
 //! `postkeep sim` as a process of its own, so that its cost is not the client's.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -25,11 +26,15 @@ pub(super) struct Server {
 impl Server {
     /// Starts a simulator on a free port of the loopback interface and waits until it answers.
     pub(super) fn start(program: &Path, mail: &Path) -> Result<Self> {
+        Self::start_with(program, &[OsStr::new("--mail"), mail.as_os_str()])
+    }
+
+    /// The same with mail from wherever the arguments say.
+    pub(super) fn start_with(program: &Path, source: &[&OsStr]) -> Result<Self> {
         let address = free_address()?;
         let mut child = Tool::new(program)
             .arg("sim")
-            .arg("--mail")
-            .arg(mail)
+            .args(source)
             .args(["--listen", &address.to_string()])
             .spawn_silent()?;
         let start = Instant::now();

@@ -1,27 +1,55 @@
-//! The words of an HTML text; no more than a search needs.
+//! The words of an HTML text; no more than a search or a plain text needs.
 
 /// Elements whose content nobody reads.
 const SILENT: [&str; 3] = ["script", "style", "head"];
 /// Elements that do not part words.
 const INLINE: [&str; 9] = ["b", "i", "u", "em", "strong", "font", "span", "a", "wbr"];
+/// Elements that begin a line.
+const BLOCKS: [&str; 16] = [
+    "p",
+    "br",
+    "div",
+    "tr",
+    "li",
+    "ul",
+    "ol",
+    "table",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "blockquote",
+];
 /// The longest entity that is looked for.
 const MAX_ENTITY_BYTES: usize = 10;
 
 /// Leaves out tags, comments, scripts and styles, and resolves the common entities.
-pub(super) fn html_text(html: &str) -> String {
+#[must_use]
+pub fn html_text(html: &str) -> String {
     let mut out = String::with_capacity(html.len() / 2);
     let mut rest = html;
     while let Some(at) = rest.find(['<', '&']) {
         let (text, after) = rest.split_at(at);
-        out.push_str(text);
+        out.extend(text.chars().map(in_one_line));
         rest = if after.starts_with('&') {
             entity(after, &mut out)
         } else {
             markup(after, &mut out)
         };
     }
-    out.push_str(rest);
+    out.extend(rest.chars().map(in_one_line));
     out
+}
+
+/// Line ends of the source are blanks to a reader.
+fn in_one_line(c: char) -> char {
+    match c {
+        '\r' | '\n' => ' ',
+        c => c,
+    }
 }
 
 /// Skips a tag or comment, with its content where that is silent.
@@ -46,7 +74,9 @@ fn markup<'a>(html: &'a str, out: &mut String) -> &'a str {
     if SILENT.contains(&name.as_str()) && !inside.starts_with('/') && !inside.ends_with('/') {
         rest = skip_to_end_of(&name, rest);
     }
-    if !INLINE.contains(&name.as_str()) {
+    if BLOCKS.contains(&name.as_str()) {
+        out.push('\n');
+    } else if !INLINE.contains(&name.as_str()) {
         out.push(' ');
     }
     rest

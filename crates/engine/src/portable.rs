@@ -6,6 +6,7 @@
 
 mod convert;
 mod create;
+mod from_mime;
 mod properties;
 
 use bytes::Bytes;
@@ -388,6 +389,24 @@ pub(crate) fn read_any(bytes: &[u8]) -> Result<Parsed> {
         let message = "the item's native stream cannot be read";
         Error::with_source(ErrorKind::Corrupt, message, error)
     })
+}
+
+/// The same for files that are made of properties: what a portable mail has in its MIME text only
+/// is among the properties, too.
+///
+/// # Errors
+/// `Corrupt` if it cannot be read at all.
+pub(crate) fn read_properties(bytes: &[u8]) -> Result<Parsed> {
+    let mut parsed = read_any(bytes)?;
+    if is_portable(bytes) {
+        let item = from_bytes(bytes)?;
+        let class = item.item_class.as_deref().unwrap_or_default();
+        let is_mail = matches!(Group::of_class(class), Group::Mail | Group::Meeting);
+        if let Some(mime) = item.mime_content.as_deref().filter(|_| is_mail) {
+            from_mime::fill(&mut parsed.message, mime);
+        }
+    }
+    Ok(parsed)
 }
 
 #[cfg(test)]

@@ -307,7 +307,7 @@ class Judges:
             wanted = (self.series if reader is series_file else self.expected).get(name)
             if error is not None:
                 self.tally.unopened(kind, program, name, error, self.unreadable.get(name) == error)
-            elif wanted is None:
+            elif wanted is None or wanted == []:
                 # Nothing to compare with: the program cannot read the original.
                 self.tally.row(kind, program, name.split("/")[0])["opened"] += 1
                 self.tally.row(kind, program, name.split("/")[0])["files"] += 1

@@ -13,7 +13,7 @@ import email.utils
 import hashlib
 import html
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 FIELDS = ["subject", "date", "from", "to", "cc", "text", "html", "attachments"]
 
@@ -305,6 +305,10 @@ def of_series(data):
         end = moment("dtend")
         if end is None and start is not None and event.get("duration") is not None:
             end = instant(event["dtstart"].dt + event["duration"].dt)
+        elif end is None and start is not None:
+            # RFC 5545 3.6.1: a day lasts until the next, a moment no time at all.
+            first = event["dtstart"].dt
+            end = start if isinstance(first, datetime) else instant(first + timedelta(days=1))
         try:
             times = occurrences(event) if event.get("rrule") is not None else []
         except Exception as error:

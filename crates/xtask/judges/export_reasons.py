@@ -8,6 +8,9 @@ import re
 
 STRICT_DATE = r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(?::\d\d)? (?:[+-]\d{4}|GMT|UT)(?: \(\w+\))?"
 
+# What export_check.py calls items made from properties.
+REBUILT = "from properties"
+
 # Each: a name, what it means, and a test of (disagreement, the original's bytes).
 REASONS = []
 
@@ -97,6 +100,23 @@ def signed(d, original):
 @reason("delivery report", "Python's email takes a delivery report (message/delivery-status) apart and has no bytes of it to compare; msgconvert changes its line ends.")
 def delivery_report(d, original):
     return d["field"] in ("attachments", "text") and only_texts_are_missing(d, original) and re.search(rb"(?i)message/(delivery-status|disposition-notification|feedback-report|global-delivery-status|external-body|partial|news)", original)
+
+
+@reason("broken calendar", "icalendar itself reports errors in the original, or cannot compute its rule: a date, rule or parameter breaks RFC 5545.")
+def broken_calendar(d, original):
+    import icalendar
+
+    if not d["file"].startswith("calendar/") or REBUILT not in d["format"]:
+        return False
+    errors = [e for c in icalendar.Calendar.from_ical(original, multiple=True) for part in c.walk() for e in part.errors]
+    return bool(errors) or (d["field"] == "occurrences" and "Error" in str(d["original"]))
+
+
+@reason("no such pattern", "a rule that Exchange has no pattern for (several rules or dates of their own, times within a day, positions, other calendars): the series is named in words only.")
+def no_pattern(d, original):
+    rules = re.findall(rb"(?m)^RRULE[:;].*$", original.replace(b"\r\n ", b"").replace(b"\n ", b""))
+    odd = len(rules) > 1 or any(re.search(rb"BYHOUR|BYMINUTE|BYSECOND|BYYEARDAY|BYWEEKNO|BYSETPOS|RSCALE|SKIP|SECONDLY|MINUTELY|HOURLY|BYDAY=[^;]*,|BYMONTH=[^;]*,|BYMONTHDAY=[^;]*,|BYMONTHDAY=-", rule) for rule in rules)
+    return REBUILT in d["format"] and d["field"] == "occurrences" and odd and not any(d["export"])
 
 
 @reason("unfinished base64", "a base64 part whose length no base64 has (letters missing at its end, or text behind it): Python's email gives it back undecoded, the server decodes what is there.")

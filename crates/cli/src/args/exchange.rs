@@ -66,7 +66,8 @@ pub struct RestoreArgs {
     pub selection: SelectionArgs,
     /// Only items that a search finds, in all snapshots unless --snapshot gives an id (see
     /// `postkeep search --help`)
-    #[arg(long, value_name = "QUERY", conflicts_with_all = ["folders", "items"],
+    #[arg(long, value_name = "QUERY", conflicts_with_all = ["folders", "exclude_folders", "items",
+          "classes", "exclude_classes", "newer_than", "older_than", "larger_than", "smaller_than"],
           help_heading = "Selection")]
     pub search: Option<String>,
     #[command(flatten)]

@@ -115,7 +115,8 @@ pub struct ExportArgs {
     pub selection: SelectionArgs,
     /// Only items that a search finds, in all snapshots unless --snapshot gives an id (see
     /// `postkeep search --help`)
-    #[arg(long, value_name = "QUERY", conflicts_with_all = ["folders", "items"])]
+    #[arg(long, value_name = "QUERY", conflicts_with_all = ["folders", "exclude_folders", "items",
+          "classes", "exclude_classes", "newer_than", "older_than", "larger_than", "smaller_than"])]
     pub search: Option<String>,
     /// The form of the files
     #[arg(long, value_enum, default_value_t = ExportFormat::Eml)]

@@ -6,6 +6,8 @@ mod desk;
 mod demo;
 // Every documented exit code, with the line that says what went wrong and what to do.
 mod errors;
+// Search, and exports in every format.
+mod finding;
 // Ctrl-C.
 mod interrupt;
 // Keys: recovery phrase, key file, escrow, rotation.

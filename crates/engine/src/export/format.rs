@@ -96,7 +96,10 @@ pub fn to_file_bytes(native: &[u8]) -> Result<Vec<u8>> {
 
 /// An item in a form, from its native stream.
 pub(super) fn convert(native: &[u8], format: ExportFormat) -> Result<Converted> {
-    let parsed = crate::portable::read_any(native)?;
+    let parsed = match format {
+        ExportFormat::Msg | ExportFormat::Json => crate::portable::read_properties(native)?,
+        _ => crate::portable::read_any(native)?,
+    };
     let message = &parsed.message;
     let bytes = match format {
         ExportFormat::Eml | ExportFormat::Ics | ExportFormat::Vcf => to_mime(message),

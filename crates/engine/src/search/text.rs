@@ -3,16 +3,18 @@
 use fasttransfer::{
     Attachment, Message, PropValue, PropertyBag, html_text, named, plain_text, tag,
 };
-use mail_parser::{MessageParser, MimeHeaders};
 use mailsearch::{Document, Kind};
 
-use crate::portable::read_any;
+use crate::portable::read_properties;
 use crate::state::ItemSummary;
 
 /// Messages within messages that are looked into.
 const MAX_DEPTH: usize = 8;
 /// A text attachment is indexed up to this many bytes; the rest is a log or a dump.
 const MAX_TEXT_BYTES: usize = 8 << 20;
+
+/// Properties of people: names, telephone numbers, addresses, companies.
+const PEOPLE_TAGS: std::ops::Range<u16> = 0x3A00..0x3A70;
 
 /// Endings of files that are text whatever their media type says.
 const TEXT_ENDINGS: [&str; 16] = [
@@ -23,7 +25,7 @@ const TEXT_ENDINGS: [&str; 16] = [
 /// The texts of an item, from its native stream or its portable form. One that cannot be read is
 /// known by its summary alone.
 pub(super) fn document(stored: &[u8], about: &About<'_>) -> Document {
-    match read_any(stored) {
+    match read_properties(stored) {
         Ok(parsed) => from_message(&parsed.message, about),
         Err(_) => from_summary(about),
     }
@@ -56,10 +58,7 @@ fn from_message(message: &Message, about: &About<'_>) -> Document {
     let mut document = from_summary(about);
     collect(message, 0, &mut document.texts);
     mark(&message.props, &mut document);
-    if plain_text(message).is_none() && message.props.contains(tag::MIME_SKELETON) {
-        from_mime(&fasttransfer::to_mime(message), &mut document);
-    }
-    // The portable form keeps people in its summary and its MIME text.
+    // The portable form keeps people in its summary, too.
     document.from = format!("{}\n{}", senders(&message.props), document.from);
     document.to = format!("{}\n{}", recipients(message), document.to);
     document.date_unix_ms = document.date_unix_ms.or_else(|| other_date(&message.props));
@@ -77,30 +76,6 @@ fn mark(props: &PropertyBag, document: &mut Document) {
     document.is_draft = props.i32(tag::MESSAGE_FLAGS).unwrap_or(0) & UNSENT != 0;
     document.is_flagged = props.i32(tag::FLAG_STATUS) == Some(FOLLOW_UP);
     document.is_important = props.i32(tag::IMPORTANCE) == Some(HIGH);
-}
-
-/// Adds what is only in an item's MIME text.
-fn from_mime(mime: &[u8], document: &mut Document) {
-    let Some(mail) = MessageParser::default().parse(mime) else {
-        return;
-    };
-    let bodies = (0..mail.text_body_count()).filter_map(|at| mail.body_text(at));
-    document.texts.extend(bodies.map(Into::into));
-    for part in mail.attachments() {
-        document
-            .texts
-            .extend(part.attachment_name().map(Into::into));
-        let text = part
-            .text_contents()
-            .filter(|text| text.len() <= MAX_TEXT_BYTES);
-        document.texts.extend(text.map(Into::into));
-    }
-    for list in [mail.to(), mail.cc(), mail.bcc()].into_iter().flatten() {
-        for one in list.iter() {
-            let parts = [one.name(), one.address()].into_iter().flatten();
-            document.to.extend(parts.flat_map(|part| ["\n", part]));
-        }
-    }
 }
 
 /// For what is neither sent nor received: when it begins, or was made.
@@ -154,7 +129,11 @@ fn collect(message: &Message, depth: usize, texts: &mut Vec<String>) {
     texts.extend(plain_text(message));
     // What a contact, an appointment and a category say.
     for property in props {
-        if let fasttransfer::PropId::Named(_) = property.id {
+        let is_told = match property.id {
+            fasttransfer::PropId::Named(_) => true,
+            fasttransfer::PropId::Tag(tag) => PEOPLE_TAGS.contains(&tag),
+        };
+        if is_told {
             match &property.value {
                 value if value.text().is_some() => texts.extend(value.text().map(Into::into)),
                 PropValue::MultiUnicode(list) => texts.extend(list.iter().cloned()),

@@ -58,6 +58,13 @@ impl Recurrence {
             .filter_map(|p| p.split_once('='))
             .map(|(n, v)| (n.trim().to_ascii_uppercase(), v.trim()))
             .collect();
+        // Other calendars have other months (RFC 7529).
+        if parts
+            .iter()
+            .any(|(name, value)| name == "RSCALE" && !value.eq_ignore_ascii_case("GREGORIAN"))
+        {
+            return None;
+        }
         let part = |name: &str| parts.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
         if ["BYHOUR", "BYMINUTE", "BYSECOND", "BYYEARDAY", "BYWEEKNO"]
             .iter()

@@ -13,7 +13,7 @@ use mailsearch::{Document, Index, IndexWriter, Mark, Query, Row, Scope};
 
 const KEY: [u8; 32] = [1; 32];
 
-const QUERIES: [&str; 13] = [
+const QUERIES: [&str; 20] = [
     "w1",
     "w100",
     "w5000",
@@ -27,6 +27,13 @@ const QUERIES: [&str; 13] = [
     "the",
     "meeting budget",
     "is:read has:attachment after:2001",
+    "subject:w3",
+    "to:person12 w20",
+    "w77 w78",
+    "from:person5 before:2019-06",
+    "-w1 is:unread",
+    "kind:appointment",
+    "w9* folder:\"Folder 7\"",
 ];
 
 #[allow(clippy::print_stdout)]
@@ -103,6 +110,7 @@ fn build(folder: &Path, mails: usize, corpus: &[Document]) {
 
 #[allow(clippy::disallowed_methods, clippy::print_stdout)]
 fn ask(folder: &Path) {
+    let (mut opened, mut open) = (Vec::new(), Vec::new());
     for text in QUERIES {
         let query = Query::parse(text, 0).unwrap();
         let begun = Instant::now();
@@ -115,6 +123,17 @@ fn ask(folder: &Path) {
         println!(
             "{text:36}{:8} found, with opening {cold:?}, again {again:?}",
             found.total
+        );
+        opened.push(cold);
+        open.push(again);
+    }
+    for (what, mut times) in [("with opening", opened), ("index open", open)] {
+        times.sort();
+        println!(
+            "{what}: median {:?}, worst {:?} of {}",
+            times[times.len() / 2],
+            times[times.len() - 1],
+            times.len()
         );
     }
 }

@@ -1,5 +1,7 @@
 //! Other people's programs open what `postkeep export` writes.
 
+use std::path::Path;
+
 use crate::Result;
 use crate::judge::{fresh_folder, python_with};
 use crate::tool::Tool;
@@ -16,6 +18,15 @@ const READERS: [&str; 4] = [
 /// Exports the whole corpus in every format, has the files opened, and writes the table of what
 /// was compared.
 pub(crate) fn run(workspace: &Workspace) -> Result {
+    judge(workspace, &workspace.root().join("docs/export-judges.md"))
+}
+
+/// The same as a check: the table goes where nobody has written it by hand.
+pub(crate) fn check(workspace: &Workspace) -> Result {
+    judge(workspace, &workspace.target_dir("judges").join("export.md"))
+}
+
+fn judge(workspace: &Workspace, table: &Path) -> Result {
     let folder = workspace.target_dir("judges");
     let python = python_with(&folder.join("export-venv"), &READERS)?;
     if Tool::new("msgconvert").arg("--help").capture().is_err() {
@@ -41,6 +52,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         .arg("--scratch")
         .arg(&scratch)
         .arg("--table")
-        .arg(workspace.root().join("docs/export-judges.md"))
+        .arg(table)
         .run()
 }

@@ -7,6 +7,7 @@
 //! - [`differences`] and [`assert_same_dirs`]: compare two folders byte by byte.
 //! - [`peak_rss_bytes`]: how much memory this process ever held.
 //! - [`capture_message`]: leaves messages behind for the schema to judge.
+//! - [`MailCorpus`]: a company's mail, made up, the same for the same seed.
 //! - [`temp_dir`]: a folder that goes away with its handle.
 //!
 //! Only a crate's `tests/it` may use this crate. A unit test that did would meet two versions of
@@ -38,6 +39,7 @@ mod capture;
 mod damage;
 mod faulty_store;
 mod golden;
+mod mail_corpus;
 mod memory;
 mod scratch;
 mod shared;
@@ -46,6 +48,7 @@ pub use capture::{capture_message, captures_messages};
 pub use damage::{flip_byte, rewrite, truncate};
 pub use faulty_store::{Call, CallRecord, Counts, Fault, FaultyStore, Rule};
 pub use golden::{Difference, DifferenceKind, assert_same_dirs, differences};
+pub use mail_corpus::{CorpusMail, MailCorpus};
 pub use memory::{peak_rss_bytes, reset_peak_rss, rss_bytes};
 pub use scratch::temp_dir;
 pub use shared::shared_dir;

@@ -125,11 +125,9 @@ impl Decoder {
     /// Takes the next text, of which there should be at most some tens of kilobytes at a time.
     pub(crate) fn push(&mut self, text: &[u8], out: &mut Vec<u8>) {
         let before = out.len();
-        if self.carry.is_empty()
-            && self.tail.is_empty()
-            && self.reference.is_none()
-            && self.fast(text, out)
-        {
+        let text = self.complete_quantum(text, out);
+        let clear = self.carry.is_empty() && self.tail.is_empty() && self.reference.is_none();
+        if clear && self.fast(text, out) {
             self.note(out, before);
             return;
         }
@@ -145,6 +143,29 @@ impl Decoder {
             self.tail.push(b'!');
         }
         self.note(out, before);
+    }
+
+    /// Ends the quantum that the text before began, so that all that follows is aligned; returns
+    /// what follows.
+    fn complete_quantum<'t>(&mut self, mut text: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
+        if self.carry.is_empty() || !self.tail.is_empty() || self.reference.is_some() {
+            return text;
+        }
+        while let Some((byte, rest)) = text.split_first()
+            && is_alphabet(*byte)
+            && self.carry.len() < 4
+        {
+            self.carry.push(*byte);
+            text = rest;
+        }
+        let whole = self.carry.len() == 4
+            && base64_simd::STANDARD
+                .decode_append(&self.carry, out)
+                .is_ok();
+        if whole {
+            self.carry.clear();
+        }
+        text
     }
 
     /// The common case: text without line breaks or padding.

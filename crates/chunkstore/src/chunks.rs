@@ -17,7 +17,7 @@ use crate::gear::GearTable;
 /// The largest plain chunk that anything in this crate writes, in bytes.
 ///
 /// A source may refuse longer chunks unread: nothing it is asked for is longer.
-pub const MAX_CHUNK_BYTES: usize = 1 << 20;
+pub const MAX_CHUNK_BYTES: usize = 4 << 20;
 
 /// What a chunk holds, which decides the pack it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

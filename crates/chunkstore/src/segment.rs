@@ -1,7 +1,7 @@
 //! Segments: small skeletons of one group, compressed together.
 //!
-//! Skeletons of one mailbox folder resemble one another; a mebibyte of them compresses to half
-//! of what they need one by one, and has one index entry instead of seventy.
+//! Skeletons of one mailbox folder resemble one another; four mebibytes of them compress to
+//! less than half of what they need one by one, and have one index entry instead of hundreds.
 //!
 //! # Stored form, version 1
 //!
@@ -12,7 +12,7 @@
 //! | lengths | *n* each | bytes of each skeleton |
 //! | skeletons | … | one behind the other, to the end |
 //!
-//! *n* is LEB128. A segment is one chunk, of at most 1 MiB.
+//! *n* is LEB128. A segment is one chunk, of at most 4 MiB.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,13 +21,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bytes::Bytes;
 
 use crate::chunk_id::ChunkId;
+use crate::chunker::WHOLE_BYTES;
 use crate::chunks::{ChunkKind, ChunkSink, MAX_CHUNK_BYTES};
 use crate::content::codec::{RecordReader, put_varint};
 use crate::content::{Content, Skeleton};
 use crate::error::Result;
 
-/// The longest skeleton that shares a segment, in bytes; longer ones are chunks of their own.
-pub(crate) const MAX_SEGMENT_SKELETON: usize = 64 << 10;
+/// The longest skeleton that shares a segment, in bytes.
+///
+/// Longer ones are cut into chunks of their own, which may be found again in part. A long mail is
+/// mostly quotation: beside the mails it quotes it compresses to a small share of itself.
+pub(crate) const MAX_SEGMENT_SKELETON: usize = WHOLE_BYTES;
 
 /// The most skeletons of one segment.
 const MAX_SKELETONS: usize = 1 << 16;
@@ -43,7 +47,7 @@ const SEGMENT_VERSION: u8 = 1;
 /// How segments are filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentOptions {
-    /// Plain bytes after which a segment is closed; default 1 MiB, held between 128 KiB and 1 MiB.
+    /// Plain bytes after which a segment is closed; default 4 MiB, held between 128 KiB and 4 MiB.
     pub target_bytes: usize,
     /// Plain bytes of all open segments together, above which the largest is closed early;
     /// default 32 MiB. Bounds memory when a mailbox has a thousand folders.

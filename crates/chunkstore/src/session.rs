@@ -345,7 +345,7 @@ impl Inner {
     /// The whole of adding a chunk that needs no waiting: it cannot be dropped halfway.
     fn put(&self, kind: ChunkKind, plain: &[u8]) -> Result<ChunkId> {
         if plain.len() > MAX_CHUNK_BYTES {
-            return Err(Error::invalid("a chunk has at most 1 MiB"));
+            return Err(Error::invalid("a chunk has at most 4 MiB"));
         }
         let store = self.repository.store();
         let id = store.chunk_id(plain);

@@ -32,7 +32,7 @@ CIPHERS = dict(SUITES.values())
 DATA_PACK, META_PACK, INDEX, OPEN, END, DICTIONARY, KEY_SLOT, FORGET, CONDEMNED, DOOMED = range(1, 11)
 DATA, META, PADDING = 0, 1, 0xFF
 PREAMBLE_BYTES = 64
-CHUNK_LIMIT = 1 << 20
+CHUNK_LIMIT = 4 << 20
 RECORD_LIMIT = 256 << 20
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PROLOGUE = bytes.fromhex(
@@ -555,7 +555,7 @@ class Contents:
         expect(1 <= count <= 65_536, "a segment with an impossible number of skeletons")
         skeletons = [fields.take(length) for length in fields.varints(count)]
         fields.end()
-        expect(all(1 <= len(skeleton) <= 65_536 for skeleton in skeletons), "an impossible skeleton")
+        expect(all(1 <= len(skeleton) <= 262_144 for skeleton in skeletons), "an impossible skeleton")
         return skeletons
 
     def part(self, reference):

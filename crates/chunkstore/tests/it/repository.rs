@@ -255,14 +255,14 @@ async fn options_out_of_range_are_refused() {
     }
     let session = repository.session(small_packs()).await.unwrap();
     let long = session
-        .put_chunk(ChunkKind::Data, noise(1, (1 << 20) + 1))
+        .put_chunk(ChunkKind::Data, noise(1, (4 << 20) + 1))
         .await;
     assert_eq!(long.unwrap_err().kind(), ErrorKind::Invalid);
     let full = session
-        .put_chunk(ChunkKind::Data, noise(1, 1 << 20))
+        .put_chunk(ChunkKind::Data, noise(1, 4 << 20))
         .await
         .unwrap();
-    assert_eq!(session.get_chunk(&full).await.unwrap(), noise(1, 1 << 20));
+    assert_eq!(session.get_chunk(&full).await.unwrap(), noise(1, 4 << 20));
     let empty = session
         .put_chunk(ChunkKind::Meta, noise(1, 0))
         .await

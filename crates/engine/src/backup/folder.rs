@@ -59,7 +59,10 @@ impl FolderRead {
     /// Prepares to read a folder from where the index stands.
     pub(super) async fn new(mailbox: Arc<Mailbox>, folder: RemoteFolder) -> Result<Self> {
         let key = folder.key;
-        let known = mailbox.index.run(move |index| index.folder(&key)).await?;
+        let (known, stored) = mailbox
+            .index
+            .run(move |index| Ok((index.folder(&key)?, index.item_count_with_staged(&key)?)))
+            .await?;
         let mut row = mailbox.folder_row(&folder, known.as_ref());
         let mut reading = known
             .map(|row| Reading::from_bytes(&row.extra).unwrap_or_default())
@@ -71,7 +74,8 @@ impl FolderRead {
             reading.left_out = LeftOut::default();
             reading.conditions = mailbox.conditions();
         }
-        let seen = row.sync_state.is_none().then(HashSet::new);
+        // Where nothing is stored nothing can be left over, and segments need not end here.
+        let seen = (row.sync_state.is_none() && stored > 0).then(HashSet::new);
         Ok(Self {
             mailbox,
             folder,

@@ -65,6 +65,36 @@ pub(crate) fn watched(
     .boxed()
 }
 
+/// Wraps the body of an answer that is silent between pieces of news: bytes are counted, and only a
+/// silence longer than `idle` is an error. Servers send a sign of life every 30 seconds or so.
+pub(crate) fn followed(
+    body: BoxStream<'static, std::result::Result<Bytes, TransportError>>,
+    idle: Duration,
+    counters: Arc<Counters>,
+) -> Body {
+    stream::unfold(Some(body), move |body| {
+        let counters = Arc::clone(&counters);
+        async move {
+            let mut body = body?;
+            match tokio::time::timeout(idle, body.next()).await {
+                Ok(Some(Ok(bytes))) => {
+                    let len = bytes.len() as u64;
+                    counters.update(|stats| stats.bytes_in += len);
+                    Some((Ok(bytes), Some(body)))
+                }
+                Ok(Some(Err(error))) => Some((Err(from_transport(error)), None)),
+                Ok(None) => None,
+                Err(_) => {
+                    let text = format!("nothing was heard for {} s", idle.as_secs());
+                    Some((Err(Error::new(ErrorKind::Timeout, text)), None))
+                }
+            }
+        }
+    })
+    .fuse()
+    .boxed()
+}
+
 /// The transport's failure in this crate's terms.
 pub(crate) fn from_transport(error: TransportError) -> Error {
     let kind = match error.kind {

@@ -12,7 +12,7 @@ use crate::client::{Access, Client, ServerNotes};
 use crate::envelope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ItemError, ItemId};
-use crate::op::{ExportItems, ExportStream, Operation};
+use crate::op::{ExportItems, ExportStream, GetStreamingEvents, Operation};
 use crate::response_code::ResponseCode;
 use crate::retry::{self, Attempt, Failure};
 use crate::status;
@@ -115,6 +115,20 @@ impl Client {
         }
     }
 
+    /// The same for GetStreamingEvents, up to the first byte of the answer.
+    pub(crate) async fn open_events(&self, operation: &GetStreamingEvents) -> Result<Body> {
+        let mut progress = Progress::default();
+        loop {
+            let version = self.shared.schema();
+            let failed = match self.send(operation, version).await {
+                Ok((body, _)) => return Ok(body),
+                Err(failed) => failed,
+            };
+            self.pause::<GetStreamingEvents>(&mut progress, version, failed)
+                .await?;
+        }
+    }
+
     async fn attempt<O: Operation + Sync>(
         &self,
         operation: &O,
@@ -193,18 +207,24 @@ impl Client {
                 });
             }
         };
-        self.judge(response).await
+        self.judge(response, O::STREAMING).await
     }
 
     /// Looks at the status: a body to read, with what it may be instead of EWS; or a failure.
     async fn judge(
         &self,
         response: TransportResponse,
+        streaming: bool,
     ) -> std::result::Result<(Body, Option<Error>), Failed> {
         let status = response.status;
         let head = status::Head::read(&response);
         let counters = Arc::clone(&self.shared.counters);
-        let body = body::watched(response.body, self.shared.options.request_timeout, counters);
+        let idle = self.shared.options.request_timeout;
+        let body = if streaming {
+            body::followed(response.body, idle, counters)
+        } else {
+            body::watched(response.body, idle, counters)
+        };
         if (200..300).contains(&status) {
             return Ok((body, head.suspicion()));
         }

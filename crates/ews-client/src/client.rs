@@ -1,6 +1,10 @@
 //! The client: one method per operation.
 
+mod discovery;
+mod notifications;
 mod settings;
+
+pub use discovery::GroupMembers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

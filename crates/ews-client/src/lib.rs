@@ -57,7 +57,7 @@ mod version;
 mod xml;
 
 pub use auth::Credentials;
-pub use client::{Access, Client, ClientOptions, Routing};
+pub use client::{Access, Client, ClientOptions, GroupMembers, Routing};
 pub use error::{Error, ErrorKind, Result};
 pub use model::{
     BaseShape, Body, Delegate, DelegateLevel, DeliverMeetingRequests, DictionaryEntry,
@@ -71,16 +71,20 @@ pub use model::{
 };
 pub use op::{
     AddDelegate, AlternateId, ConflictResolution, ContainmentComparison, ContainmentMode,
-    ConvertId, CreateFolder, CreateItem, CreateUserConfiguration, Delegates, DeleteItem,
-    DeleteUserConfiguration, DisposalType, ExportEvent, ExportStream, FieldChange, FindFolder,
-    FindFolderPage, FindItem, FindItemPage, FolderChange, FolderFieldChange, FolderTraversal,
-    FolderUpdate, GetDelegate, GetFolder, GetInboxRules, GetItem, GetUserConfiguration,
-    GetUserOofSettings, HierarchyPage, IdFormat, InboxRules, ItemChange, ItemTraversal, ItemUpdate,
-    MAX_SYNC_CHANGES, MoveItem, NewFolder, NewItem, Paging, RemoveDelegate, Resolution,
-    ResolveNames, Restriction, RuleError, RuleOperation, SearchScope, SetUserOofSettings,
-    SortDirection, SyncFolderHierarchy, SyncFolderItems, SyncPage, SyncScope, UpdateDelegate,
-    UpdateFolder, UpdateInboxRules, UpdateItem, UpdateUserConfiguration, UploadAction, UploadData,
-    UploadItem, UserOof,
+    ConvertId, CreateFolder, CreateItem, CreateUserConfiguration, Delegates, DeleteFolder,
+    DeleteItem, DeleteUserConfiguration, Delivery, DisposalType, Event, EventKind, EventStream,
+    ExpandDl, ExportEvent, ExportStream, FieldChange, FindFolder, FindFolderPage, FindItem,
+    FindItemPage, FindPeople, FolderChange, FolderFieldChange, FolderTraversal, FolderUpdate,
+    GetDelegate, GetEvents, GetFolder, GetInboxRules, GetItem, GetSearchableMailboxes,
+    GetUserConfiguration, GetUserOofSettings, GroupMember, GroupPage, GroupRef, HierarchyPage,
+    IdFormat, InboxRules, ItemChange, ItemTraversal, ItemUpdate, MAX_CONNECTION_MINUTES,
+    MAX_SUBSCRIPTION_MINUTES, MAX_SYNC_CHANGES, MoveFolder, MoveItem, NewFolder, NewItem,
+    Notification, Paging, PeoplePage, Persona, RemoveDelegate, Resolution, ResolveNames,
+    Restriction, RuleError, RuleOperation, SearchScope, SearchableMailbox, SearchableMailboxes,
+    SetUserOofSettings, SortDirection, StreamEvent, Subscribe, Subscription, SyncFolderHierarchy,
+    SyncFolderItems, SyncPage, SyncScope, Unsubscribe, UpdateDelegate, UpdateFolder,
+    UpdateInboxRules, UpdateItem, UpdateUserConfiguration, UploadAction, UploadData, UploadItem,
+    UserOof,
 };
 pub use response_code::ResponseCode;
 pub use retry::RetryPolicy;

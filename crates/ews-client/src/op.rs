@@ -4,17 +4,24 @@ mod convert_id;
 mod create_folder;
 mod create_item;
 mod delegate;
+mod delete_folder;
 mod delete_item;
+mod expand_dl;
 mod export_items;
 mod find_folder;
 mod find_item;
+mod find_people;
 mod get_folder;
 mod get_item;
+mod get_searchable_mailboxes;
 mod inbox_rules;
 pub(crate) mod item_fields;
+mod move_folder;
 mod move_item;
 mod resolve_names;
 mod restriction;
+mod streaming_events;
+mod subscribe;
 mod sync_folder_hierarchy;
 mod sync_folder_items;
 mod update_folder;
@@ -27,17 +34,30 @@ pub use convert_id::{AlternateId, ConvertId, IdFormat};
 pub use create_folder::{CreateFolder, NewFolder};
 pub use create_item::{CreateItem, NewItem};
 pub use delegate::{AddDelegate, Delegates, GetDelegate, RemoveDelegate, UpdateDelegate};
+pub use delete_folder::DeleteFolder;
 pub use delete_item::{DeleteItem, DisposalType};
+pub use expand_dl::{ExpandDl, GroupMember, GroupPage, GroupRef};
 pub(crate) use export_items::ExportItems;
 pub use export_items::{ExportEvent, ExportStream};
 pub use find_folder::{FindFolder, FindFolderPage, FolderTraversal};
 pub use find_item::{FindItem, FindItemPage, ItemTraversal, SortDirection};
+pub use find_people::{FindPeople, PeoplePage, Persona};
 pub use get_folder::GetFolder;
 pub use get_item::GetItem;
+pub use get_searchable_mailboxes::{
+    GetSearchableMailboxes, SearchableMailbox, SearchableMailboxes,
+};
 pub use inbox_rules::{GetInboxRules, InboxRules, RuleError, RuleOperation, UpdateInboxRules};
+pub use move_folder::MoveFolder;
 pub use move_item::MoveItem;
 pub use resolve_names::{Resolution, ResolveNames, SearchScope};
 pub use restriction::{ContainmentComparison, ContainmentMode, Restriction};
+pub(crate) use streaming_events::GetStreamingEvents;
+pub use streaming_events::{EventStream, MAX_CONNECTION_MINUTES, StreamEvent};
+pub use subscribe::{
+    Delivery, Event, EventKind, GetEvents, MAX_SUBSCRIPTION_MINUTES, Notification, Subscribe,
+    Subscription, Unsubscribe,
+};
 pub use sync_folder_hierarchy::{FolderChange, HierarchyPage, SyncFolderHierarchy};
 pub use sync_folder_items::{ItemChange, MAX_SYNC_CHANGES, SyncFolderItems, SyncPage, SyncScope};
 pub use update_folder::{FolderFieldChange, FolderUpdate, UpdateFolder};
@@ -75,6 +95,8 @@ pub(crate) trait Operation {
     const IDEMPOTENT: bool;
     /// Most bytes of an answer.
     const MAX_ANSWER_BYTES: u64 = MAX_ANSWER_BYTES;
+    /// Whether the answer goes on for minutes with long silences.
+    const STREAMING: bool = false;
     /// What the caller gets.
     type Answer;
 

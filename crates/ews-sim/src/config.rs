@@ -13,6 +13,9 @@ use crate::fault::FaultPlan;
 ///   "accounts": [{ "user": "svc@example.test", "password": "secret", "impersonate": true }],
 ///   "mailbox_password": "secret",
 ///   "mailboxes": ["alice@example.test"],
+///   "archives": ["alice@example.test"],
+///   "public_folders": true,
+///   "groups": { "all@example.test": ["alice@example.test"] },
 ///   "mail": ["./mail"],
 ///   "faults": "ExportItems every 50 busy 500",
 ///   "fault_seed": 1,
@@ -30,6 +33,12 @@ pub struct Config {
     pub mailbox_password: Option<String>,
     /// Mailboxes to create empty.
     pub mailboxes: Vec<String>,
+    /// Mailboxes (added if missing) to give an empty archive.
+    pub archives: Vec<String>,
+    /// Whether there are public folders.
+    pub public_folders: bool,
+    /// Distribution groups: the members' addresses by the group's.
+    pub groups: std::collections::BTreeMap<String, Vec<String>>,
     /// Folders of mail to load (see [`crate::SimBuilder::load_dir`]).
     pub mail: Vec<std::path::PathBuf>,
     /// Fault rules in their text form.

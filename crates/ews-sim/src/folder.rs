@@ -6,6 +6,7 @@ use fasttransfer::PropertyBag;
 
 use crate::changes::{EventLog, LogEntry};
 use crate::item::{Content, Item};
+use crate::settings::permission::Permission;
 
 /// A row of a store's table of well-known folders.
 pub(crate) struct WellKnown {
@@ -151,6 +152,8 @@ pub(crate) struct Folder {
     pub(crate) deleted_total: u64,
     /// Extended properties set by clients.
     pub(crate) props: PropertyBag,
+    /// Who may do what, once it was set.
+    pub(crate) permissions: Option<Vec<Permission>>,
     pub(crate) log: EventLog,
     items: BTreeMap<u64, Item>,
     synthetic: Vec<SyntheticRange>,
@@ -173,6 +176,7 @@ impl Folder {
             commit_time: 0,
             deleted_total: 0,
             props: PropertyBag::new(),
+            permissions: None,
             log: EventLog::default(),
             items: BTreeMap::new(),
             synthetic: Vec::new(),

@@ -53,7 +53,7 @@ impl StoreGuid {
     }
 
     /// The guid in its usual text form.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut out = String::with_capacity(36);
         for (index, byte) in self.0.iter().enumerate() {
             if matches!(index, 4 | 6 | 8 | 10) {

@@ -1,5 +1,11 @@
 //! One store: a primary mailbox, an archive or the public folders.
 
+mod new_item;
+mod origin;
+
+pub(crate) use new_item::NewItem;
+pub(crate) use origin::{Origin, Origins};
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -11,6 +17,7 @@ use crate::folder::{ARCHIVE, FIRST_FREE_FOLDER, Folder, PRIMARY, PUBLIC, WellKno
 use crate::id::{ObjectId, StoreGuid};
 use crate::item::{Content, Item, stamp};
 use crate::payload::{LargeContent, Payload};
+use crate::settings::Settings;
 
 /// What a store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +46,8 @@ pub(crate) struct State {
     /// Last commit time given out; the next is later even if the clock stands still.
     last_time: u64,
     clock: Clock,
+    settings: Settings,
+    origins: Origins,
 }
 
 /// A folder that is gone.
@@ -117,6 +126,8 @@ impl State {
             change: 0,
             last_time: 0,
             clock,
+            settings: Settings::default(),
+            origins: Origins::default(),
         };
         let time = state.now();
         for (number, row) in (1..).zip(table) {
@@ -132,6 +143,24 @@ impl State {
             state.folders.insert(number, folder);
         }
         state
+    }
+
+    /// All folders in the order of their numbers.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &Folder> {
+        self.folders.values()
+    }
+
+    /// Where items came from.
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
     }
 
     /// The number of the last change.
@@ -437,7 +466,15 @@ impl State {
             return Err(Refused::NoFolder);
         }
         let item = self.remove_item(from, key)?;
-        self.adopt(to, item)
+        let left = Some(self.change);
+        let moved = self.adopt(to, item)?;
+        let origin = Origin {
+            folder: from,
+            key,
+            left,
+        };
+        self.origins.note(self.change, origin);
+        Ok(moved)
     }
 
     /// Puts an item from elsewhere into a folder under a new key, its times kept.
@@ -456,7 +493,14 @@ impl State {
     /// Copies an item into a folder.
     pub(crate) fn copy_item(&mut self, from: u64, key: u64, to: u64) -> Result<u64, Refused> {
         let item = self.item(from, key).ok_or(Refused::NoItem)?;
-        self.adopt(to, item)
+        let copy = self.adopt(to, item)?;
+        let origin = Origin {
+            folder: from,
+            key,
+            left: None,
+        };
+        self.origins.note(self.change, origin);
+        Ok(copy)
     }
 
     /// Changes an item's content.
@@ -538,31 +582,6 @@ impl State {
         folder.put(item);
         self.change = change;
         Ok(())
-    }
-}
-
-/// An item to be stored.
-pub(crate) struct NewItem {
-    pub(crate) message: Message,
-    /// The bytes of the last attachment, when it is computed.
-    pub(crate) payload: Option<Payload>,
-    pub(crate) is_read: bool,
-    pub(crate) associated: bool,
-    /// Creation time to keep, in 100 ns ticks; the store's own if absent.
-    pub(crate) created: Option<u64>,
-}
-
-impl NewItem {
-    /// A normal item, read or unread as its own flags say.
-    pub(crate) fn from_message(message: Message) -> NewItem {
-        let flags = message.props.i32(fasttransfer::tag::MESSAGE_FLAGS);
-        NewItem {
-            is_read: flags.unwrap_or(0) & crate::item::FLAG_READ != 0,
-            message,
-            payload: None,
-            associated: false,
-            created: None,
-        }
     }
 }
 

@@ -4,22 +4,30 @@ mod answer;
 mod attachment;
 mod convert;
 mod create_item;
+mod delegate;
+mod directory;
 mod export_items;
 mod find_folder;
 mod find_item;
 mod folder_edit;
 mod get_folder;
 mod get_item;
+mod inbox_rules;
 mod item_edit;
 mod resolve;
 mod resolve_names;
+mod streaming_events;
+mod subscribe;
 mod sync_folder_hierarchy;
 mod sync_folder_items;
 mod update_item;
 mod upload_items;
+mod user_configuration;
+mod user_oof;
 
 pub(crate) use answer::{Answer, Failure, Oops};
 pub(crate) use export_items::ExportReply;
+pub(crate) use streaming_events::EventsReply;
 
 use std::sync::Arc;
 
@@ -44,6 +52,8 @@ pub(crate) enum Reply {
     Whole(Vec<u8>),
     /// Exports, made while they are sent.
     Export(Box<ExportReply>),
+    /// Envelopes with events, as they happen.
+    Events(Box<EventsReply>),
 }
 
 /// A request being answered.
@@ -53,6 +63,8 @@ pub(crate) struct Context<'a> {
     pub(crate) mailbox: Option<Mailbox>,
     pub(crate) operation: &'a str,
     pub(crate) inner_busy: Option<u64>,
+    /// Whether the account may search all mailboxes.
+    pub(crate) may_discover: bool,
 }
 
 type Handler = fn(&Context<'_>, &Element<'_>) -> Result<Reply, Fault>;
@@ -84,6 +96,25 @@ const OPERATIONS: &[(&str, Handler)] = &[
     ("DeleteAttachment", attachment::delete),
     ("ResolveNames", resolve_names::run),
     ("ConvertId", convert::run),
+    ("ExpandDL", directory::expand_dl),
+    ("GetSearchableMailboxes", directory::searchable),
+    ("FindPeople", directory::find_people),
+    ("Subscribe", subscribe::subscribe),
+    ("GetEvents", subscribe::get_events),
+    ("Unsubscribe", subscribe::unsubscribe),
+    ("GetStreamingEvents", streaming_events::run),
+    ("GetDelegate", delegate::get),
+    ("AddDelegate", delegate::add),
+    ("UpdateDelegate", delegate::update),
+    ("RemoveDelegate", delegate::remove),
+    ("GetInboxRules", inbox_rules::get),
+    ("UpdateInboxRules", inbox_rules::update),
+    ("GetUserOofSettings", user_oof::get),
+    ("SetUserOofSettings", user_oof::set),
+    ("GetUserConfiguration", user_configuration::get),
+    ("CreateUserConfiguration", user_configuration::create),
+    ("UpdateUserConfiguration", user_configuration::update),
+    ("DeleteUserConfiguration", user_configuration::delete),
 ];
 
 /// Counts a request and finds the fault it shall get.
@@ -157,6 +188,10 @@ pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
     let world = &caller.world;
     let mailbox = acting_for(caller, envelope.impersonate.as_deref())?;
     let name = envelope.operation.name.as_ref();
+    // The requests about replies alone carry the word in their element's name.
+    let name = name
+        .strip_suffix("OofSettingsRequest")
+        .map_or(name, |_| name.strip_suffix("Request").unwrap_or(name));
     let exports = matches!(name, "ExportItems" | "UploadItems");
     let handler = OPERATIONS
         .iter()
@@ -172,6 +207,7 @@ pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
         mailbox,
         operation,
         inner_busy: caller.inner_busy,
+        may_discover: caller.account.may_impersonate(),
     };
     handler(&context, &envelope.operation)
 }

@@ -122,8 +122,15 @@ async fn handle(State(sim): State<Sim>, request: Request) -> Response<Body> {
     }
 }
 
+/// Marks an answer that goes on for minutes and cannot be collected.
+#[derive(Clone, Copy)]
+struct GoesOn;
+
 /// Shows a request and its answer to an observer; an answer that breaks off passes unseen.
 async fn observed(response: Response<Body>, request: &[u8], observer: &Observer) -> Response<Body> {
+    if response.extensions().get::<GoesOn>().is_some() {
+        return response;
+    }
     let (parts, body) = response.into_parts();
     match axum::body::to_bytes(body, usize::MAX).await {
         Ok(answer) => {
@@ -216,6 +223,12 @@ fn reply_response(world: &Arc<World>, reply: Reply, in_flight: InFlight) -> Resp
                 .record(|stats| stats.bytes_out += bytes.len() as u64);
             drop(in_flight);
             xml_response(StatusCode::OK, Body::from(bytes))
+        }
+        Reply::Events(events) => {
+            let pieces = events.into_stream(in_flight);
+            let mut response = xml_response(StatusCode::OK, Body::from_stream(pieces));
+            response.extensions_mut().insert(GoesOn);
+            response
         }
         Reply::Export(export) => {
             let pieces = export.into_stream(Arc::clone(world), in_flight);

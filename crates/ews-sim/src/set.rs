@@ -21,6 +21,7 @@ const UTF8_CODE_PAGE: i32 = 65001;
 #[derive(Default)]
 pub(crate) struct Outside {
     pub(crate) is_read: Option<bool>,
+    pub(crate) associated: bool,
 }
 
 /// Builds a new item from its element in a CreateItem.
@@ -77,6 +78,7 @@ pub(crate) fn apply(message: &mut Message, element: &Element<'_>) -> Result<Outs
         match child.name.as_ref() {
             "MimeContent" | "ItemId" | "ParentFolderId" => {}
             "IsRead" => outside.is_read = parse_bool(text),
+            "IsAssociated" => outside.associated = parse_bool(text) == Some(true),
             "ExtendedProperty" => {
                 set_extended(message, child)?;
                 flags_given |= sets_flags(child);

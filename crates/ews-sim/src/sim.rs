@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::config::{Config, GenerateConfig, SyntheticConfig};
+use crate::directory::{Group, Groups};
 use crate::error::Error;
 use crate::fault::{FaultPlan, FaultPlayer};
 use crate::handle::MailboxHandle;
@@ -18,6 +20,7 @@ use crate::populate;
 use crate::server;
 pub use crate::server::RunningServer;
 use crate::stats::{Recorder, Stats};
+use crate::subscription::Subscriptions;
 
 /// The account that exists unless others are named.
 const DEFAULT_USER: &str = "svc@example.test";
@@ -25,6 +28,8 @@ const DEFAULT_USER: &str = "svc@example.test";
 const DEFAULT_PASSWORD: &str = "secret";
 /// Largest request body, as Exchange's default.
 const DEFAULT_MAX_REQUEST_BYTES: u64 = 64 * 1024 * 1024;
+/// A minute of a stream of events.
+const EVENT_MINUTE: Duration = Duration::from_secs(60);
 /// The address under which the public folder store keeps its ids.
 const PUBLIC_ADDRESS: &str = "public-folders";
 
@@ -84,6 +89,9 @@ pub(crate) struct World {
     pub(crate) has_export: bool,
     pub(crate) max_request_bytes: u64,
     pub(crate) observer: RwLock<Option<Observer>>,
+    pub(crate) groups: Groups,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) event_minute: Duration,
     clock: Clock,
 }
 
@@ -251,6 +259,11 @@ impl Sim {
         *slot = Some(Arc::new(observer));
     }
 
+    /// Forgets all subscriptions to events, as a server does that restarts.
+    pub fn forget_subscriptions(&self) {
+        self.0.subscriptions.clear();
+    }
+
     /// Returns how many messages clients told the server to send; meeting invitations,
     /// responses and cancellations included.
     pub fn sent_messages(&self) -> u64 {
@@ -273,6 +286,8 @@ pub struct SimBuilder {
     has_export: bool,
     has_public: bool,
     max_request_bytes: u64,
+    groups: Groups,
+    event_minute: Duration,
 }
 
 /// Something that fills the world.
@@ -304,6 +319,8 @@ impl Default for SimBuilder {
             has_export: true,
             has_public: false,
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
+            groups: Groups::new(),
+            event_minute: EVENT_MINUTE,
         }
     }
 }
@@ -318,6 +335,27 @@ impl SimBuilder {
     /// Gives a mailbox (added if missing) an empty archive.
     pub fn archive(mut self, address: &str) -> SimBuilder {
         self.steps.push(Step::Archive(address.to_owned()));
+        self
+    }
+
+    /// Adds a distribution group of mailboxes, other groups and strangers, by their addresses.
+    pub fn group<M: Into<String>>(
+        mut self,
+        address: &str,
+        members: impl IntoIterator<Item = M>,
+    ) -> SimBuilder {
+        let group = Group {
+            address: address.to_owned(),
+            members: members.into_iter().map(Into::into).collect(),
+        };
+        self.groups.insert(address.to_lowercase(), group);
+        self
+    }
+
+    /// Sets how long a minute of a streaming connection is; default a minute. Tests of clients
+    /// that reconnect need not wait for one.
+    pub fn event_minute(mut self, minute: Duration) -> SimBuilder {
+        self.event_minute = minute;
         self
     }
 
@@ -430,6 +468,12 @@ impl SimBuilder {
         self.steps
             .extend(config.mailboxes.iter().cloned().map(Step::Mailbox));
         self.steps
+            .extend(config.archives.iter().cloned().map(Step::Archive));
+        self.has_public |= config.public_folders;
+        for (address, members) in &config.groups {
+            self = self.group(address, members.iter().cloned());
+        }
+        self.steps
             .extend(config.mail.iter().cloned().map(Step::LoadDir));
         self.steps.extend(config.generate.map(Step::Generate));
         self.steps
@@ -469,6 +513,9 @@ impl SimBuilder {
             has_export: self.has_export,
             max_request_bytes: self.max_request_bytes,
             observer: RwLock::new(None),
+            groups: self.groups,
+            subscriptions: Subscriptions::default(),
+            event_minute: self.event_minute,
             clock: self.clock,
         };
         world.faults.set(self.faults);

@@ -195,6 +195,31 @@ pub(crate) fn finish(w: &mut XmlWriter) {
     w.raw().push_str("</s:Body></s:Envelope>");
 }
 
+/// Opens an answer that has no list of response messages.
+pub(crate) fn begin_plain(w: &mut XmlWriter, version: ServerVersion, operation: &str) {
+    begin(w, version);
+    w.start(&format!("m:{operation}Response"));
+    w.attr("xmlns:m", NS_MESSAGES);
+    w.attr("xmlns:t", NS_TYPES);
+}
+
+/// Opens an answer that is a response message itself; of success unless another class is given.
+pub(crate) fn begin_single(
+    w: &mut XmlWriter,
+    version: ServerVersion,
+    operation: &str,
+    class: Option<&str>,
+) {
+    begin_plain(w, version, operation);
+    w.attr("ResponseClass", class.unwrap_or("Success"));
+}
+
+/// Closes what [`begin_plain`] or [`begin_single`] opened.
+pub(crate) fn finish_single(w: &mut XmlWriter, operation: &str) {
+    w.end(&format!("m:{operation}Response"));
+    finish(w);
+}
+
 /// Opens an answer with response messages.
 pub(crate) fn begin_response(w: &mut XmlWriter, version: ServerVersion, operation: &str) {
     begin(w, version);

@@ -48,6 +48,11 @@ impl<'a> Element<'a> {
             .map(|attr| attr.1.as_str())
     }
 
+    /// The attributes by local name, namespace declarations left out.
+    pub(crate) fn attrs(&self) -> &[(String, String)] {
+        &self.attrs
+    }
+
     /// A child's text, trimmed.
     pub(crate) fn child_text(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.trim())
@@ -121,6 +126,9 @@ fn element<'a>(ns: Ns, start: &BytesStart<'a>) -> Result<Element<'a>, String> {
     let mut attrs = Vec::new();
     for attr in start.attributes() {
         let attr = attr.map_err(|error| error.to_string())?;
+        if attr.key.as_namespace_binding().is_some() {
+            continue;
+        }
         let value = attr
             .normalized_value(quick_xml::XmlVersion::Implicit1_0)
             .map_err(|error| error.to_string())?;

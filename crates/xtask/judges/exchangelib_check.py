@@ -7,11 +7,7 @@ FOLDER/sim.log. With --endpoint URL it uses a server that runs already, on the m
 """
 
 import argparse
-import socket
-import subprocess
 import sys
-import time
-import traceback
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,7 +26,6 @@ from exchangelib import (
     Message,
 )
 from exchangelib.errors import (
-    EWSError,
     ErrorImpersonateUserDenied,
     ErrorItemNotFound,
     ErrorNonExistentMailbox,
@@ -39,10 +34,10 @@ from exchangelib.errors import (
 from exchangelib.folders import Messages
 
 import exchangelib_mail as mail
-
-PASSWORD = "secret"
-SERVICE = "svc@example.test"
-START_SECONDS = 60
+import exchangelib_more
+import judging
+from exchangelib_more import refused
+from judging import PASSWORD, SERVICE, expect
 
 CHECKS = []
 
@@ -51,27 +46,6 @@ def check(function):
     """Adds a function to the checks, which run in the order in which they stand here."""
     CHECKS.append(function)
     return function
-
-
-def expect(actual, wanted, what="value"):
-    if actual != wanted:
-        raise AssertionError(f"{what}: {short(actual)} instead of {short(wanted)}")
-
-
-def short(value):
-    text = repr(value)
-    return text if len(text) <= 160 else f"{text[:160]}... ({len(text)} characters)"
-
-
-def refused(error, action):
-    """The action must raise exactly this error."""
-    try:
-        result = action()
-    except error:
-        return
-    except EWSError as other:
-        raise AssertionError(f"{type(other).__name__} instead of {error.__name__}: {other}") from other
-    raise AssertionError(f"no {error.__name__}, but {short(result)}")
 
 
 class World:
@@ -409,45 +383,6 @@ def an_unknown_mailbox_is_named_as_such(world):
     refused(ErrorNonExistentMailbox, lambda: account.inbox.total_count)
 
 
-def start(program, scratch, folder):
-    """Starts the simulator on a free port and waits until it listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (scratch / "sim.log").open("wb")
-    command = [program, "sim", "--mail", folder, "--listen", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            sys.exit(f"the simulator ended with {server.returncode}: {scratch / 'sim.log'}")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return server, f"http://127.0.0.1:{port}/EWS/Exchange.asmx"
-        except OSError:
-            time.sleep(0.05)
-    server.kill()
-    sys.exit(f"the simulator did not listen within {START_SECONDS} s: {scratch / 'sim.log'}")
-
-
-def run(endpoint, box):
-    """Runs all checks and returns how many failed."""
-    world = World(endpoint, box)
-    failures = 0
-    for function in CHECKS:
-        name = function.__name__.replace("_", " ")
-        try:
-            function(world)
-            print(f"ok    {name}", flush=True)
-        except Exception as error:  # a client may raise anything at a server's oddity
-            failures += 1
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(place.filename).name}:{place.lineno}"
-            print(f"FAIL  {name}: {type(error).__name__}: {short(str(error))} ({where})", flush=True)
-    print(f"exchangelib: {len(CHECKS) - failures} of {len(CHECKS)} checks passed")
-    return failures
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--postkeep", type=Path)
@@ -458,10 +393,10 @@ def main():
     folder.mkdir(parents=True, exist_ok=arguments.endpoint is not None)
     box = mail.write(folder)
     if arguments.endpoint:
-        sys.exit(run(arguments.endpoint, box) != 0)
-    server, endpoint = start(arguments.postkeep, arguments.scratch, folder)
+        sys.exit(judging.run_checks("exchangelib", CHECKS + exchangelib_more.CHECKS, World(arguments.endpoint, box)) != 0)
+    server, endpoint = judging.start_simulator(arguments.postkeep, arguments.scratch, folder)
     try:
-        failures = run(endpoint, box)
+        failures = judging.run_checks("exchangelib", CHECKS + exchangelib_more.CHECKS, World(endpoint, box))
     finally:
         server.terminate()
         server.wait()

@@ -2,17 +2,27 @@
 
 use crate::client::Client;
 use crate::error::Result;
-use crate::model::{Delegate, FolderId, Outcome, UserConfiguration};
+use crate::model::{Delegate, Folder, FolderId, Outcome, UserConfiguration};
 use crate::op::{
-    AddDelegate, CreateUserConfiguration, Delegates, DeleteUserConfiguration, GetDelegate,
-    GetInboxRules, GetUserConfiguration, GetUserOofSettings, InboxRules, RemoveDelegate, RuleError,
-    SetUserOofSettings, UpdateDelegate, UpdateFolder, UpdateInboxRules, UpdateUserConfiguration,
-    UserOof,
+    AddDelegate, CreateUserConfiguration, Delegates, DeleteFolder, DeleteUserConfiguration,
+    GetDelegate, GetInboxRules, GetUserConfiguration, GetUserOofSettings, InboxRules, MoveFolder,
+    RemoveDelegate, RuleError, SetUserOofSettings, UpdateDelegate, UpdateFolder, UpdateInboxRules,
+    UpdateUserConfiguration, UserOof,
 };
 
 impl Client {
     /// UpdateFolder: changes folders' names, classes, permissions and MAPI properties.
     pub async fn update_folder(&self, request: &UpdateFolder) -> Result<Vec<Outcome<FolderId>>> {
+        self.call(request).await
+    }
+
+    /// DeleteFolder: deletes folders with everything in them.
+    pub async fn delete_folder(&self, request: &DeleteFolder) -> Result<Vec<Outcome<()>>> {
+        self.call(request).await
+    }
+
+    /// MoveFolder: moves folders within a mailbox; their ids stay.
+    pub async fn move_folder(&self, request: &MoveFolder) -> Result<Vec<Outcome<Folder>>> {
         self.call(request).await
     }
 

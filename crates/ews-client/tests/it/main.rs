@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said aloud")]
 #![allow(clippy::too_many_lines, reason = "lists of cases are long and flat")]
 
+/// Finding mailboxes.
+mod discovery;
 /// Export streams: events, truncation, cuts, byte-wise arrival.
 mod export;
 /// The HTTP transport against a small TCP server.
@@ -11,12 +13,16 @@ mod http;
 mod leniency;
 /// Random and damaged answers never panic.
 mod mutation;
+/// Pulled and streamed notifications.
+mod notifications;
 /// Which failures are repeated, and what a server's versions do.
 mod repeats;
 /// Every request validates against the official schema.
 mod requests;
 /// Answers of real servers and of the documentation.
 mod samples;
+/// The same, about settings, discovery and notifications.
+mod samples_beside;
 /// Settings: what is written, and what is kept of what is read.
 mod settings;
 /// Shared tools.

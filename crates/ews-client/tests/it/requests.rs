@@ -480,6 +480,8 @@ async fn every_request_validates_against_the_official_schema() {
     item_requests(&mut list).await;
     writing_requests(&mut list).await;
     crate::settings::requests(&mut list).await;
+    crate::discovery::requests(&mut list).await;
+    crate::notifications::requests(&mut list).await;
     let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("requests");
     std::fs::create_dir_all(&folder).unwrap();
     let mut files = Vec::new();

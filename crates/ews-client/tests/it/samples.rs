@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ews_client::*;
 
+use crate::samples_beside;
 use crate::support::{Answer, client, shared};
 
 /// A sample response: its file, operation, whether a real server sent it, and its text.
@@ -47,7 +48,9 @@ pub fn samples() -> Vec<Sample> {
         else {
             continue;
         };
-        let ours = OPERATIONS.contains(&operation) || operation == "_Fault";
+        let ours = OPERATIONS.contains(&operation)
+            || samples_beside::OPERATIONS.contains(&operation)
+            || operation == "_Fault";
         if !ours || kind != "response" {
             continue;
         }
@@ -77,6 +80,9 @@ fn shown<T: Debug>(result: Result<T>) -> Result<String> {
 
 /// Runs the client's own operation over an answer.
 pub async fn run(operation: &str, text: &str) -> Result<String> {
+    if samples_beside::OPERATIONS.contains(&operation) {
+        return samples_beside::run(operation, text, entries(text)).await;
+    }
     let (client, _, _) = client((0..10).map(|_| Answer::xml(text)));
     run_with(&client, operation, entries(text)).await
 }

@@ -153,6 +153,23 @@ pub async fn requests(list: &mut Vec<(&'static str, String)>) {
         let folders = vec![update(FolderId::new("f").into()), update(named)];
         texts!(list, ref update_folder, UpdateFolder { folders });
     }
+    let ids = vec![FolderId::new("f").into(), DistinguishedFolder::Notes.into()];
+    let to = DistinguishedFolder::Inbox.into();
+    texts!(
+        list,
+        ref move_folder,
+        MoveFolder {
+            to,
+            ids: ids.clone()
+        }
+    );
+    for disposal in DisposalType::ALL {
+        let request = DeleteFolder {
+            ids: ids.clone(),
+            disposal: *disposal,
+        };
+        texts!(list, ref delete_folder, request);
+    }
     let mut one = GetDelegate::all(mailbox());
     texts!(list, ref get_delegate, one.clone());
     one.users = vec![delegate().user];

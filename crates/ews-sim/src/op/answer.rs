@@ -66,6 +66,37 @@ pub(crate) enum Oops {
     Whole(Fault),
 }
 
+impl Failure {
+    /// Writes text, code and values into a response message that was opened as an error.
+    pub(crate) fn write(&self, w: &mut XmlWriter) {
+        w.leaf("m:MessageText", &self.text);
+        w.leaf("m:ResponseCode", &self.code);
+        w.leaf("m:DescriptiveLinkKey", "0");
+        if let Some(back_off_ms) = self.back_off_ms {
+            w.start("m:MessageXml");
+            w.start("t:Value");
+            w.attr("Name", "BackOffMilliseconds");
+            w.text(&back_off_ms.to_string());
+            w.end("t:Value");
+            w.end("m:MessageXml");
+        }
+    }
+}
+
+/// The refusal of an operation whose answer is a response message itself.
+pub(super) fn refused_single(context: &Context<'_>, failure: &Failure) -> Reply {
+    let mut w = XmlWriter::new();
+    soap::begin_single(
+        &mut w,
+        context.world.version,
+        context.operation,
+        Some("Error"),
+    );
+    failure.write(&mut w);
+    soap::finish_single(&mut w, context.operation);
+    Reply::Whole(w.into_bytes())
+}
+
 impl From<Failure> for Oops {
     fn from(failure: Failure) -> Oops {
         Oops::Part(failure)
@@ -140,17 +171,7 @@ pub(crate) fn write_failure(w: &mut XmlWriter, operation: &str, failure: &Failur
     let name = message_name(operation);
     w.start(&name);
     w.attr("ResponseClass", "Error");
-    w.leaf("m:MessageText", &failure.text);
-    w.leaf("m:ResponseCode", &failure.code);
-    w.leaf("m:DescriptiveLinkKey", "0");
-    if let Some(back_off_ms) = failure.back_off_ms {
-        w.start("m:MessageXml");
-        w.start("t:Value");
-        w.attr("Name", "BackOffMilliseconds");
-        w.text(&back_off_ms.to_string());
-        w.end("t:Value");
-        w.end("m:MessageXml");
-    }
+    failure.write(w);
     // These response messages must have their list even when there is nothing to list.
     match operation {
         "CreateItem" | "GetItem" | "UpdateItem" | "MoveItem" | "CopyItem" => {

@@ -96,6 +96,7 @@ fn create(
     new.is_read = outside
         .is_read
         .unwrap_or(new.is_read || !is_mail || (!from_mime && !has_flags));
+    new.associated = outside.associated;
     let key = folder.store.write().add_item(folder.number, new)?;
     Ok(Some((folder, key)))
 }

@@ -158,6 +158,7 @@ impl ExportReply {
             mailbox: self.mailbox.clone(),
             operation: OPERATION,
             inner_busy: self.inner_busy,
+            may_discover: false,
         };
         if let Some(back_off_ms) = self.inner_busy {
             return Err(Failure::busy(back_off_ms));

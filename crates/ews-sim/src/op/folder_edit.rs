@@ -7,6 +7,7 @@ use crate::handle::{Deletion, bin_of};
 use crate::mailbox::Refused;
 use crate::op::resolve::FolderRef;
 use crate::prop::Path;
+use crate::settings::permission;
 use crate::shape::{FolderShape, write_folder};
 use crate::soap::Fault;
 use crate::xml::{Element, XmlWriter};
@@ -115,7 +116,7 @@ pub(super) fn update(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
             let id = id.ok_or_else(|| Fault::schema("'FolderChange' is empty."))?;
             let found = context.folder(id)?;
             for field in change.required_list("Updates")? {
-                update_field(&found, field)?;
+                update_field(context, &found, field)?;
             }
             write_id_only(w, &found)
         })?;
@@ -123,7 +124,7 @@ pub(super) fn update(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
     answer.finish()
 }
 
-fn update_field(found: &FolderRef, field: &Element<'_>) -> Result<(), Oops> {
+fn update_field(context: &Context<'_>, found: &FolderRef, field: &Element<'_>) -> Result<(), Oops> {
     let path = Path::inside(field)?;
     let mut state = found.store.write();
     if field.name == "DeleteFolderField" {
@@ -131,8 +132,9 @@ fn update_field(found: &FolderRef, field: &Element<'_>) -> Result<(), Oops> {
             Path::Extended(extended) => Ok(state.edit_folder(found.number, |folder| {
                 folder.props.remove(&extended.id);
             })?),
-            // Permissions are accepted and not kept.
-            Path::Field(uri) if uri == "folder:PermissionSet" => Ok(()),
+            Path::Field(uri) if uri == "folder:PermissionSet" => {
+                Ok(state.edit_folder(found.number, |folder| folder.permissions = None)?)
+            }
             _ => Err(Failure::new(
                 "ErrorInvalidPropertyDelete",
                 "The property cannot be deleted.",
@@ -158,8 +160,14 @@ fn update_field(found: &FolderRef, field: &Element<'_>) -> Result<(), Oops> {
                 .to_owned();
             state.edit_folder(found.number, |folder| folder.class = class)?;
         }
-        // Permissions are accepted and not kept.
-        Path::Field(uri) if uri == "folder:PermissionSet" => {}
+        Path::Field(uri) if uri == "folder:PermissionSet" => {
+            let set = holder
+                .child("PermissionSet")
+                .ok_or_else(|| Fault::schema("'PermissionSet' is missing."))?;
+            let known = |address: &str| context.world.mailbox(address).is_some();
+            let list = permission::read(set, holder.name == "CalendarFolder", known)?;
+            state.edit_folder(found.number, |folder| folder.permissions = Some(list))?;
+        }
         Path::Extended(_) => set_extended(&mut state, found.number, holder)?,
         _ => {
             return Err(

@@ -9,7 +9,7 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
     let mut answer = Answer::new(context);
     for id in request.required_list("FolderIds")? {
         answer.message(|w| {
-            let shape = FolderShape::read(request)?;
+            let shape = FolderShape::read(request)?.with_permissions();
             let found = context.folder(id)?;
             let state = found.store.read();
             let folder = state

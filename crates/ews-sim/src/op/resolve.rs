@@ -184,6 +184,25 @@ impl Context<'_> {
         }
     }
 
+    /// The mailbox whose settings are meant: its owner's alone, named or not.
+    pub(crate) fn own_mailbox(&self, named: Option<&str>) -> Result<Mailbox, Failure> {
+        let own = self.mailbox.clone();
+        let Some(named) = named.filter(|named| !named.is_empty()) else {
+            return own.ok_or(Failure::new(
+                "ErrorMissingEmailAddress",
+                "The account does not have a mailbox.",
+            ));
+        };
+        if self.world.mailbox(named).is_none() {
+            return Err(Failure::new(
+                "ErrorNonExistentMailbox",
+                "The SMTP address has no mailbox associated with it.",
+            ));
+        }
+        own.filter(|own| own.primary.address.eq_ignore_ascii_case(named))
+            .ok_or(Failure::DENIED)
+    }
+
     /// The store of a guid, if the caller may open it.
     fn reachable(&self, guid: crate::id::StoreGuid) -> Result<Arc<Store>, Failure> {
         let public = self.world.public.iter().cloned();

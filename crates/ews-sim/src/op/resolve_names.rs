@@ -16,15 +16,8 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
     answer.message(|w| {
         let wanted = entry.to_lowercase();
         let wanted = wanted.strip_prefix("smtp:").unwrap_or(&wanted);
-        let mut found: Vec<String> = context
-            .world
-            .addresses()
-            .into_iter()
-            .filter(|address| {
-                let address = address.to_lowercase();
-                address.starts_with(wanted) || address.split(['.', '@']).any(|part| part == wanted)
-            })
-            .collect();
+        let mut found = context.world.directory();
+        found.retain(|entry| entry.matches(wanted));
         if found.is_empty() {
             return Err(
                 Failure::new("ErrorNameResolutionNoResults", "No results were found.").into(),
@@ -38,15 +31,9 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
             "IncludesLastItemInRange",
             if last { "true" } else { "false" },
         );
-        for address in found {
-            let name = address.split('@').next().unwrap_or_default().to_owned();
+        for entry in found {
             w.start("t:Resolution");
-            w.start("t:Mailbox");
-            w.leaf("t:Name", &name);
-            w.leaf("t:EmailAddress", &address);
-            w.leaf("t:RoutingType", "SMTP");
-            w.leaf("t:MailboxType", "Mailbox");
-            w.end("t:Mailbox");
+            entry.write(w, "t:Mailbox");
             w.end("t:Resolution");
         }
         w.end("m:ResolutionSet");

@@ -11,6 +11,7 @@ use crate::item::has_class;
 use crate::mailbox::{State, Store, StoreKind};
 use crate::op::Oops;
 use crate::prop::{Extended, Path};
+use crate::settings::permission;
 use crate::soap::Fault;
 use crate::xml::{Element, XmlWriter};
 
@@ -18,6 +19,7 @@ use crate::xml::{Element, XmlWriter};
 pub(crate) struct FolderShape {
     base: Base,
     paths: Vec<Path>,
+    tells_permissions: bool,
 }
 
 impl FolderShape {
@@ -26,6 +28,7 @@ impl FolderShape {
         FolderShape {
             base: Base::IdOnly,
             paths: Vec::new(),
+            tells_permissions: false,
         }
     }
 
@@ -37,7 +40,15 @@ impl FolderShape {
         Ok(FolderShape {
             base: read_base(shape)?,
             paths: Path::read_all(shape.list("AdditionalProperties"))?,
+            tells_permissions: false,
         })
+    }
+
+    /// Tells permissions too, where they are asked for.
+    pub(crate) fn with_permissions(mut self) -> FolderShape {
+        let asked = |path: &Path| matches!(path, Path::Field(uri) if uri == "folder:PermissionSet");
+        self.tells_permissions = self.paths.iter().any(asked);
+        self
     }
 
     fn wants(&self, base: Base, uri: &str) -> bool {
@@ -101,6 +112,14 @@ pub(crate) fn write_folder(
     }
     if shape.wants(Base::All, "folder:DistinguishedFolderId") && !folder.well_known.is_empty() {
         w.leaf("t:DistinguishedFolderId", folder.well_known);
+    }
+    // Asked for by name alone, as FindFolder must never tell it.
+    if shape.tells_permissions {
+        let is_calendar = name == "t:CalendarFolder";
+        match &folder.permissions {
+            Some(list) => permission::write(w, list, is_calendar),
+            None => permission::write(w, &permission::defaults(is_calendar), is_calendar),
+        }
     }
     let has_unread = !matches!(name, "t:CalendarFolder" | "t:ContactsFolder");
     if has_unread && shape.wants(Base::Default, "folder:UnreadCount") {

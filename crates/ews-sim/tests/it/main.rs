@@ -10,6 +10,10 @@ mod content_hostile;
 mod content_items;
 // Faults, sizes and counters.
 mod misbehaviour;
+/// Subscriptions, events, and the address book.
+mod notifications;
 // Operations over HTTP against the official schema.
 mod protocol;
+/// Settings beside items.
+mod settings;
 mod support;

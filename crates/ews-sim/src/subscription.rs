@@ -133,8 +133,13 @@ impl Subscription {
             found.extend(events.take(MAX_EVENTS + 1));
         }
         found.sort_by_key(|event| event.change);
-        let more = found.len() > MAX_EVENTS;
+        let rest = found.get(MAX_EVENTS).map(|event| event.change);
+        let more = rest.is_some();
         found.truncate(MAX_EVENTS);
+        // Two events of one change are told together, or the second would be passed over.
+        while more && found.last().map(|event| event.change) == rest {
+            found.pop();
+        }
         let last = found.last().map_or(until, |event| event.change);
         for event in &found {
             self.write(w, &state, event);

@@ -10,6 +10,7 @@ import argparse
 import email
 import email.policy
 import imaplib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -214,6 +215,8 @@ def folders_are_created_renamed_and_deleted(world):
 
 
 def start_davmail(scratch, endpoint):
+    if shutil.which("davmail-server") is None:
+        sys.exit("davmail-server is not installed (Debian: davmail-server)")
     port = judging.free_port()
     settings = scratch / "davmail.properties"
     settings.write_text(SETTINGS.format(endpoint=endpoint, port=port, log=scratch / "davmail.log"))

@@ -1,5 +1,6 @@
 //! Independent programs that say whether our side keeps to the protocol.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,28 +11,63 @@ use crate::workspace::Workspace;
 /// The client and its version; a newer one is a change to try deliberately.
 const EXCHANGELIB: &str = "exchangelib==5.6.0";
 
+/// The other client library.
+const EWS_JAVASCRIPT: &str = "ews-javascript-api@0.15.3";
+
+/// Every client that judges the simulator, one after the other.
+pub(crate) fn clients(workspace: &Workspace) -> Result {
+    exchangelib(workspace)?;
+    ews_javascript(workspace)?;
+    davmail(workspace)
+}
+
 /// Runs exchangelib, a client written by people who know nothing of us, against `postkeep sim`.
 pub(crate) fn exchangelib(workspace: &Workspace) -> Result {
     let folder = workspace.target_dir("judges");
     let python = python_with(&folder.join("exchangelib-venv"), &[EXCHANGELIB])?;
+    let judge = client_judge(workspace, python.as_os_str(), "exchangelib")?;
+    judge.run()
+}
+
+/// Runs ews-javascript-api, which npm installs below `target/`, against `postkeep sim`.
+pub(crate) fn ews_javascript(workspace: &Workspace) -> Result {
+    let modules = workspace.target_dir("judges").join("ews-javascript-npm");
+    fs::create_dir_all(&modules)
+        .map_err(|error| format!("cannot create {}: {error}", modules.display()))?;
+    if !modules.join("node_modules/ews-javascript-api").exists() {
+        Tool::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
+            .args(["install", "--no-audit", "--no-fund", "--no-save"])
+            .args(["--prefix".as_ref(), modules.as_os_str()])
+            .arg(EWS_JAVASCRIPT)
+            .run()?;
+    }
+    let judge = client_judge(workspace, system_python().as_ref(), "ews_javascript")?;
+    judge.arg("--modules").arg(&modules).run()
+}
+
+/// Runs DavMail, a gateway from IMAP to EWS, against `postkeep sim`.
+pub(crate) fn davmail(workspace: &Workspace) -> Result {
+    client_judge(workspace, system_python().as_ref(), "davmail")?.run()
+}
+
+/// The command of a judge whose script is `<name>_check.py`, with the program built and an empty
+/// folder for what it leaves behind.
+fn client_judge(workspace: &Workspace, python: &OsStr, name: &str) -> Result<Tool> {
     Tool::cargo()
         .args(["build", "--package", "postkeep"])
         .current_dir(workspace.root())
         .run()?;
-    let script = workspace
-        .root()
-        .join("crates/xtask/judges/exchangelib_check.py");
-    let scratch = folder.join("exchangelib");
-    clear(&scratch)?;
-    Tool::new(python)
+    let judges = workspace.root().join("crates/xtask/judges");
+    let scratch = workspace.target_dir("judges").join(name);
+    fresh_folder(&scratch)?;
+    Ok(Tool::new(python)
         // The script lies among the sources, where no cache belongs.
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .arg(script)
+        .arg(judges.join(format!("{name}_check.py")))
         .arg("--postkeep")
         .arg(workspace.program("debug"))
         .arg("--scratch")
-        .arg(&scratch)
-        .run()
+        .arg(&scratch))
 }
 
 /// The system's Python 3, under the name it has here.

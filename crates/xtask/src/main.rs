@@ -41,7 +41,11 @@ usage: cargo xtask <command>
   tidy               file sizes, forgotten files, open ends, paths named in documents
   test [--nextest]   cargo test --workspace, or the same by nextest and cargo test --doc
   wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
+  judge clients      the three clients below, one after the other
   judge exchangelib  an independent client against `postkeep sim`
+  judge ews-javascript
+                     another one, from npm
+  judge davmail      a gateway from IMAP to EWS, from Debian
   judge format       a reader written from docs/format.md against `postkeep`
   judge servers      `postkeep` against odd servers written apart from the simulator
        [NAME]...     only these oddities; joined by + for several at once
@@ -80,6 +84,9 @@ fn dispatch(words: &[&str]) -> Result {
         ["test", "--nextest"] => cargo_steps::nextest(&workspace),
         ["wire"] => wire::run(&workspace, &workspace.wire_dir()),
         ["wire", folder] => wire::run(&workspace, folder.as_ref()),
+        ["judge", "clients"] => judge::clients(&workspace),
+        ["judge", "ews-javascript"] => judge::ews_javascript(&workspace),
+        ["judge", "davmail"] => judge::davmail(&workspace),
         ["judge", "exchangelib"] => judge::exchangelib(&workspace),
         ["judge", "format"] => judge_format::format(&workspace),
         ["judge", "export"] => judge_export::run(&workspace),

@@ -14,8 +14,9 @@ const MAX_ROWS: usize = 5_000;
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;\
 padding:0 1rem;color:#1c2733;background:#fff}h1{font-size:1.5rem}h2{font-size:1.1rem;\
 margin-top:2rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem \
-.75rem .25rem 0;border-bottom:1px solid #dde3e9;vertical-align:top;overflow-wrap:anywhere}\
-td.n,th.n{text-align:right;white-space:nowrap}code{font-size:.8rem;color:#5a6875}a{color:#0b5cad}\
+.75rem .25rem 0;border-bottom:1px solid #dde3e9;vertical-align:top;overflow-wrap:break-word}\
+td:first-child{overflow-wrap:anywhere}th,td.n,td.d{white-space:nowrap}td.n,th.n{text-align:right}\
+code{font-size:.8rem;color:#5a6875}a{color:#0b5cad}\
 @media(prefers-color-scheme:dark){body{color:#dbe3ea;background:#12181e}a{color:#7db7f0}th,td\
 {border-color:#2c3843}code{color:#93a1ae}}";
 
@@ -36,11 +37,11 @@ pub(super) fn page(head: &Head, entries: &[Record], failures: &[ItemFailure]) ->
         "<p>{} items, {} bytes, as {}, from the snapshot {} of {}.<br>\
          All details are in <a href=\"{MANIFEST}\">{MANIFEST}</a>; \
          <code>sha256sum -c {SUMS}</code> checks every file.</p>",
-        entries.len(),
-        bytes,
+        grouped(entries.len() as u64),
+        grouped(bytes),
         head.format.name(),
         escaped(&head.snapshot),
-        escaped(&head.snapshot_time),
+        escaped(&minute(&head.snapshot_time)),
     );
     failed(failures, &mut out);
     folders(entries, &mut out);
@@ -85,8 +86,10 @@ fn folders(entries: &[Record], out: &mut String) {
     for (folder, (items, bytes)) in folders {
         let _ = writeln!(
             out,
-            "<tr><td>{}</td><td class=\"n\">{items}</td><td class=\"n\">{bytes}</td></tr>",
-            escaped(folder)
+            "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+            escaped(folder),
+            grouped(items),
+            grouped(bytes)
         );
     }
     out.push_str("</table>\n");
@@ -110,7 +113,7 @@ fn items(entries: &[Record], out: &mut String) {
         let _ = writeln!(
             out,
             "<tr><td><a href=\"{}\">{}</a>{}<br><code>{}</code></td><td>{}</td><td>{}</td>\
-             <td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
+             <td class=\"d\">{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
             link(&entry.file),
             escaped(subject),
             if entry.problem.is_some() {
@@ -121,12 +124,31 @@ fn items(entries: &[Record], out: &mut String) {
             escaped(&entry.sha256),
             escaped(&entry.from),
             escaped(&entry.to),
-            escaped(date.map_or("", String::as_str)),
+            escaped(&minute(date.map_or("", String::as_str))),
             escaped(&entry.folder),
-            entry.bytes
+            grouped(entry.bytes)
         );
     }
     out.push_str("</table>\n");
+}
+
+/// A time such as 2026-11-22T16:37:07.516Z to the minute, as people write it; it is UTC.
+fn minute(time: &str) -> String {
+    let minute = time.get(..16).unwrap_or(time);
+    minute.replacen('T', " ", 1)
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// A path as a relative link: names can hold what means something else in one.
@@ -175,5 +197,13 @@ mod tests {
         );
         assert_eq!(link("a b/ü#?.eml"), "./a%20b/%C3%BC%23%3F.eml");
         assert_eq!(link("javascript:x"), "./javascript%3Ax");
+    }
+
+    #[test]
+    fn numbers_and_times_are_for_people() {
+        let numbers = [0, 999, 1_000, 1_046_683].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "1,046,683"]);
+        assert_eq!(minute("2026-11-22T16:37:07.516Z"), "2026-11-22 16:37");
+        assert_eq!(minute(""), "");
     }
 }

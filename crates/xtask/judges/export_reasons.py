@@ -265,8 +265,11 @@ package, icalendar and vobject say of the original files: subject, date, senders
 text, and the SHA-256 of every attachment. With mbox and Maildir every byte is compared.
 
 Plain EML of mail the simulated server has as it came is that mail byte for byte, so agreement there
-says little. "eml from properties" is mail that was edited on the server, which then has its
-properties only, as Exchange has. The reasons below are found by a test of the original file and of
+says little. What is called "from properties" was edited on the server, which then has its
+properties only, as Exchange has: mail, calendar files and contacts are made of them. Of calendars
+the event that stands for the series is compared, times as moments in UTC, and the first 40
+occurrences that dateutil computes from its rule. What is called "from portable" comes from a server
+without ExportItems. The reasons below are found by a test of the original file and of
 the two answers, and were written after the disagreements were seen: they show that the original is
 odd in that way, not that each single case was looked at by a person.
 """

@@ -12,7 +12,7 @@ use crate::layout::{self, DICTS, KEYS, PackName, REPOSITORY, SESSIONS, SessionOb
 use crate::repository::Repository;
 use crate::seal::ObjectKind;
 use crate::session_record::{EndRecord, OpenRecord};
-use crate::{admin, catalogue, dictionary, keys};
+use crate::{admin, catalogue, dictionary, keys, notes};
 
 mod pack_check;
 
@@ -222,7 +222,14 @@ impl<'a> Findings<'a> {
 async fn small_objects(repository: &Repository) -> Result<Vec<(String, u64)>> {
     let objects = &repository.store().objects;
     let mut found = BTreeMap::from([(REPOSITORY.to_owned(), 0)]);
-    for folder in [KEYS, DICTS, SESSIONS, layout::FORGET, layout::GC] {
+    for folder in [
+        KEYS,
+        DICTS,
+        SESSIONS,
+        layout::FORGET,
+        layout::GC,
+        layout::NOTES,
+    ] {
         for meta in objects.list(folder).await? {
             found.insert(meta.location.to_string(), meta.size);
         }
@@ -276,6 +283,9 @@ async fn examine(repository: &Repository, name: &str) -> Result<()> {
             catalogue::read_segment(store, name).await?;
         }
         layout::FORGET | layout::GC => admin::inspect(store, name).await?,
+        folder if notes::is_folder(folder) => notes::inspect(store, name).await?,
+        // A later version may keep other things among the notes.
+        _ if name.starts_with(layout::NOTES) => {}
         SESSIONS => match SessionObject::parse(file) {
             Some(SessionObject::Open(_)) => {
                 let record = store.read_sealed(name, ObjectKind::SessionOpen).await?;

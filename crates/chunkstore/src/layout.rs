@@ -19,6 +19,7 @@ pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const FORGET: &str = "admin/forget";
 pub(crate) const GC: &str = "admin/gc";
 pub(crate) const PROBE: &str = "admin/probe";
+pub(crate) const NOTES: &str = "notes";
 
 /// Names one writer's batch; sorts by the time it was opened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

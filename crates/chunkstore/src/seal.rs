@@ -62,6 +62,7 @@ pub(crate) enum ObjectKind {
     Condemned = 9,
     Doomed = 10,
     KeyEpoch = 11,
+    Note = 32,
 }
 
 impl ObjectKind {
@@ -78,6 +79,7 @@ impl ObjectKind {
             Self::Condemned,
             Self::Doomed,
             Self::KeyEpoch,
+            Self::Note,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

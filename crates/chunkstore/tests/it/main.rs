@@ -12,6 +12,8 @@ mod histories;
 mod keys;
 // Fixtures of the modules above.
 mod support;
+// small records beside the snapshots
+mod notes;
 
 // Items, segments and payloads.
 mod content;

@@ -1,0 +1,424 @@
+//! `postkeep.toml`: what is backed up, where to, when, and who is told.
+//!
+//! [`Config::parse`] finds every mistake at once, each with its place and, where one can be
+//! guessed, with what was meant. The tables in `spec` say which settings there are; checking, the
+//! JSON schema and the documentation are made from them, so that they cannot disagree.
+
+mod inspect;
+mod mistake;
+mod rules;
+mod schema;
+mod spec;
+mod write;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::bandwidth::RateRule;
+use crate::schedule::{Schedule, WindowRule};
+use crate::secret::SecretSource;
+use crate::units::{Shard, TimeSpan};
+pub use mistake::Mistake;
+pub use schema::{json_schema, settings_as_markdown};
+pub use write::{Answers, write_config};
+
+/// A whole configuration, as it takes effect.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// The zone whose clock schedules and windows follow; the machine's if `None`.
+    pub time_zone: Option<String>,
+    /// Where the daemon keeps what it must remember.
+    pub state_dir: Option<PathBuf>,
+    /// Where local index files are kept.
+    pub cache_dir: Option<PathBuf>,
+    /// The daemon's own settings.
+    pub daemon: DaemonConfig,
+    /// Repositories by name.
+    pub destinations: BTreeMap<String, DestinationConfig>,
+    /// Backup sets by name.
+    pub sets: BTreeMap<String, SetConfig>,
+    /// Who is told of runs.
+    pub notify: Vec<NotifyConfig>,
+}
+
+/// How the daemon works.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DaemonConfig {
+    /// Runs of different sets at the same time.
+    pub runs_at_once: u16,
+    /// Where metrics are served, if anywhere.
+    pub metrics: Option<String>,
+}
+
+impl Default for DaemonConfig {
+    fn default() -> Self {
+        Self {
+            runs_at_once: 1,
+            metrics: None,
+        }
+    }
+}
+
+/// A repository.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DestinationConfig {
+    /// Where it is.
+    pub url: String,
+    /// File that holds the passphrase.
+    pub passphrase_file: Option<PathBuf>,
+    /// Environment variable that holds it.
+    pub passphrase_env: Option<String>,
+    /// Command that prints it.
+    pub passphrase_command: Option<Vec<String>>,
+    /// How fast it may be written to and read from, by time of day.
+    #[serde(deserialize_with = "one_or_many")]
+    pub bandwidth: Vec<RateRule>,
+}
+
+impl DestinationConfig {
+    /// Where the passphrase comes from, if the file says.
+    pub fn passphrase(&self) -> Option<SecretSource> {
+        SecretSource::of(
+            &self.passphrase_file,
+            &self.passphrase_env,
+            &self.passphrase_command,
+        )
+    }
+}
+
+/// A backup set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SetConfig {
+    /// The server's EWS address.
+    pub server: String,
+    /// The account that signs in there.
+    pub user: String,
+    /// File that holds the account's password.
+    pub password_file: Option<PathBuf>,
+    /// Environment variable that holds it.
+    pub password_env: Option<String>,
+    /// Command that prints it.
+    pub password_command: Option<Vec<String>>,
+    /// Certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Addresses, and `@FILE`s of addresses; the account's own mailbox if empty.
+    #[serde(deserialize_with = "one_or_many")]
+    pub mailboxes: Vec<String>,
+    /// Only these folders, with all below them; everything if empty.
+    #[serde(deserialize_with = "one_or_many")]
+    pub folders: Vec<String>,
+    /// Names of the destinations, in the order in which they are served.
+    #[serde(deserialize_with = "one_or_many")]
+    pub destinations: Vec<String>,
+    /// Whether destinations are served side by side instead of one after the other.
+    pub together: bool,
+    /// When the set is backed up; only by hand if empty.
+    #[serde(deserialize_with = "one_or_many")]
+    pub schedule: Vec<Schedule>,
+    /// The zone of this set's schedules, if it is another than the file's.
+    pub time_zone: Option<String>,
+    /// When work may be done; always if empty.
+    #[serde(deserialize_with = "one_or_many")]
+    pub window: Vec<WindowRule>,
+    /// Scheduled times are put off by less than this.
+    pub jitter: Option<TimeSpan>,
+    /// Whether a run that was missed is made up for, once.
+    pub catch_up: bool,
+    /// How old the newest snapshot of each mailbox may become.
+    pub target_age: Option<TimeSpan>,
+    /// Which part of the mailboxes is this machine's.
+    pub shard: Option<Shard>,
+    /// Limits.
+    pub limits: LimitsConfig,
+    /// Checking of the destinations.
+    pub check: Option<CheckConfig>,
+    /// Commands around each run.
+    pub hooks: HooksConfig,
+}
+
+impl Default for SetConfig {
+    fn default() -> Self {
+        Self {
+            server: String::new(),
+            user: String::new(),
+            password_file: None,
+            password_env: None,
+            password_command: None,
+            ca_file: None,
+            mailboxes: Vec::new(),
+            folders: Vec::new(),
+            destinations: Vec::new(),
+            together: false,
+            schedule: Vec::new(),
+            time_zone: None,
+            window: Vec::new(),
+            jitter: None,
+            catch_up: true,
+            target_age: None,
+            shard: None,
+            limits: LimitsConfig::default(),
+            check: None,
+            hooks: HooksConfig::default(),
+        }
+    }
+}
+
+impl SetConfig {
+    /// Where the password comes from, if the file says.
+    pub fn password(&self) -> Option<SecretSource> {
+        SecretSource::of(
+            &self.password_file,
+            &self.password_env,
+            &self.password_command,
+        )
+    }
+}
+
+/// How hard a set may work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsConfig {
+    /// Mailboxes read at the same time.
+    pub mailboxes_at_once: u16,
+    /// Requests under way for each mailbox.
+    pub requests: u16,
+    /// After how long what was read so far is committed.
+    pub seal_after: TimeSpan,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            mailboxes_at_once: 4,
+            requests: 4,
+            seal_after: TimeSpan::secs(15 * 60),
+        }
+    }
+}
+
+/// When and how destinations are checked.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CheckConfig {
+    /// When.
+    #[serde(deserialize_with = "one_or_many")]
+    pub schedule: Vec<Schedule>,
+    /// Whether every stored byte is read.
+    pub read_data: bool,
+}
+
+/// Commands around a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HooksConfig {
+    /// Before the run.
+    pub before: Option<Vec<String>>,
+    /// Whether a failing `before` stops the run.
+    pub before_must_succeed: bool,
+    /// After the run, with the report on standard input.
+    pub after: Option<Vec<String>>,
+    /// Longest time a hook may take.
+    pub timeout: TimeSpan,
+}
+
+impl Default for HooksConfig {
+    fn default() -> Self {
+        Self {
+            before: None,
+            before_must_succeed: true,
+            after: None,
+            timeout: TimeSpan::secs(10 * 60),
+        }
+    }
+}
+
+/// Which runs somebody is told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// Those that failed.
+    Failure,
+    /// Those that failed, and those with something missing.
+    #[default]
+    Warning,
+    /// All.
+    Always,
+}
+
+/// Somebody who is told of runs, in one of three ways.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NotifyConfig {
+    /// Of which runs.
+    pub when: When,
+    /// Of which sets; all if empty.
+    #[serde(deserialize_with = "one_or_many")]
+    pub sets: Vec<String>,
+    /// By e-mail.
+    pub mail: Option<MailConfig>,
+    /// By an HTTP request.
+    pub webhook: Option<WebhookConfig>,
+    /// By a command with the report on standard input.
+    pub command: Option<Vec<String>>,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailSecurity {
+    /// TLS from the first byte; port 465.
+    Tls,
+    /// TLS asked for after the greeting, and insisted on; port 587.
+    #[default]
+    StartTls,
+    /// None: only towards a mail server on this machine; port 25.
+    None,
+}
+
+/// E-mail.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MailConfig {
+    /// Who gets it.
+    #[serde(deserialize_with = "one_or_many")]
+    pub to: Vec<String>,
+    /// Who it is from.
+    pub from: String,
+    /// The mail server's name.
+    pub server: String,
+    /// Its port, if not the usual one of the protection.
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    pub security: MailSecurity,
+    /// Certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Who signs in, if anybody.
+    pub user: Option<String>,
+    /// File that holds the password.
+    pub password_file: Option<PathBuf>,
+    /// Environment variable that holds it.
+    pub password_env: Option<String>,
+    /// Command that prints it.
+    pub password_command: Option<Vec<String>>,
+}
+
+impl MailConfig {
+    /// Where the password comes from, if anywhere.
+    pub fn password(&self) -> Option<SecretSource> {
+        SecretSource::of(
+            &self.password_file,
+            &self.password_env,
+            &self.password_command,
+        )
+    }
+}
+
+/// An HTTP request.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WebhookConfig {
+    /// Where the report is posted to, as JSON.
+    pub url: String,
+    /// File that holds a token for the Authorization header.
+    pub token_file: Option<PathBuf>,
+    /// Environment variable that holds it.
+    pub token_env: Option<String>,
+    /// Command that prints it.
+    pub token_command: Option<Vec<String>>,
+}
+
+impl WebhookConfig {
+    /// Where the token comes from, if anywhere.
+    pub fn token(&self) -> Option<SecretSource> {
+        SecretSource::of(&self.token_file, &self.token_env, &self.token_command)
+    }
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// All mistakes there are, in the order of their places. The settings of a file whose syntax
+    /// is broken are not looked at.
+    pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
+        let places = inspect::inspect(text)?;
+        // What is left to find needs the values.
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            vec![Mistake::at(text, start, error.message())]
+        })?;
+        let mistakes = rules::check(&config, &places);
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// Takes the paths that are relative as relative to a folder: that of the file.
+    pub fn rebase(&mut self, base: &Path) {
+        let rebase = |path: &mut Option<PathBuf>| {
+            if let Some(path) = path {
+                *path = base.join(&*path);
+            }
+        };
+        rebase(&mut self.state_dir);
+        rebase(&mut self.cache_dir);
+        for destination in self.destinations.values_mut() {
+            rebase(&mut destination.passphrase_file);
+            if !destination.url.contains("://") {
+                let folder = base.join(&destination.url);
+                destination.url = folder.to_string_lossy().into_owned();
+            }
+        }
+        for set in self.sets.values_mut() {
+            rebase(&mut set.password_file);
+            rebase(&mut set.ca_file);
+            for mailbox in &mut set.mailboxes {
+                if let Some(file) = mailbox.strip_prefix('@') {
+                    *mailbox = format!("@{}", base.join(file).to_string_lossy());
+                }
+            }
+        }
+        for notify in &mut self.notify {
+            if let Some(mail) = &mut notify.mail {
+                rebase(&mut mail.password_file);
+                rebase(&mut mail.ca_file);
+            }
+            if let Some(webhook) = &mut notify.webhook {
+                rebase(&mut webhook.token_file);
+            }
+        }
+    }
+
+    /// The zone whose clock a set's schedules follow.
+    pub fn zone_of(&self, set: &SetConfig, machine: &TimeZone) -> TimeZone {
+        let named = set.time_zone.as_ref().or(self.time_zone.as_ref());
+        named
+            .and_then(|name| TimeZone::get(name).ok())
+            .unwrap_or_else(|| machine.clone())
+    }
+}
+
+/// A list that may be written as its only value.
+fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany<T> {
+        One(T),
+        Many(Vec<T>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    })
+}

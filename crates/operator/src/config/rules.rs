@@ -1,0 +1,298 @@
+//! What a table of settings cannot say: forms of addresses, and rules between settings.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use engine::Url;
+use jiff::tz::TimeZone;
+
+use super::inspect::{Places, sorted};
+use super::mistake::Mistake;
+use super::{Config, MailConfig, MailSecurity, NotifyConfig, SetConfig};
+use crate::schedule::MAX_JITTER;
+use crate::suggest;
+
+/// Collection waits for open sessions this long, so none may stay open longer.
+const MAX_SEAL_SECS: u64 = 30 * 60;
+
+pub(super) fn zone(text: &str) -> Result<(), String> {
+    if TimeZone::get(text).is_ok() {
+        return Ok(());
+    }
+    let known: Vec<String> = jiff::tz::db()
+        .available()
+        .map(|name| name.as_str().to_owned())
+        .collect();
+    // Names are long; their last part is what people mistype.
+    let lower = text.to_lowercase();
+    let near = known
+        .iter()
+        .map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), name))
+        .min();
+    Err(match near {
+        Some((distance, name)) if distance <= 3 => format!("did you mean `{name}`?"),
+        _ => "give a name such as Europe/Berlin or UTC".to_owned(),
+    })
+}
+
+pub(super) fn server(text: &str) -> Result<(), String> {
+    let address = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("https://{text}"),
+    };
+    let url = Url::parse(&address).map_err(|error| error.to_string())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it must not hold a name or password: use `user` and `password_file`".into());
+    }
+    match url.scheme() {
+        "http" | "https" => Ok(()),
+        other => Err(format!("{other} is neither https nor http")),
+    }
+}
+
+pub(super) fn web_address(text: &str) -> Result<(), String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" | "https" => Ok(()),
+        other => Err(format!("{other} is neither https nor http")),
+    }
+}
+
+pub(super) fn address(text: &str) -> Result<(), String> {
+    let parts = text.split_once('@');
+    let is_address = parts
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    match is_address {
+        true => Ok(()),
+        false => Err("write it as name@example.com".to_owned()),
+    }
+}
+
+pub(super) fn mailbox(text: &str) -> Result<(), String> {
+    match text.strip_prefix('@') {
+        Some("") => Err("name a file behind the @".to_owned()),
+        Some(_) => Ok(()),
+        None => address(text),
+    }
+}
+
+pub(super) fn listen(text: &str) -> Result<(), String> {
+    let parsed: Result<SocketAddr, _> = text.parse();
+    parsed
+        .map(drop)
+        .map_err(|_| "write it as 127.0.0.1:9184".to_owned())
+}
+
+/// Finds the mistakes between settings.
+pub(super) fn check(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
+    let mut found = Vec::new();
+    if places.has("sets") && config.sets.is_empty() {
+        found.push(places.mistake("sets", "there is no backup set: write [sets.NAME]"));
+    }
+    let mut urls: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, destination) in &config.destinations {
+        let path = format!("destinations.{name}");
+        one_secret(
+            places,
+            &path,
+            "passphrase",
+            sources(
+                &destination.passphrase_file,
+                &destination.passphrase_env,
+                &destination.passphrase_command,
+            ),
+            &mut found,
+        );
+        let url = destination.url.trim_end_matches('/');
+        if let Some(other) = urls.insert(url, name) {
+            let message = format!("this is the same repository as that of [destinations.{other}]");
+            found.push(places.mistake(&format!("{path}.url"), message));
+        }
+    }
+    for (name, set) in &config.sets {
+        check_set(config, places, name, set, &mut found);
+    }
+    for (n, notify) in config.notify.iter().enumerate() {
+        check_notify(config, places, &format!("notify.{n}"), notify, &mut found);
+    }
+    sorted(found)
+}
+
+fn check_set(
+    config: &Config,
+    places: &Places<'_>,
+    name: &str,
+    set: &SetConfig,
+    found: &mut Vec<Mistake>,
+) {
+    let path = |rest: &str| format!("sets.{name}.{rest}");
+    one_secret(
+        places,
+        &format!("sets.{name}"),
+        "password",
+        sources(&set.password_file, &set.password_env, &set.password_command),
+        found,
+    );
+    if set.destinations.is_empty() {
+        found.push(places.mistake(&path("destinations"), "name at least one destination"));
+    }
+    let known = config.destinations.keys().map(String::as_str);
+    names(
+        places,
+        &path("destinations"),
+        &set.destinations,
+        "destination",
+        known,
+        found,
+    );
+    if let Some(jitter) = set.jitter
+        && jitter.0 > MAX_JITTER
+    {
+        found.push(places.mistake(&path("jitter"), "a day is the longest jitter"));
+    }
+    let seal = set.limits.seal_after.0.as_secs();
+    if !(1..=MAX_SEAL_SECS).contains(&seal) {
+        let message = "give a time between 1s and 30m: collection waits for what is not sealed";
+        found.push(places.mistake(&path("limits.seal_after"), message));
+    }
+    let own = set.mailboxes.is_empty();
+    if own && address(&set.user).is_err() {
+        let message = format!(
+            "{} is not an address, so that its mailbox is not known",
+            set.user
+        );
+        let mistake = places.mistake(&path("user"), message);
+        found.push(mistake.suggest(Some("mailboxes = [\"alice@example.com\"]")));
+    }
+    let mut seen = BTreeMap::new();
+    for (n, mailbox) in set.mailboxes.iter().enumerate() {
+        if seen.insert(mailbox.to_lowercase(), n).is_some() {
+            let place = path(&format!("mailboxes.{n}"));
+            found.push(places.mistake(&place, format!("{mailbox} is named twice")));
+        }
+    }
+    if set.hooks.before.is_none() && places.has(&path("hooks.before_must_succeed")) {
+        let message = "there is no `before` that could succeed";
+        found.push(places.mistake(&path("hooks.before_must_succeed"), message));
+    }
+    if set.schedule.is_empty() {
+        for needs in ["jitter", "catch_up"] {
+            if places.has(&path(needs)) {
+                let message = format!("`{needs}` does nothing without a `schedule`");
+                found.push(places.mistake(&path(needs), message));
+            }
+        }
+    }
+}
+
+fn check_notify(
+    config: &Config,
+    places: &Places<'_>,
+    path: &str,
+    notify: &NotifyConfig,
+    found: &mut Vec<Mistake>,
+) {
+    let ways = [
+        notify.mail.is_some(),
+        notify.webhook.is_some(),
+        notify.command.is_some(),
+    ];
+    if ways.iter().filter(|way| **way).count() != 1 {
+        let message = "a [[notify]] needs exactly one of `mail`, `webhook` and `command`";
+        found.push(places.mistake(path, message));
+    }
+    let known = config.sets.keys().map(String::as_str);
+    names(
+        places,
+        &format!("{path}.sets"),
+        &notify.sets,
+        "set",
+        known,
+        found,
+    );
+    if let Some(mail) = &notify.mail {
+        let path = format!("{path}.mail");
+        check_mail(places, &path, mail, found);
+    }
+    if let Some(webhook) = &notify.webhook {
+        let sources = sources(
+            &webhook.token_file,
+            &webhook.token_env,
+            &webhook.token_command,
+        );
+        one_secret(places, &format!("{path}.webhook"), "token", sources, found);
+    }
+}
+
+fn check_mail(places: &Places<'_>, path: &str, mail: &MailConfig, found: &mut Vec<Mistake>) {
+    let sources = sources(
+        &mail.password_file,
+        &mail.password_env,
+        &mail.password_command,
+    );
+    one_secret(places, path, "password", sources, found);
+    if mail.to.is_empty() {
+        found.push(places.mistake(&format!("{path}.to"), "name at least one address"));
+    }
+    let signs_in = mail.user.is_some();
+    if signs_in && mail.security == MailSecurity::None {
+        let message = "without TLS the password could be read on the way";
+        let mistake = places.mistake(&format!("{path}.security"), message);
+        found.push(mistake.suggest(Some("starttls")));
+    }
+    if signs_in != sources.contains(&true) {
+        let message = "signing in takes both `user` and one of `password_file`, `password_env` \
+                       and `password_command`";
+        found.push(places.mistake(&format!("{path}.user"), message));
+    }
+}
+
+/// Names of things that must be defined elsewhere in the file, each once.
+fn names<'a>(
+    places: &Places<'_>,
+    path: &str,
+    names: &[String],
+    what: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+    found: &mut Vec<Mistake>,
+) {
+    for (n, name) in names.iter().enumerate() {
+        let place = format!("{path}.{n}");
+        if !known.clone().any(|known| known == name) {
+            let near = suggest::nearest(name, known.clone());
+            let mistake = places.mistake(&place, format!("there is no {what} `{name}`"));
+            let all = known.clone().collect::<Vec<_>>().join(", ");
+            let suggestion = near.map_or(format!("one of {all}"), str::to_owned);
+            found.push(mistake.suggest(Some(suggestion).filter(|_| !all.is_empty())));
+        } else if names[..n].contains(name) {
+            found.push(places.mistake(&place, format!("the {what} `{name}` is named twice")));
+        }
+    }
+}
+
+fn one_secret(
+    places: &Places<'_>,
+    path: &str,
+    what: &str,
+    sources: [bool; 3],
+    found: &mut Vec<Mistake>,
+) {
+    if sources.iter().filter(|source| **source).count() > 1 {
+        let last = ["command", "env", "file"]
+            .iter()
+            .zip(sources.iter().rev())
+            .find(|(_, is)| **is)
+            .map_or("file", |(name, _)| name);
+        let message = format!("the {what} comes from more than one place");
+        let mistake = places.mistake(&format!("{path}.{what}_{last}"), message);
+        found.push(mistake.suggest(Some(format!(
+            "only one of {what}_file, {what}_env and {what}_command"
+        ))));
+    }
+}
+
+/// Which of the places of a secret are named.
+fn sources<A, B, C>(file: &Option<A>, env: &Option<B>, command: &Option<C>) -> [bool; 3] {
+    [file.is_some(), env.is_some(), command.is_some()]
+}

@@ -1,0 +1,557 @@
+//! Which settings there are: the one table from which checking, schema and documentation are made.
+// tidy: table
+
+use crate::bandwidth::RateRule;
+use crate::schedule::{Schedule, WindowRule};
+use crate::units::{Shard, TimeSpan};
+
+/// What a setting holds.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// Text that is not empty.
+    Text,
+    /// true or false.
+    Flag,
+    /// A whole number within bounds.
+    Number(i64, i64),
+    /// One of some words.
+    OneOf(&'static [&'static str]),
+    /// Text of a certain form.
+    Form(&'static Form),
+    /// Several, or one without brackets.
+    List(&'static Kind),
+    /// A program and its arguments.
+    Command,
+    /// A table.
+    Section(&'static Section),
+    /// A table of tables with names of the user's own.
+    Named(&'static Section),
+    /// An array of tables.
+    Many(&'static Section),
+}
+
+/// A form that text must have.
+#[derive(Debug)]
+pub(super) struct Form {
+    /// In words.
+    pub(super) what: &'static str,
+    /// Says what is wrong with a text.
+    pub(super) check: fn(&str) -> Result<(), String>,
+    /// A text that is right.
+    pub(super) example: &'static str,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) need: Need,
+    pub(super) help: &'static str,
+}
+
+/// What happens without a setting.
+#[derive(Debug)]
+pub(super) enum Need {
+    /// It must be there.
+    Required,
+    /// Nothing, as the help says.
+    Optional,
+    /// This value is taken, as TOML.
+    Default(&'static str),
+}
+
+/// A table of settings.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) about: &'static str,
+    pub(super) fields: &'static [Field],
+}
+
+const fn field(name: &'static str, kind: Kind, need: Need, help: &'static str) -> Field {
+    Field {
+        name,
+        kind,
+        need,
+        help,
+    }
+}
+
+fn parses<T: std::str::FromStr<Err = String>>(text: &str) -> Result<(), String> {
+    text.parse::<T>().map(drop)
+}
+
+static SPAN: Form = Form {
+    what: "a length of time",
+    check: parses::<TimeSpan>,
+    example: "4h",
+};
+static SCHEDULE: Form = Form {
+    what: "a schedule",
+    check: parses::<Schedule>,
+    example: "daily 22:00",
+};
+static WINDOW: Form = Form {
+    what: "a window",
+    check: parses::<WindowRule>,
+    example: "mon-fri 22:00-06:00",
+};
+static RATE: Form = Form {
+    what: "a rate, for all day or for some hours",
+    check: parses::<RateRule>,
+    example: "mon-fri 08:00-18:00 1 MB/s",
+};
+static SHARD: Form = Form {
+    what: "a shard",
+    check: parses::<Shard>,
+    example: "2/5",
+};
+static ZONE: Form = Form {
+    what: "a time zone",
+    check: super::rules::zone,
+    example: "Europe/Berlin",
+};
+static SERVER: Form = Form {
+    what: "a server's address",
+    check: super::rules::server,
+    example: "mail.example.com",
+};
+static URL: Form = Form {
+    what: "an http or https address",
+    check: super::rules::web_address,
+    example: "https://hooks.example.com/backup",
+};
+static ADDRESS: Form = Form {
+    what: "a mail address",
+    check: super::rules::address,
+    example: "admin@example.com",
+};
+static MAILBOX: Form = Form {
+    what: "a mailbox's address, or @FILE with one a line",
+    check: super::rules::mailbox,
+    example: "alice@example.com",
+};
+static LISTEN: Form = Form {
+    what: "an address and port to listen on",
+    check: super::rules::listen,
+    example: "127.0.0.1:9184",
+};
+
+static TEXTS: Kind = Kind::Text;
+static SCHEDULES: Kind = Kind::Form(&SCHEDULE);
+static WINDOWS: Kind = Kind::Form(&WINDOW);
+static RATES: Kind = Kind::Form(&RATE);
+static MAILBOXES: Kind = Kind::Form(&MAILBOX);
+static ADDRESSES: Kind = Kind::Form(&ADDRESS);
+
+pub(super) static ROOT: Section = Section {
+    about: "Settings of the whole file. Paths are relative to the file's folder.",
+    fields: &[
+        field(
+            "time_zone",
+            Kind::Form(&ZONE),
+            Need::Optional,
+            "The zone whose clock schedules and windows follow. Without it, the machine's.",
+        ),
+        field(
+            "state_dir",
+            Kind::Text,
+            Need::Optional,
+            "Folder in which the daemon remembers what it has done. Without it, the system's folder for such data.",
+        ),
+        field(
+            "cache_dir",
+            Kind::Text,
+            Need::Optional,
+            "Folder of the local index files, which can be deleted at any time. Without it, the system's folder for caches.",
+        ),
+        field(
+            "daemon",
+            Kind::Section(&DAEMON),
+            Need::Optional,
+            "The daemon's own settings.",
+        ),
+        field(
+            "destinations",
+            Kind::Named(&DESTINATION),
+            Need::Required,
+            "Repositories, by names of your own.",
+        ),
+        field(
+            "sets",
+            Kind::Named(&SET),
+            Need::Required,
+            "Backup sets, by names of your own.",
+        ),
+        field(
+            "notify",
+            Kind::Many(&NOTIFY),
+            Need::Optional,
+            "Who is told of runs.",
+        ),
+    ],
+};
+
+static DAEMON: Section = Section {
+    about: "How `postkeep daemon` works.",
+    fields: &[
+        field(
+            "runs_at_once",
+            Kind::Number(1, 64),
+            Need::Default("1"),
+            "Runs of different sets at the same time. Two runs of one set never overlap.",
+        ),
+        field(
+            "metrics",
+            Kind::Form(&LISTEN),
+            Need::Optional,
+            "Serve Prometheus metrics at this address, below /metrics. They name mailboxes: keep it on loopback.",
+        ),
+    ],
+};
+
+static DESTINATION: Section = Section {
+    about: "A repository.",
+    fields: &[
+        field(
+            "url",
+            Kind::Text,
+            Need::Required,
+            "A folder, or an address as `--repo` takes it.",
+        ),
+        field(
+            "passphrase_file",
+            Kind::Text,
+            Need::Optional,
+            "File that holds the passphrase.",
+        ),
+        field(
+            "passphrase_env",
+            Kind::Text,
+            Need::Optional,
+            "Environment variable that holds the passphrase.",
+        ),
+        field(
+            "passphrase_command",
+            Kind::Command,
+            Need::Optional,
+            "Command that prints the passphrase.",
+        ),
+        field(
+            "bandwidth",
+            Kind::List(&RATES),
+            Need::Default("[]"),
+            "How fast it may be written to and read from; the first rule that fits the time counts.",
+        ),
+    ],
+};
+
+static SET: Section = Section {
+    about: "A backup set: what is read from one server, where it goes, and when.",
+    fields: &[
+        field(
+            "server",
+            Kind::Form(&SERVER),
+            Need::Required,
+            "The server's EWS address; /EWS/Exchange.asmx is added where it has no path.",
+        ),
+        field(
+            "user",
+            Kind::Text,
+            Need::Required,
+            "The account that signs in: a UPN, an SMTP address or DOMAIN\\user.",
+        ),
+        field(
+            "password_file",
+            Kind::Text,
+            Need::Optional,
+            "File that holds the account's password.",
+        ),
+        field(
+            "password_env",
+            Kind::Text,
+            Need::Optional,
+            "Environment variable that holds it.",
+        ),
+        field(
+            "password_command",
+            Kind::Command,
+            Need::Optional,
+            "Command that prints it.",
+        ),
+        field(
+            "ca_file",
+            Kind::Text,
+            Need::Optional,
+            "Certificates to trust besides the system's, in PEM form.",
+        ),
+        field(
+            "mailboxes",
+            Kind::List(&MAILBOXES),
+            Need::Default("[]"),
+            "Primary SMTP addresses, or @FILE with one a line. Without any, the account's own mailbox.",
+        ),
+        field(
+            "folders",
+            Kind::List(&TEXTS),
+            Need::Default("[]"),
+            "Only these folders and those below them: paths (Inbox/Projects) or distinguished names (inbox).",
+        ),
+        field(
+            "destinations",
+            Kind::List(&TEXTS),
+            Need::Required,
+            "Names of destinations. Each gets a backup that is complete on its own.",
+        ),
+        field(
+            "together",
+            Kind::Flag,
+            Need::Default("false"),
+            "Serve the destinations side by side instead of one after the other; the server is read once for each either way.",
+        ),
+        field(
+            "schedule",
+            Kind::List(&SCHEDULES),
+            Need::Default("[]"),
+            "When it is backed up. Without any, only by hand.",
+        ),
+        field(
+            "time_zone",
+            Kind::Form(&ZONE),
+            Need::Optional,
+            "The zone of this set's schedules and windows, if it is another than the file's.",
+        ),
+        field(
+            "window",
+            Kind::List(&WINDOWS),
+            Need::Default("[]"),
+            "When work may be done. A run that is under way when the window closes stops cleanly and continues in the next.",
+        ),
+        field(
+            "jitter",
+            Kind::Form(&SPAN),
+            Need::Optional,
+            "Put each run off by less than this, differently for each set and time, so that not all begin at once.",
+        ),
+        field(
+            "catch_up",
+            Kind::Flag,
+            Need::Default("true"),
+            "Make up for missed runs, however many, by one.",
+        ),
+        field(
+            "target_age",
+            Kind::Form(&SPAN),
+            Need::Optional,
+            "How old the newest snapshot of each mailbox may become before `status` complains.",
+        ),
+        field(
+            "shard",
+            Kind::Form(&SHARD),
+            Need::Optional,
+            "This machine's part of the mailboxes, NUMBER/COUNT: each machine that shares the set names another number.",
+        ),
+        field(
+            "limits",
+            Kind::Section(&LIMITS),
+            Need::Optional,
+            "How hard it may work.",
+        ),
+        field(
+            "check",
+            Kind::Section(&CHECK),
+            Need::Optional,
+            "Checks of the set's destinations.",
+        ),
+        field(
+            "hooks",
+            Kind::Section(&HOOKS),
+            Need::Optional,
+            "Commands before and after each run.",
+        ),
+    ],
+};
+
+static LIMITS: Section = Section {
+    about: "How hard a set may work.",
+    fields: &[
+        field(
+            "mailboxes_at_once",
+            Kind::Number(1, 64),
+            Need::Default("4"),
+            "Mailboxes read at the same time.",
+        ),
+        field(
+            "requests",
+            Kind::Number(1, 64),
+            Need::Default("4"),
+            "Requests under way for each mailbox.",
+        ),
+        field(
+            "seal_after",
+            Kind::Form(&SPAN),
+            Need::Default("\"15m\""),
+            "Commit what was read so far each time this long has passed; 30m at most.",
+        ),
+    ],
+};
+
+static CHECK: Section = Section {
+    about: "Checks of a set's destinations.",
+    fields: &[
+        field("schedule", Kind::List(&SCHEDULES), Need::Required, "When."),
+        field(
+            "read_data",
+            Kind::Flag,
+            Need::Default("false"),
+            "Read, decrypt and compare every stored byte.",
+        ),
+    ],
+};
+
+static HOOKS: Section = Section {
+    about: "Commands around each run. They are started directly, not by a shell.",
+    fields: &[
+        field(
+            "before",
+            Kind::Command,
+            Need::Optional,
+            "Run before, with what is about to be done as JSON on standard input.",
+        ),
+        field(
+            "before_must_succeed",
+            Kind::Flag,
+            Need::Default("true"),
+            "Do not run the backup when `before` fails.",
+        ),
+        field(
+            "after",
+            Kind::Command,
+            Need::Optional,
+            "Run after, with the report as JSON on standard input.",
+        ),
+        field(
+            "timeout",
+            Kind::Form(&SPAN),
+            Need::Default("\"10m\""),
+            "A hook that takes longer is stopped and has failed.",
+        ),
+    ],
+};
+
+static NOTIFY: Section = Section {
+    about: "Somebody who is told of runs: by exactly one of `mail`, `webhook` and `command`.",
+    fields: &[
+        field(
+            "when",
+            Kind::OneOf(&["failure", "warning", "always"]),
+            Need::Default("\"warning\""),
+            "Tell of runs that failed, also of those with something missing, or of all.",
+        ),
+        field(
+            "sets",
+            Kind::List(&TEXTS),
+            Need::Default("[]"),
+            "Only of these sets.",
+        ),
+        field(
+            "mail",
+            Kind::Section(&MAIL),
+            Need::Optional,
+            "By e-mail, with the report attached as a page.",
+        ),
+        field(
+            "webhook",
+            Kind::Section(&WEBHOOK),
+            Need::Optional,
+            "By an HTTP POST of the report as JSON.",
+        ),
+        field(
+            "command",
+            Kind::Command,
+            Need::Optional,
+            "By a command with the report as JSON on standard input.",
+        ),
+    ],
+};
+
+static MAIL: Section = Section {
+    about: "E-mail over SMTP.",
+    fields: &[
+        field("to", Kind::List(&ADDRESSES), Need::Required, "Who gets it."),
+        field(
+            "from",
+            Kind::Form(&ADDRESS),
+            Need::Required,
+            "Who it is from.",
+        ),
+        field(
+            "server",
+            Kind::Text,
+            Need::Required,
+            "The mail server's name.",
+        ),
+        field(
+            "port",
+            Kind::Number(1, 65535),
+            Need::Optional,
+            "Its port. Without it, 465 for tls, 587 for starttls, 25 for none.",
+        ),
+        field(
+            "security",
+            Kind::OneOf(&["tls", "starttls", "none"]),
+            Need::Default("\"starttls\""),
+            "TLS from the first byte, TLS after the greeting (and never without), or none, which is only for a server on this machine.",
+        ),
+        field(
+            "ca_file",
+            Kind::Text,
+            Need::Optional,
+            "Certificates to trust besides the system's, in PEM form.",
+        ),
+        field("user", Kind::Text, Need::Optional, "Who signs in."),
+        field(
+            "password_file",
+            Kind::Text,
+            Need::Optional,
+            "File that holds the password.",
+        ),
+        field(
+            "password_env",
+            Kind::Text,
+            Need::Optional,
+            "Environment variable that holds it.",
+        ),
+        field(
+            "password_command",
+            Kind::Command,
+            Need::Optional,
+            "Command that prints it.",
+        ),
+    ],
+};
+
+static WEBHOOK: Section = Section {
+    about: "An HTTP POST.",
+    fields: &[
+        field("url", Kind::Form(&URL), Need::Required, "Where to."),
+        field(
+            "token_file",
+            Kind::Text,
+            Need::Optional,
+            "File that holds a token, sent as `Authorization: Bearer`.",
+        ),
+        field(
+            "token_env",
+            Kind::Text,
+            Need::Optional,
+            "Environment variable that holds it.",
+        ),
+        field(
+            "token_command",
+            Kind::Command,
+            Need::Optional,
+            "Command that prints it.",
+        ),
+    ],
+};

@@ -1,0 +1,135 @@
+//! Carries out what the planner decides, until told to stop.
+
+mod memory;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine::{Environment, Result};
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::plan::{JobId, Outcome, Planner};
+pub use memory::Memory;
+
+/// Longest sleep: the clock may be set, and machines sleep, without anybody telling.
+const MAX_SLEEP: Duration = Duration::from_secs(5 * 60);
+/// Shortest sleep, so that a clock that stands still does not keep the processor busy.
+const MIN_SLEEP: Duration = Duration::from_millis(50);
+
+/// Does the work of a job.
+#[async_trait]
+pub trait Worker: Send + Sync {
+    /// Does it. Cancelling the token asks for a clean stop, after which the job is continued
+    /// another time. `due` is when the schedule wanted it.
+    async fn work(&self, job: &JobId, due: Option<Timestamp>, cancel: CancellationToken)
+    -> Outcome;
+
+    /// Something that the log should tell.
+    fn note(&self, _line: &str) {}
+}
+
+/// Runs jobs as the planner says until the token is cancelled; then stops what is running and
+/// waits for it.
+///
+/// # Errors
+/// If what must be remembered cannot be written: a daemon that forgets would run wrongly.
+///
+/// # Cancellation
+/// Dropping the future drops running jobs; they are continued by the next daemon.
+pub async fn run_daemon(
+    mut planner: Planner,
+    memory: &Memory,
+    worker: Arc<dyn Worker>,
+    environment: &Environment,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    let mut running: JoinSet<(JobId, Outcome)> = JoinSet::new();
+    let mut tokens: Vec<(JobId, CancellationToken)> = Vec::new();
+    loop {
+        let now = now(environment);
+        let step = planner.step(now);
+        memory.save(planner.state())?;
+        for id in &step.stop {
+            if let Some((_, token)) = tokens.iter().find(|(known, _)| known == id)
+                && !token.is_cancelled()
+            {
+                worker.note(&format!(
+                    "the window of the {id} has closed: it is being stopped"
+                ));
+                token.cancel();
+            }
+        }
+        for id in step.start {
+            let token = CancellationToken::new();
+            tokens.push((id.clone(), token.clone()));
+            let due = planner.state().job(&id).and_then(|job| job.pending);
+            let worker = Arc::clone(&worker);
+            running.spawn(async move {
+                let outcome = work(worker, &id, due, token).await;
+                (id, outcome)
+            });
+        }
+        tokio::select! {
+            biased;
+            Some(ended) = running.join_next() => {
+                end(&mut planner, &mut tokens, ended, environment);
+            }
+            () = shutdown.cancelled() => break,
+            () = tokio::time::sleep(pause(now, step.wake)) => {}
+        }
+    }
+    for (_, token) in &tokens {
+        token.cancel();
+    }
+    while let Some(ended) = running.join_next().await {
+        end(&mut planner, &mut tokens, ended, environment);
+    }
+    memory.save(planner.state())
+}
+
+/// A defect in one job must not end the others.
+async fn work(
+    worker: Arc<dyn Worker>,
+    id: &JobId,
+    due: Option<Timestamp>,
+    token: CancellationToken,
+) -> Outcome {
+    use futures::FutureExt;
+    let work = std::panic::AssertUnwindSafe(worker.work(id, due, token));
+    match work.catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            worker.note(&format!("a defect ended the {id}"));
+            Outcome::Failure
+        }
+    }
+}
+
+fn end(
+    planner: &mut Planner,
+    tokens: &mut Vec<(JobId, CancellationToken)>,
+    ended: Result<(JobId, Outcome), tokio::task::JoinError>,
+    environment: &Environment,
+) {
+    // Panics are caught inside, and nothing aborts these tasks.
+    if let Ok((id, outcome)) = ended {
+        tokens.retain(|(known, _)| *known != id);
+        planner.ended(&id, now(environment), outcome);
+    }
+}
+
+fn pause(now: Timestamp, wake: Option<Timestamp>) -> Duration {
+    let until = wake.map_or(MAX_SLEEP, |wake| {
+        let ms = wake.as_millisecond() - now.as_millisecond();
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    });
+    until.clamp(MIN_SLEEP, MAX_SLEEP)
+}
+
+/// The environment's time.
+pub(crate) fn now(environment: &Environment) -> Timestamp {
+    Timestamp::from_millisecond((environment.now_unix_ms)()).unwrap_or(Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,29 @@
+//! Running Postkeep for years: configuration, schedules, reports, and proof that backups work.
+//!
+//! Stands between a program and the engine. Who only wants to back up and restore uses `engine`;
+//! this crate is for whoever wants that done again and again, unattended. Its errors are the
+//! engine's. It prints nothing; the clock, randomness and the environment are handed in.
+#![warn(missing_docs)]
+
+mod bandwidth;
+mod config;
+mod daemon;
+mod moment;
+mod plan;
+mod process;
+mod schedule;
+mod secret;
+mod suggest;
+mod units;
+
+pub use bandwidth::{Pacer, RateRule, limit_store};
+pub use config::{
+    Answers, CheckConfig, Config, DaemonConfig, DestinationConfig, HooksConfig, LimitsConfig,
+    MailConfig, MailSecurity, Mistake, NotifyConfig, SetConfig, WebhookConfig, When, json_schema,
+    settings_as_markdown, write_config,
+};
+pub use daemon::{Memory, Worker, run_daemon};
+pub use plan::{JobId, JobState, Outcome, Planner, State, Step, Work};
+pub use schedule::{Occurrence, Schedule, Timetable, Window, WindowRule};
+pub use secret::SecretSource;
+pub use units::{Shard, Size, TimeSpan};

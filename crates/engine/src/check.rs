@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunkstore::{CheckOptions, Content, LostChunks, TreeReader, content_chunks};
 use futures::TryStreamExt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Result};
 use crate::keys::TreeKey;
@@ -16,7 +16,8 @@ use crate::state::item_state;
 use crate::vault::Vault;
 
 /// An object of the repository with something wrong.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DamagedObject {
     /// Its name at the destination.
     pub object: String,
@@ -25,7 +26,8 @@ pub struct DamagedObject {
 }
 
 /// An item that cannot be restored whole.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(default)]
 pub struct DamagedItem {
     /// The mailbox.
     pub mailbox: String,
@@ -40,7 +42,8 @@ pub struct DamagedItem {
 }
 
 /// What a check found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct VaultCheck {
     /// Objects looked at.
     pub objects: u64,

@@ -20,6 +20,7 @@ mod keys;
 mod list;
 mod monitor;
 mod names;
+mod notes;
 mod path;
 mod portable;
 mod read;
@@ -45,6 +46,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use export::{ExportFormat, ExportOptions, ExportReport, ending_of, to_file_bytes};
 pub use list::{FolderEntry, ItemEntry};
 pub use monitor::{Event, Monitor, Silent};
+pub use notes::VaultSize;
 pub use report::{BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, RestoreReport};
 pub use restore::RestoreOptions;
 pub use retention::{Period, Policy};
@@ -60,9 +62,10 @@ pub use vault_keys::escrow_shares;
 pub use chunkstore::{
     Argon2Params, Environment, Error as RepositoryError, ErrorKind as RepositoryErrorKind,
     EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile, KeyId, KeyInfo, KeyList, KeyMethod,
-    KeyState, NewKey, ObjectStore, Passphrase, RecoveryPhrase, Rotation, Suite, Unlock, Writers,
+    KeyState, NewKey, NoteId, ObjectStore, Passphrase, RecoveryPhrase, Rotation, Suite, Unlock, Writers,
     create_destination_from_url, destination_from_url,
 };
 pub use ews_client::{
-    Client, ClientOptions, Credentials, Error as ServerError, ItemError as ServerItemError, Url,
+    Client, ClientOptions, Credentials, Error as ServerError, ItemError as ServerItemError,
+    Stats as ServerStats, Url,
 };

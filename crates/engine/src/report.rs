@@ -1,11 +1,12 @@
 //! What a run reports: counts, failures, and what is not covered.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::search::SearchIndexReport;
 
 /// An item that could not be transferred.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
 pub struct ItemFailure {
     /// The mailbox.
     pub mailbox: String,
@@ -20,7 +21,8 @@ pub struct ItemFailure {
 }
 
 /// Something that exists but was not backed up.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
 pub struct Gap {
     /// The mailbox.
     pub mailbox: String,
@@ -31,7 +33,8 @@ pub struct Gap {
 }
 
 /// What happened to one mailbox in a backup.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MailboxReport {
     /// The mailbox.
     pub mailbox: String,
@@ -58,7 +61,8 @@ pub struct MailboxReport {
 }
 
 /// What a backup did.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BackupReport {
     /// One entry a mailbox, in the order asked for.
     pub mailboxes: Vec<MailboxReport>,

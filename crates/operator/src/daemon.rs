@@ -2,13 +2,14 @@
 
 mod memory;
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::{Environment, Result};
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{JobId, Outcome, Planner};
@@ -20,8 +21,8 @@ const MAX_SLEEP: Duration = Duration::from_secs(5 * 60);
 const MIN_SLEEP: Duration = Duration::from_millis(50);
 
 /// Does the work of a job.
-#[async_trait]
-pub trait Worker: Send + Sync {
+#[async_trait(?Send)]
+pub trait Worker {
     /// Does it. Cancelling the token asks for a clean stop, after which the job is continued
     /// another time. `due` is when the schedule wanted it.
     async fn work(&self, job: &JobId, due: Option<Timestamp>, cancel: CancellationToken)
@@ -32,7 +33,8 @@ pub trait Worker: Send + Sync {
 }
 
 /// Runs jobs as the planner says until the token is cancelled; then stops what is running and
-/// waits for it.
+/// waits for it. Jobs run side by side within this future, which need not be `Send`; what is heavy
+/// in them are tasks of the engine's.
 ///
 /// # Errors
 /// If what must be remembered cannot be written: a daemon that forgets would run wrongly.
@@ -42,11 +44,11 @@ pub trait Worker: Send + Sync {
 pub async fn run_daemon(
     mut planner: Planner,
     memory: &Memory,
-    worker: Arc<dyn Worker>,
+    worker: Rc<dyn Worker>,
     environment: &Environment,
     shutdown: &CancellationToken,
 ) -> Result<()> {
-    let mut running: JoinSet<(JobId, Outcome)> = JoinSet::new();
+    let mut running = FuturesUnordered::new();
     let mut tokens: Vec<(JobId, CancellationToken)> = Vec::new();
     loop {
         let now = now(environment);
@@ -66,15 +68,15 @@ pub async fn run_daemon(
             let token = CancellationToken::new();
             tokens.push((id.clone(), token.clone()));
             let due = planner.state().job(&id).and_then(|job| job.pending);
-            let worker = Arc::clone(&worker);
-            running.spawn(async move {
+            let worker = Rc::clone(&worker);
+            running.push(async move {
                 let outcome = work(worker, &id, due, token).await;
                 (id, outcome)
             });
         }
         tokio::select! {
             biased;
-            Some(ended) = running.join_next() => {
+            Some(ended) = running.next() => {
                 end(&mut planner, &mut tokens, ended, environment);
             }
             () = shutdown.cancelled() => break,
@@ -84,7 +86,7 @@ pub async fn run_daemon(
     for (_, token) in &tokens {
         token.cancel();
     }
-    while let Some(ended) = running.join_next().await {
+    while let Some(ended) = running.next().await {
         end(&mut planner, &mut tokens, ended, environment);
     }
     memory.save(planner.state())
@@ -92,12 +94,11 @@ pub async fn run_daemon(
 
 /// A defect in one job must not end the others.
 async fn work(
-    worker: Arc<dyn Worker>,
+    worker: Rc<dyn Worker>,
     id: &JobId,
     due: Option<Timestamp>,
     token: CancellationToken,
 ) -> Outcome {
-    use futures::FutureExt;
     let work = std::panic::AssertUnwindSafe(worker.work(id, due, token));
     match work.catch_unwind().await {
         Ok(outcome) => outcome,
@@ -111,14 +112,11 @@ async fn work(
 fn end(
     planner: &mut Planner,
     tokens: &mut Vec<(JobId, CancellationToken)>,
-    ended: Result<(JobId, Outcome), tokio::task::JoinError>,
+    (id, outcome): (JobId, Outcome),
     environment: &Environment,
 ) {
-    // Panics are caught inside, and nothing aborts these tasks.
-    if let Ok((id, outcome)) = ended {
-        tokens.retain(|(known, _)| *known != id);
-        planner.ended(&id, now(environment), outcome);
-    }
+    tokens.retain(|(known, _)| *known != id);
+    planner.ended(&id, now(environment), outcome);
 }
 
 fn pause(now: Timestamp, wake: Option<Timestamp>) -> Duration {

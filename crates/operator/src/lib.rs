@@ -9,8 +9,11 @@ mod bandwidth;
 mod config;
 mod daemon;
 mod moment;
+mod notify;
 mod plan;
 mod process;
+mod report;
+mod run;
 mod schedule;
 mod secret;
 mod suggest;
@@ -24,6 +27,11 @@ pub use config::{
 };
 pub use daemon::{Memory, Worker, run_daemon};
 pub use plan::{JobId, JobState, Outcome, Planner, State, Step, Work};
+pub use report::{
+    DestinationReport, FolderLine, HookReport, Point, Reason, RunReport, Size as RepositorySize,
+    Traffic, history, recent_reports, report_page, report_subject, report_text,
+};
+pub use run::{CHARTED_RUNS, Connections, Lookup, RunWorker, Runner, mailboxes_of};
 pub use schedule::{Occurrence, Schedule, Timetable, Window, WindowRule};
 pub use secret::SecretSource;
 pub use units::{Shard, Size, TimeSpan};

@@ -66,6 +66,11 @@ fn words_name_the_times_one_expects() {
             "2026-01-16 01:00 +01:00",
         ],
     );
+}
+
+#[test]
+fn words_name_days_of_the_month_and_cron_expressions_theirs() {
+    let berlin = "Europe/Berlin";
     check(
         "monthly last sun",
         berlin,

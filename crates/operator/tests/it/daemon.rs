@@ -1,7 +1,8 @@
 //! The daemon in virtual time: a year with its clock changes, windows, crashes and missed runs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,8 +25,10 @@ fn clock(start: Timestamp) -> Environment {
 }
 
 /// A folder in memory where the system has such: a year is thousands of files made durable.
-fn folder() -> TempDir {
-    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
+fn scratch() -> TempDir {
+    TempDir::new_in("/dev/shm")
+        .or_else(|_| TempDir::new())
+        .unwrap()
 }
 
 fn utc(text: &str) -> Timestamp {
@@ -41,8 +44,8 @@ struct Worklog {
 }
 
 impl Worklog {
-    fn new(environment: &Environment, hours: &[(&'static str, f64)]) -> Arc<Self> {
-        Arc::new(Self {
+    fn new(environment: &Environment, hours: &[(&'static str, f64)]) -> Rc<Self> {
+        Rc::new(Self {
             environment: environment.clone(),
             hours: hours.iter().copied().collect(),
             left: Mutex::default(),
@@ -80,7 +83,7 @@ impl Worklog {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Worker for Worklog {
     async fn work(&self, job: &JobId, _: Option<Timestamp>, cancel: CancellationToken) -> Outcome {
         let start = self.now();
@@ -123,7 +126,7 @@ async fn live(
     (from, to): (Timestamp, Timestamp),
     folder: &TempDir,
     hours: &[(&'static str, f64)],
-) -> Arc<Worklog> {
+) -> Rc<Worklog> {
     let environment = clock(from);
     let worklog = Worklog::new(&environment, hours);
     let memory = Memory::hold(folder.path()).unwrap();
@@ -135,7 +138,7 @@ async fn live(
         tokio::time::sleep(length).await;
         stop.cancel();
     });
-    let worker: Arc<dyn Worker> = worklog.clone();
+    let worker: Rc<dyn Worker> = worklog.clone();
     run_daemon(planner, &memory, worker, &environment, &shutdown)
         .await
         .unwrap();
@@ -156,7 +159,7 @@ async fn a_year_runs_at_the_expected_times_through_both_clock_changes() {
          weekly\nschedule = \"weekly sun 01:00\"\n[sets.weekly.check]\nschedule = \"monthly last sun 03:00\"\n---
          cron\nschedule = \"0 12 1 * *\"",
     );
-    let folder = folder();
+    let folder = scratch();
     let year = (utc("2025-12-31T23:30"), utc("2026-12-31T23:30"));
     let hours = [
         ("nightly", 0.5),
@@ -223,7 +226,7 @@ async fn a_year_runs_at_the_expected_times_through_both_clock_changes() {
 #[tokio::test(start_paused = true)]
 async fn a_window_stops_a_run_and_the_next_one_continues_it() {
     let config = config("big\nschedule = \"monthly 27 20:00\"\nwindow = \"22:00-06:00\"");
-    let folder = folder();
+    let folder = scratch();
     // Twenty hours of work, over the night in which the clock goes forward.
     let time = (utc("2026-03-27T00:00"), utc("2026-04-20T00:00"));
     let log = live(&config, time, &folder, &[("big", 20.0)]).await;
@@ -238,7 +241,7 @@ async fn a_window_stops_a_run_and_the_next_one_continues_it() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_stops_cleanly_and_the_next_daemon_continues() {
     let config = config("set\nschedule = \"daily 10:00\"");
-    let folder = folder();
+    let folder = scratch();
     let (a, b, c) = (
         utc("2026-01-05T00:00"),
         utc("2026-01-05T10:00"),
@@ -257,7 +260,7 @@ async fn what_was_missed_is_made_up_for_once_or_not_at_all() {
         "once\nschedule = \"every 2h\"\n---
          never\nschedule = \"every 2h\"\ncatch_up = false",
     );
-    let folder = folder();
+    let folder = scratch();
     let hours = [("once", 0.1), ("never", 0.1)];
     let day = |from: &str, to: &str| (utc(from), utc(to));
     let first = day("2026-01-05T00:30", "2026-01-05T02:30");
@@ -285,7 +288,7 @@ async fn a_set_never_overlaps_itself_and_sets_wait_for_a_place() {
         "slow\nschedule = \"every 2h\"\n[sets.slow.check]\nschedule = \"daily 03:00\"\n---
          quick\nschedule = \"every 2h\"",
     );
-    let folder = folder();
+    let folder = scratch();
     let time = (utc("2026-01-05T01:00"), utc("2026-01-06T01:00"));
     let hours = [("slow", 5.0), ("quick", 0.5)];
     let log = live(&config, time, &folder, &hours).await;
@@ -307,7 +310,7 @@ async fn a_set_never_overlaps_itself_and_sets_wait_for_a_place() {
     assert_eq!(log.starts("quick", Work::Backup).len(), 12);
     // With one place for all, nothing runs side by side, and who waits longest comes first.
     config.daemon.runs_at_once = 1;
-    let folder = folder();
+    let folder = scratch();
     let log = live(&config, time, &folder, &hours).await;
     assert!(!overlap(&log, None));
     assert!(log.starts("quick", Work::Backup).len() >= 4);
@@ -316,7 +319,7 @@ async fn a_set_never_overlaps_itself_and_sets_wait_for_a_place() {
 /// A worker that dies with its thread of work, as a defect would make it.
 struct Broken;
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Worker for Broken {
     async fn work(&self, _: &JobId, _: Option<Timestamp>, _: CancellationToken) -> Outcome {
         panic!("a defect")
@@ -326,13 +329,13 @@ impl Worker for Broken {
 #[tokio::test(start_paused = true)]
 async fn a_defect_in_one_run_is_a_failure_and_no_end() {
     let config = config("set\nschedule = \"every 1h\"");
-    let folder = folder();
+    let folder = scratch();
     let start = utc("2026-01-05T00:30");
     let environment = clock(start);
     let memory = Memory::hold(folder.path()).unwrap();
     let planner = Planner::new(&config, &TimeZone::UTC, 7, State::default(), start);
     let shutdown = CancellationToken::new();
-    let daemon = run_daemon(planner, &memory, Arc::new(Broken), &environment, &shutdown);
+    let daemon = run_daemon(planner, &memory, Rc::new(Broken), &environment, &shutdown);
     let stop = async {
         tokio::time::sleep(Duration::from_secs(3 * 3600)).await;
         shutdown.cancel();
@@ -368,7 +371,7 @@ fn what_ran_when_the_machine_died_is_continued() {
 
 #[test]
 fn one_daemon_at_a_time_holds_the_memory() {
-    let folder = folder();
+    let folder = scratch();
     let first = Memory::hold(folder.path()).unwrap();
     let second = Memory::hold(folder.path()).unwrap_err();
     assert_eq!(second.kind(), engine::ErrorKind::Busy);

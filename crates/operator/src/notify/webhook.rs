@@ -1,0 +1,51 @@
+//! An HTTP POST of the report.
+
+use std::time::Duration;
+
+use engine::{Error, ErrorKind, Result};
+
+use super::News;
+use crate::config::WebhookConfig;
+use crate::run::Lookup;
+
+/// Longest time until an answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) async fn post(webhook: &WebhookConfig, news: &News<'_>, lookup: &Lookup) -> Result<()> {
+    let body = serde_json::to_vec(news.report)
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "write the report", error))?;
+    // Its errors name the address, which may hold a token.
+    let failed = |error: reqwest::Error| {
+        Error::with_source(
+            ErrorKind::Unreachable,
+            "post the report",
+            error.without_url(),
+        )
+    };
+    let mut request = client()
+        .map_err(failed)?
+        .post(&webhook.url)
+        .header("content-type", "application/json")
+        .body(body);
+    if let Some(source) = webhook.token() {
+        let token = source.read("token of the webhook", &**lookup).await?;
+        request = request.header("authorization", format!("Bearer {}", *token));
+    }
+    let answer = request.send().await.map_err(failed)?;
+    if !answer.status().is_success() {
+        let message = format!("the webhook answered {}", answer.status());
+        return Err(Error::new(ErrorKind::Denied, message));
+    }
+    Ok(())
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    // reqwest takes the process-wide provider; a lost race means that somebody else just set it.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}

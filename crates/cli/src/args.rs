@@ -10,6 +10,7 @@ use crate::exit::CODES_HELP;
 mod exchange;
 mod key;
 mod look;
+mod operate;
 mod try_out;
 
 pub use exchange::{BackupArgs, RestoreArgs, ServerArgs};
@@ -19,6 +20,11 @@ pub use key::{
 };
 pub use look::{
     CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, LsArgs, SearchArgs, SnapshotsArgs,
+};
+pub use operate::{
+    CompletionsArgs, ConfigCommand, ConfigFileArgs, ConfigInitArgs, ConfigSchemaArgs, DaemonArgs,
+    ManArgs, ReportArgs, RunArgs, ScheduleCommand, ScheduleNextArgs, ServiceCommand,
+    ServiceInstallArgs, StatusArgs,
 };
 pub use try_out::{DemoArgs, SimArgs};
 
@@ -75,6 +81,38 @@ pub enum Command {
     Key(KeyArgs),
     /// Look for damage, and name every item it touches
     Check(CheckArgs),
+    /// Run backup sets of a configuration; `backup --set NAME` is the same
+    #[command(
+        after_help = "Examples:\n  postkeep run --set office\n  postkeep run --all-sets\n  \
+                            postkeep run --set office --with limits.requests=2 --with \
+                            'mailboxes=[\"alice@example.com\"]'"
+    )]
+    Run(RunArgs),
+    /// Write, check and show a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Show when the sets of a configuration run
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// Run the sets of a configuration by their schedules, until told to stop
+    #[command(after_help = "Example:\n  postkeep daemon --config /etc/postkeep/postkeep.toml")]
+    Daemon(DaemonArgs),
+    /// Show every set at a glance: the last good snapshot of each mailbox, its age, the next run
+    #[command(after_help = "Example:\n  postkeep status --json")]
+    Status(StatusArgs),
+    /// Show the report of a run, or write its page with charts
+    #[command(after_help = "Example:\n  postkeep report --set office --html report.html")]
+    Report(ReportArgs),
+    /// Install the daemon as a service of the system
+    #[command(subcommand)]
+    Service(ServiceCommand),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  postkeep completions bash > \
+                            /usr/share/bash-completion/completions/postkeep")]
+    Completions(CompletionsArgs),
+    /// Print the manual
+    #[command(after_help = "Example:\n  postkeep man --dir /usr/share/man/man1")]
+    Man(ManArgs),
 }
 
 /// Which repository, and how to open it.

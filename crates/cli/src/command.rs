@@ -3,16 +3,24 @@
 mod backup;
 mod cat;
 mod check;
+mod config;
+mod daemon;
 mod demo;
 mod diff;
 mod export;
 mod init;
 mod key;
 mod ls;
+mod packaging;
+mod report;
 mod restore;
+mod run;
+mod schedule;
 mod search;
+mod service;
 mod sim;
 mod snapshots;
+mod status;
 
 use engine::ItemFailure;
 
@@ -37,6 +45,15 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Export(args) => export::run(context, args).await,
         Command::Key(args) => key::run(context, args).await,
         Command::Check(args) => check::run(context, args).await,
+        Command::Run(args) => run::run(context, args).await,
+        Command::Config(command) => config::run(context, command),
+        Command::Schedule(command) => schedule::run(context, command),
+        Command::Daemon(args) => daemon::run(context, args).await,
+        Command::Status(args) => status::run(context, args).await,
+        Command::Report(args) => report::run(context, args).await,
+        Command::Service(command) => service::run(context, command),
+        Command::Completions(args) => packaging::completions(context, &args),
+        Command::Man(args) => packaging::man(context, &args),
     }
 }
 

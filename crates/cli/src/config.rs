@@ -17,6 +17,7 @@ use crate::secrets::{self, Secret};
 use crate::{exit, platform};
 
 /// What every command gets.
+#[derive(Clone)]
 pub struct Context {
     pub output: Output,
     /// The real clock and real randomness.
@@ -193,11 +194,7 @@ impl Account {
     }
 
     pub fn at(&self, server: &Url) -> Result<Exchange> {
-        if server.scheme() == "http" && !is_this_machine(server) {
-            self.output.note(&format!(
-                "warning: {server} is not encrypted: password and mail can be read on the way"
-            ));
-        }
+        warn_of_plain_http(self.output, server);
         let credentials = Credentials::basic(&self.user, &self.password);
         let mut options = ClientOptions::new(server.clone(), credentials);
         options.user_agent = concat!("postkeep/", env!("CARGO_PKG_VERSION")).to_owned();
@@ -207,7 +204,16 @@ impl Account {
     }
 }
 
-fn read_certificates(file: &Path) -> Result<Vec<u8>> {
+/// Says so where a password would travel unencrypted.
+pub fn warn_of_plain_http(output: Output, server: &Url) {
+    if server.scheme() == "http" && !is_this_machine(server) {
+        output.note(&format!(
+            "warning: {server} is not encrypted: password and mail can be read on the way"
+        ));
+    }
+}
+
+pub fn read_certificates(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file)
         .map_err(|error| Failure::io(format!("read certificates from {}", file.display()), &error))
 }

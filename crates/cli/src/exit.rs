@@ -172,20 +172,25 @@ impl Failure {
     }
 }
 
+/// The code for a kind of error.
+pub fn code_of(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::Auth => Code::SignIn,
+        ErrorKind::Denied => Code::Denied,
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::Unreachable | ErrorKind::NotEws => Code::Unreachable,
+        ErrorKind::Conflict | ErrorKind::Busy => Code::Conflict,
+        ErrorKind::Corrupt => Code::Damage,
+        ErrorKind::NoSpace => Code::NoSpace,
+        ErrorKind::Invalid => Code::Usage,
+        ErrorKind::Cancelled => Code::Interrupted,
+        _ => Code::Internal,
+    }
+}
+
 impl From<engine::Error> for Failure {
     fn from(error: engine::Error) -> Self {
-        let code = match error.kind() {
-            ErrorKind::Auth => Code::SignIn,
-            ErrorKind::Denied => Code::Denied,
-            ErrorKind::NotFound => Code::NotFound,
-            ErrorKind::Unreachable | ErrorKind::NotEws => Code::Unreachable,
-            ErrorKind::Conflict | ErrorKind::Busy => Code::Conflict,
-            ErrorKind::Corrupt => Code::Damage,
-            ErrorKind::NoSpace => Code::NoSpace,
-            ErrorKind::Invalid => Code::Usage,
-            ErrorKind::Cancelled => Code::Interrupted,
-            _ => Code::Internal,
-        };
+        let code = code_of(error.kind());
         let hint = hint::next_step(&error);
         Self {
             code,

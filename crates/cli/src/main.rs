@@ -8,11 +8,13 @@ mod config;
 mod exit;
 mod human;
 mod interrupt;
+mod operate;
 mod output;
 mod platform;
 mod progress;
 mod secrets;
 
+use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,7 +29,7 @@ use crate::exit::{Code, Failure};
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(with_sets_as_run(std::env::args_os().collect()));
     let output = Output::new(&cli.global);
     start_logging(&cli.global);
     let context = Context {
@@ -62,6 +64,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// `backup --set NAME` takes everything else from the configuration, so that it shares no argument
+/// with `backup`: it is the command `run`.
+fn with_sets_as_run(mut words: Vec<OsString>) -> Vec<OsString> {
+    let names_sets = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word == "--set" || word.starts_with("--set=") || word == "--all-sets"
+    };
+    let command = words
+        .iter()
+        .skip(1)
+        .position(|word| !word.to_string_lossy().starts_with('-'));
+    if let Some(place) = command
+        && words[place + 1] == "backup"
+        && words.iter().any(names_sets)
+    {
+        words[place + 1] = "run".into();
+    }
+    words
+}
+
 /// The only place where the real clock and real randomness come in.
 fn environment() -> Environment {
     Environment::new(now_unix_ms, |bytes| {
@@ -89,6 +111,7 @@ fn start_logging(global: &GlobalArgs) {
     let ours = [
         "postkeep",
         "engine",
+        "operator",
         "ews_client",
         "chunkstore",
         "mailindex",
@@ -99,4 +122,38 @@ fn start_logging(global: &GlobalArgs) {
         .with_env_filter(EnvFilter::new(format!("{others},{filter}")))
         .with_writer(std::io::stderr)
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn backup_of_sets_is_the_command_run() {
+        let check = |line: &str, expected: &str| {
+            let words = line.split(' ').map(OsString::from).collect();
+            let found: Vec<_> = with_sets_as_run(words)
+                .iter()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            assert_eq!(found.join(" "), expected);
+        };
+        check("postkeep backup --set a", "postkeep run --set a");
+        check(
+            "postkeep --json backup --all-sets",
+            "postkeep --json run --all-sets",
+        );
+        check(
+            "postkeep backup --server backup",
+            "postkeep backup --server backup",
+        );
+        check("postkeep report --set a", "postkeep report --set a");
+    }
+
+    #[test]
+    fn no_two_arguments_of_a_command_are_in_each_others_way() {
+        Cli::command().debug_assert();
+    }
 }

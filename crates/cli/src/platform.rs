@@ -15,6 +15,57 @@ pub fn cache_dir() -> Option<PathBuf> {
     Some(base.join("postkeep"))
 }
 
+/// The folder of the system's configuration.
+pub fn config_dir() -> Option<PathBuf> {
+    if cfg!(windows) {
+        Some(folder("ProgramData")?.join("postkeep"))
+    } else {
+        Some(PathBuf::from("/etc/postkeep"))
+    }
+}
+
+/// The folder in which the daemon remembers what it has done, unless told otherwise.
+pub fn state_dir() -> Option<PathBuf> {
+    if let Some(given) = folder("POSTKEEP_STATE_DIR") {
+        return Some(given);
+    }
+    let base = if cfg!(windows) {
+        folder("LOCALAPPDATA")?
+    } else if cfg!(target_os = "macos") {
+        folder("HOME")?.join("Library").join("Application Support")
+    } else {
+        folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local").join("state")))?
+    };
+    Some(base.join("postkeep"))
+}
+
+/// The machine's name, as far as it can be known without asking the network.
+pub fn machine_name() -> String {
+    let variable = if cfg!(windows) {
+        "COMPUTERNAME"
+    } else {
+        "HOSTNAME"
+    };
+    let file = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    let name = std::env::var(variable).ok().or(file.ok());
+    let name = name.map(|name| name.trim().to_owned()).unwrap_or_default();
+    match name.as_str() {
+        "" => "this machine".to_owned(),
+        _ => name,
+    }
+}
+
+/// A number of this machine's own, so that machines with one configuration do not begin at once.
+pub fn machine_seed() -> u64 {
+    // FNV-1a: any spreading of names does, as long as it never changes.
+    machine_name()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        })
+}
+
 /// An absolute folder that an environment variable names.
 fn folder(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable)

@@ -62,8 +62,8 @@ pub use vault_keys::escrow_shares;
 pub use chunkstore::{
     Argon2Params, Environment, Error as RepositoryError, ErrorKind as RepositoryErrorKind,
     EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile, KeyId, KeyInfo, KeyList, KeyMethod,
-    KeyState, NewKey, NoteId, ObjectStore, Passphrase, RecoveryPhrase, Rotation, Suite, Unlock, Writers,
-    create_destination_from_url, destination_from_url,
+    KeyState, NewKey, NoteId, ObjectStore, Passphrase, RecoveryPhrase, Rotation, Suite, Unlock,
+    Writers, create_destination_from_url, destination_from_url,
 };
 pub use ews_client::{
     Client, ClientOptions, Credentials, Error as ServerError, ItemError as ServerItemError,

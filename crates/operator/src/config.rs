@@ -14,6 +14,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use engine::{Age, ByteCount, Selection};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -23,7 +24,7 @@ use crate::secret::SecretSource;
 use crate::units::{Shard, TimeSpan};
 pub use mistake::Mistake;
 pub use schema::{json_schema, settings_as_markdown};
-pub use write::{Answers, write_config};
+pub use write::{Answers, config_as_toml, write_config};
 
 /// A whole configuration, as it takes effect.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -111,9 +112,8 @@ pub struct SetConfig {
     /// Addresses, and `@FILE`s of addresses; the account's own mailbox if empty.
     #[serde(deserialize_with = "one_or_many")]
     pub mailboxes: Vec<String>,
-    /// Only these folders, with all below them; everything if empty.
-    #[serde(deserialize_with = "one_or_many")]
-    pub folders: Vec<String>,
+    /// What of each mailbox.
+    pub select: SelectConfig,
     /// Names of the destinations, in the order in which they are served.
     #[serde(deserialize_with = "one_or_many")]
     pub destinations: Vec<String>,
@@ -153,7 +153,7 @@ impl Default for SetConfig {
             password_command: None,
             ca_file: None,
             mailboxes: Vec::new(),
-            folders: Vec::new(),
+            select: SelectConfig::default(),
             destinations: Vec::new(),
             together: false,
             schedule: Vec::new(),
@@ -178,6 +178,49 @@ impl SetConfig {
             &self.password_env,
             &self.password_command,
         )
+    }
+}
+
+/// What of each mailbox is meant; everything if nothing is said.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SelectConfig {
+    /// Only these folders, with all below them.
+    #[serde(deserialize_with = "one_or_many")]
+    pub folders: Vec<String>,
+    /// Not these folders, with all below them.
+    #[serde(deserialize_with = "one_or_many")]
+    pub exclude_folders: Vec<String>,
+    /// Only items of these classes.
+    #[serde(deserialize_with = "one_or_many")]
+    pub classes: Vec<String>,
+    /// No items of these classes.
+    #[serde(deserialize_with = "one_or_many")]
+    pub exclude_classes: Vec<String>,
+    /// Only items younger than this.
+    pub newer_than: Option<Age>,
+    /// Only items older than this.
+    pub older_than: Option<Age>,
+    /// Only items larger than this.
+    pub larger_than: Option<ByteCount>,
+    /// Only items smaller than this.
+    pub smaller_than: Option<ByteCount>,
+}
+
+impl SelectConfig {
+    /// The same for the engine.
+    pub fn selection(&self) -> Selection {
+        Selection {
+            folders: self.folders.clone(),
+            exclude_folders: self.exclude_folders.clone(),
+            classes: self.classes.clone(),
+            exclude_classes: self.exclude_classes.clone(),
+            newer_than: self.newer_than.clone(),
+            older_than: self.older_than.clone(),
+            larger_than: self.larger_than,
+            smaller_than: self.smaller_than,
+            ..Selection::default()
+        }
     }
 }
 
@@ -362,6 +405,41 @@ impl Config {
         }
     }
 
+    /// Reads a configuration in which some settings of a set are others: each is
+    /// `setting=value`, as `limits.requests=2`, its value TOML or bare text.
+    ///
+    /// # Errors
+    /// The mistakes of the file; one at line 0 for a setting that makes it wrong.
+    pub fn parse_with(text: &str, set: &str, settings: &[String]) -> Result<Self, Vec<Mistake>> {
+        Self::parse(text)?;
+        if settings.is_empty() {
+            return Self::parse(text);
+        }
+        let wrong = |message: String| {
+            let mistake = Mistake::at("", 0, message);
+            vec![Mistake { line: 0, ..mistake }]
+        };
+        let mut document: toml::Table = text.parse().map_err(|e| wrong(format!("{e}")))?;
+        for setting in settings {
+            let (path, value) = setting
+                .split_once('=')
+                .ok_or_else(|| wrong(format!("`{setting}` is not SETTING=VALUE")))?;
+            let value = format!("v = {value}")
+                .parse::<toml::Table>()
+                .ok()
+                .and_then(|mut table| table.remove("v"))
+                .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+            let path = ["sets", set].into_iter().chain(path.trim().split('.'));
+            put(&mut document, &path.collect::<Vec<_>>(), value)
+                .ok_or_else(|| wrong(format!("`{setting}` leads through something else")))?;
+        }
+        let text = toml::to_string(&document).map_err(|e| wrong(format!("{e}")))?;
+        Self::parse(&text).map_err(|mistakes| {
+            let told = |mistake: Mistake| Mistake { line: 0, ..mistake };
+            mistakes.into_iter().map(told).collect()
+        })
+    }
+
     /// Takes the paths that are relative as relative to a folder: that of the file.
     pub fn rebase(&mut self, base: &Path) {
         let rebase = |path: &mut Option<PathBuf>| {
@@ -421,4 +499,17 @@ fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
         OneOrMany::One(one) => vec![one],
         OneOrMany::Many(many) => many,
     })
+}
+
+/// Puts a value at a path of tables.
+fn put(table: &mut toml::Table, path: &[&str], value: toml::Value) -> Option<()> {
+    let (first, rest) = path.split_first()?;
+    if rest.is_empty() {
+        table.insert((*first).to_owned(), value);
+        return Some(());
+    }
+    let inner = table
+        .entry((*first).to_owned())
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    put(inner.as_table_mut()?, rest, value)
 }

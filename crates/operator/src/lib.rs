@@ -16,14 +16,16 @@ mod report;
 mod run;
 mod schedule;
 mod secret;
+mod service;
+mod status;
 mod suggest;
 mod units;
 
 pub use bandwidth::{Pacer, RateRule, limit_store};
 pub use config::{
     Answers, CheckConfig, Config, DaemonConfig, DestinationConfig, HooksConfig, LimitsConfig,
-    MailConfig, MailSecurity, Mistake, NotifyConfig, SetConfig, WebhookConfig, When, json_schema,
-    settings_as_markdown, write_config,
+    MailConfig, MailSecurity, Mistake, NotifyConfig, SelectConfig, SetConfig, WebhookConfig, When,
+    config_as_toml, json_schema, settings_as_markdown, write_config,
 };
 pub use daemon::{Memory, Worker, run_daemon};
 pub use plan::{JobId, JobState, Outcome, Planner, State, Step, Work};
@@ -34,4 +36,6 @@ pub use report::{
 pub use run::{CHARTED_RUNS, Connections, Lookup, RunWorker, Runner, mailboxes_of};
 pub use schedule::{Occurrence, Schedule, Timetable, Window, WindowRule};
 pub use secret::SecretSource;
+pub use service::{ServiceOptions, UnitFile, unit_files};
+pub use status::{DestinationStatus, MailboxStatus, SetStatus, status};
 pub use units::{Shard, Size, TimeSpan};

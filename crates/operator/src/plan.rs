@@ -181,6 +181,19 @@ impl Planner {
         planner
     }
 
+    /// A planner to look into what a daemon remembers, which may be running.
+    pub fn looking(
+        config: &Config,
+        machine: &TimeZone,
+        seed: u64,
+        state: State,
+        now: Timestamp,
+    ) -> Self {
+        let mut planner = Self::new(config, machine, seed, state.clone(), now);
+        planner.state = state;
+        planner
+    }
+
     /// What is remembered, to be kept for the next planner.
     pub fn state(&self) -> &State {
         &self.state
@@ -228,6 +241,14 @@ impl Planner {
         if outcome != Outcome::Stopped && !newer {
             state.pending = None;
         }
+    }
+
+    /// When a job is due next, its window included.
+    pub fn next_of(&self, id: &JobId, now_unix_ms: i64) -> Option<Timestamp> {
+        let now = Timestamp::from_millisecond(now_unix_ms).ok()?;
+        let job = self.jobs.iter().find(|job| job.id == *id)?;
+        let next = job.timetable.next_after(now)?;
+        job.window.next_open(next.at)
     }
 
     /// The next times of all jobs together, earliest first.

@@ -6,7 +6,7 @@ mod history;
 mod page;
 mod text;
 
-use engine::{BackupReport, VaultCheck};
+use engine::{BackupReport, ErrorKind, VaultCheck};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Outcome, Work};
@@ -54,6 +54,9 @@ pub struct RunReport {
     pub outcome: Option<Outcome>,
     /// Why nothing could be done at all, if so.
     pub error: Option<String>,
+    /// What kind of error it was; not kept.
+    #[serde(skip)]
+    pub error_kind: Option<ErrorKind>,
     /// Mailboxes that were selected.
     pub mailboxes: u64,
     /// What the hooks did.
@@ -90,6 +93,9 @@ pub struct DestinationReport {
     pub outcome: Option<Outcome>,
     /// Why nothing could be done, if so.
     pub error: Option<String>,
+    /// What kind of error it was; not kept.
+    #[serde(skip)]
+    pub error_kind: Option<ErrorKind>,
     /// What was read and stored.
     pub backup: Option<BackupReport>,
     /// What the server was asked, and what it made us wait.
@@ -145,6 +151,12 @@ pub struct Size {
 }
 
 impl RunReport {
+    /// The kind of the first error, of the run or of a destination.
+    pub fn first_error(&self) -> Option<ErrorKind> {
+        let of_destinations = self.destinations.iter().find_map(|d| d.error_kind);
+        self.error_kind.or(of_destinations)
+    }
+
     /// How long it took, in milliseconds.
     pub fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.ended_unix_ms - self.started_unix_ms).unwrap_or(0)

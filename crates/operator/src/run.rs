@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::{
-    BackupOptions, Environment, Error, ErrorKind, Exchange, Monitor, Result, Selection,
-    SnapshotSelector, Vault,
+    BackupOptions, Environment, Error, ErrorKind, Exchange, Monitor, Result, SnapshotSelector,
+    Vault,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -109,6 +109,7 @@ impl Runner {
         let done = self.work(set, &mut report, cancel, monitor).await;
         let vaults = done.unwrap_or_else(|error| {
             report.error = Some(one_line(&error));
+            report.error_kind = Some(error.kind());
             Vec::new()
         });
         self.finish(set, &mut report).await;
@@ -260,7 +261,10 @@ impl Task<'_> {
                     Work::Backup => self.back_up(&vault, &mut report).await,
                     Work::Check => self.check(&vault, &mut report).await,
                 };
-                report.error = done.err().map(|error| one_line(&error));
+                if let Err(error) = done {
+                    report.error = Some(one_line(&error));
+                    report.error_kind = Some(error.kind());
+                }
                 let size = vault.size();
                 report.size = Size {
                     stored_bytes: size.stored_bytes,
@@ -269,7 +273,10 @@ impl Task<'_> {
                 };
                 opened = Some(vault);
             }
-            Err(error) => report.error = Some(one_line(&error)),
+            Err(error) => {
+                report.error = Some(one_line(&error));
+                report.error_kind = Some(error.kind());
+            }
         }
         report.conclude();
         (report, opened)
@@ -288,10 +295,7 @@ impl Task<'_> {
         let limits = &self.set.limits;
         let options = BackupOptions {
             mailboxes: self.mailboxes.clone(),
-            selection: Selection {
-                folders: self.set.folders.clone(),
-                items: Vec::new(),
-            },
+            selection: self.set.select.selection(),
             mailboxes_at_once: usize::from(limits.mailboxes_at_once),
             requests_per_mailbox: usize::from(limits.requests),
             seal_after: limits.seal_after.0,

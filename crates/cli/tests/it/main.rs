@@ -12,5 +12,7 @@ mod finding;
 mod interrupt;
 // Keys: recovery phrase, key file, escrow, rotation.
 mod keys;
+// Sets of a configuration: runs, reports, status.
+mod operating;
 // Each command on the way a user takes.
 mod tour;

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Mistake {
-    /// The line, from 1.
+    /// The line, from 1; 0 for what does not stand in the file.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
@@ -42,6 +42,10 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+        match self.line {
+            // What came from the command line has no place in the file.
+            0 => f.write_str(&self.message),
+            line => write!(f, "{line}:{}: {}", self.column, self.message),
+        }
     }
 }

@@ -81,6 +81,11 @@ fn parses<T: std::str::FromStr<Err = String>>(text: &str) -> Result<(), String> 
     text.parse::<T>().map(drop)
 }
 
+fn parses_engine<T: std::str::FromStr<Err = engine::Error>>(text: &str) -> Result<(), String> {
+    let parsed = text.parse::<T>();
+    parsed.map(drop).map_err(|error| error.to_string())
+}
+
 static SPAN: Form = Form {
     what: "a length of time",
     check: parses::<TimeSpan>,
@@ -110,6 +115,16 @@ static ZONE: Form = Form {
     what: "a time zone",
     check: super::rules::zone,
     example: "Europe/Berlin",
+};
+static AGE: Form = Form {
+    what: "an age or a day",
+    check: parses_engine::<engine::Age>,
+    example: "2y",
+};
+static BYTE_COUNT: Form = Form {
+    what: "a size",
+    check: parses_engine::<engine::ByteCount>,
+    example: "10M",
 };
 static SERVER: Form = Form {
     what: "a server's address",
@@ -292,12 +307,6 @@ static SET: Section = Section {
             "Primary SMTP addresses, or @FILE with one a line. Without any, the account's own mailbox.",
         ),
         field(
-            "folders",
-            Kind::List(&TEXTS),
-            Need::Default("[]"),
-            "Only these folders and those below them: paths (Inbox/Projects) or distinguished names (inbox).",
-        ),
-        field(
             "destinations",
             Kind::List(&TEXTS),
             Need::Required,
@@ -352,6 +361,12 @@ static SET: Section = Section {
             "This machine's part of the mailboxes, NUMBER/COUNT: each machine that shares the set names another number.",
         ),
         field(
+            "select",
+            Kind::Section(&SELECT),
+            Need::Optional,
+            "What of each mailbox.",
+        ),
+        field(
             "limits",
             Kind::Section(&LIMITS),
             Need::Optional,
@@ -368,6 +383,60 @@ static SET: Section = Section {
             Kind::Section(&HOOKS),
             Need::Optional,
             "Commands before and after each run.",
+        ),
+    ],
+};
+
+static SELECT: Section = Section {
+    about: "What of each mailbox is backed up. Without it, everything.",
+    fields: &[
+        field(
+            "folders",
+            Kind::List(&TEXTS),
+            Need::Default("[]"),
+            "Only these folders and those below them: paths with `*`, `?` and `**` (Inbox/Projects), or distinguished names (@inbox).",
+        ),
+        field(
+            "exclude_folders",
+            Kind::List(&TEXTS),
+            Need::Default("[]"),
+            "Not these folders, nor those below them.",
+        ),
+        field(
+            "classes",
+            Kind::List(&TEXTS),
+            Need::Default("[]"),
+            "Only items of these classes, such as IPM.Note, and those derived from them.",
+        ),
+        field(
+            "exclude_classes",
+            Kind::List(&TEXTS),
+            Need::Default("[]"),
+            "No items of these classes.",
+        ),
+        field(
+            "newer_than",
+            Kind::Form(&AGE),
+            Need::Optional,
+            "Only items younger than this, or since this day.",
+        ),
+        field(
+            "older_than",
+            Kind::Form(&AGE),
+            Need::Optional,
+            "Only items older than this, or before this day.",
+        ),
+        field(
+            "larger_than",
+            Kind::Form(&BYTE_COUNT),
+            Need::Optional,
+            "Only items larger than this; k, M and G are of 1,024 each.",
+        ),
+        field(
+            "smaller_than",
+            Kind::Form(&BYTE_COUNT),
+            Need::Optional,
+            "Only items smaller than this.",
         ),
     ],
 };

@@ -96,3 +96,8 @@ fn key(name: &str) -> String {
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
+
+/// The values that take effect, as TOML. Where secrets are is in there, not what they are.
+pub fn config_as_toml(config: &super::Config) -> String {
+    toml::to_string(config).unwrap_or_else(|error| format!("# {error}\n"))
+}

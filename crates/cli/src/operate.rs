@@ -1,0 +1,204 @@
+//! From a configuration to connections, for the commands that work from one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use engine::{
+    Client, ClientOptions, Credentials, Error, ErrorKind, Exchange, Passphrase, Vault, VaultOptions,
+};
+use jiff::tz::TimeZone;
+use operator::{
+    Config, Connections, DestinationConfig, Lookup, Mistake, Pacer, Runner, SetConfig, limit_store,
+};
+use zeroize::Zeroizing;
+
+use crate::args::{AccessArgs, ConfigFileArgs};
+use crate::config::{self, Context};
+use crate::exit::{Code, Failure, Result};
+use crate::platform;
+use crate::secrets::{self, Secret};
+
+/// The name of the file in the current folder and in the system's.
+const FILE: &str = "postkeep.toml";
+
+/// Finds the configuration.
+pub fn config_path(args: &ConfigFileArgs) -> Result<PathBuf> {
+    if let Some(file) = &args.config {
+        return Ok(file.clone());
+    }
+    let mut places = vec![PathBuf::from(FILE)];
+    places.extend(platform::config_dir().map(|dir| dir.join(FILE)));
+    match places.iter().find(|place| place.is_file()) {
+        Some(place) => Ok(place.clone()),
+        None => {
+            let told: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
+            let failure = Failure::new(
+                Code::NotFound,
+                format!(
+                    "there is no configuration: looked for {}",
+                    told.join(" and ")
+                ),
+            );
+            Err(failure.hint("`postkeep config init` writes one; --config FILE names another"))
+        }
+    }
+}
+
+/// Reads the text of a configuration.
+pub fn config_text(file: &Path) -> Result<String> {
+    let what = || format!("read the configuration {}", file.display());
+    let text = std::fs::read(file)
+        .map_err(|error| Failure::io(what(), &error).hint("`postkeep config init` writes one"))?;
+    String::from_utf8(text).map_err(|_| Failure::usage(format!("{}: it is no text", what())))
+}
+
+/// Reads the configuration, in which settings of one set can be others.
+pub fn load(args: &ConfigFileArgs, with: Option<(&str, &[String])>) -> Result<Config> {
+    let file = config_path(args)?;
+    let text = config_text(&file)?;
+    let parsed = match with {
+        Some((set, settings)) => Config::parse_with(&text, set, settings),
+        None => Config::parse(&text),
+    };
+    let mut config = parsed.map_err(|mistakes| refused(&file, &mistakes))?;
+    let absolute = std::path::absolute(&file).unwrap_or(file);
+    if let Some(folder) = absolute.parent() {
+        config.rebase(folder);
+    }
+    Ok(config)
+}
+
+/// The first mistake as a failure; `config check` tells all.
+fn refused(file: &Path, mistakes: &[Mistake]) -> Failure {
+    let Some(first) = mistakes.first() else {
+        return Failure::usage(format!("{} is wrong", file.display()));
+    };
+    let failure = Failure::usage(format!("{}:{first}", file.display()));
+    match (&first.suggestion, mistakes.len()) {
+        (Some(suggestion), 1) => failure.hint(suggestion.clone()),
+        (None, 1) => failure,
+        (_, many) => failure.hint(format!("`postkeep config check` names all {many} mistakes")),
+    }
+}
+
+/// Where the daemon remembers what it has done.
+pub fn state_dir(config: &Config) -> Result<PathBuf> {
+    config
+        .state_dir
+        .clone()
+        .or_else(platform::state_dir)
+        .ok_or_else(|| {
+            Failure::usage("the environment names no folder for states")
+                .hint("set state_dir in the configuration")
+        })
+}
+
+/// A runner for a configuration.
+pub fn runner(context: &Context, config: Config) -> Runner {
+    let lookup: Lookup = Arc::new(|name| std::env::var(name).ok());
+    let access = AccessArgs {
+        cache_dir: config.cache_dir.clone(),
+        ..AccessArgs::default()
+    };
+    let zone = TimeZone::system();
+    let default_zone = config
+        .time_zone
+        .as_ref()
+        .and_then(|name| TimeZone::get(name).ok())
+        .unwrap_or_else(|| zone.clone());
+    let connections = Real {
+        options: config::vault_options(context, &access),
+        context: context.clone(),
+        lookup: Arc::clone(&lookup),
+        zone: default_zone.clone(),
+    };
+    Runner {
+        config: Arc::new(config),
+        connections: Arc::new(connections),
+        environment: context.environment.clone(),
+        zone: default_zone,
+        machine: platform::machine_name(),
+        lookup,
+    }
+}
+
+/// Connections to real servers and destinations.
+struct Real {
+    context: Context,
+    options: Result<VaultOptions>,
+    lookup: Lookup,
+    zone: TimeZone,
+}
+
+#[async_trait]
+impl Connections for Real {
+    async fn exchange(&self, name: &str, set: &SetConfig) -> engine::Result<Exchange> {
+        let password = match set.password() {
+            Some(source) => source.read("password", &*self.lookup).await?,
+            None => Zeroizing::new(
+                secrets::find(Secret::Password, None, &set.user).map_err(|f| told(&f, name))?,
+            ),
+        };
+        let server = config::server_url(&set.server).map_err(|failure| told(&failure, name))?;
+        config::warn_of_plain_http(self.context.output, &server);
+        let mut options =
+            ClientOptions::new(server.clone(), Credentials::basic(&set.user, &*password));
+        options.user_agent = concat!("postkeep/", env!("CARGO_PKG_VERSION")).to_owned();
+        if let Some(file) = &set.ca_file {
+            let pem = config::read_certificates(file).map_err(|failure| told(&failure, name))?;
+            options.extra_root_pem = Some(pem);
+        }
+        let client = Client::new(options)
+            .map_err(|error| Error::with_source(ErrorKind::Invalid, "connect", error))?;
+        Ok(Exchange::new(client, server.as_str(), &set.user))
+    }
+
+    async fn vault(&self, name: &str, destination: &DestinationConfig) -> engine::Result<Vault> {
+        let passphrase = match destination.passphrase() {
+            Some(source) => source.read("passphrase", &*self.lookup).await?,
+            None => {
+                let found = secrets::find(Secret::Passphrase, None, &destination.url);
+                Zeroizing::new(found.map_err(|failure| told(&failure, name))?)
+            }
+        };
+        let options = match &self.options {
+            Ok(options) => options.clone(),
+            Err(failure) => return Err(told(failure, name)),
+        };
+        let store = engine::destination_from_url(&destination.url).map_err(|error| {
+            let kind = match error.kind() {
+                engine::RepositoryErrorKind::NotFound => ErrorKind::NotFound,
+                engine::RepositoryErrorKind::Denied => ErrorKind::Denied,
+                engine::RepositoryErrorKind::Unavailable => ErrorKind::Unreachable,
+                _ => ErrorKind::Invalid,
+            };
+            Error::with_source(kind, format!("open {}", destination.url), error)
+        })?;
+        let pacer = Pacer::new(
+            &destination.bandwidth,
+            &self.zone,
+            &self.context.environment,
+        );
+        Vault::open(
+            limit_store(store, pacer),
+            Passphrase::new(passphrase.as_str()),
+            options,
+        )
+        .await
+    }
+}
+
+/// A failure of the program's as an error of the engine's.
+fn told(failure: &Failure, name: &str) -> Error {
+    let kind = match failure.code {
+        Code::NotFound => ErrorKind::NotFound,
+        Code::Denied => ErrorKind::Denied,
+        _ => ErrorKind::Invalid,
+    };
+    let message = match &failure.hint {
+        Some(hint) => format!("{name}: {} ({hint})", failure.message),
+        None => format!("{name}: {}", failure.message),
+    };
+    Error::new(kind, message)
+}

@@ -23,7 +23,7 @@ pub use look::{
 };
 pub use operate::{
     CompletionsArgs, ConfigCommand, ConfigFileArgs, ConfigInitArgs, ConfigSchemaArgs, DaemonArgs,
-    ManArgs, ReportArgs, RunArgs, ScheduleCommand, ScheduleNextArgs, ServiceCommand,
+    DoctorArgs, ManArgs, ReportArgs, RunArgs, ScheduleCommand, ScheduleNextArgs, ServiceCommand,
     ServiceInstallArgs, StatusArgs,
 };
 pub use try_out::{DemoArgs, SimArgs};
@@ -97,6 +97,9 @@ pub enum Command {
     /// Run the sets of a configuration by their schedules, until told to stop
     #[command(after_help = "Example:\n  postkeep daemon --config /etc/postkeep/postkeep.toml")]
     Daemon(DaemonArgs),
+    /// Look for what would keep backups from working, and say what mends it
+    #[command(after_help = "Example:\n  postkeep doctor --set office")]
+    Doctor(DoctorArgs),
     /// Show every set at a glance: the last good snapshot of each mailbox, its age, the next run
     #[command(after_help = "Example:\n  postkeep status --json")]
     Status(StatusArgs),

@@ -7,6 +7,7 @@ mod config;
 mod daemon;
 mod demo;
 mod diff;
+mod doctor;
 mod export;
 mod init;
 mod key;
@@ -49,6 +50,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Config(command) => config::run(context, command),
         Command::Schedule(command) => schedule::run(context, command),
         Command::Daemon(args) => daemon::run(context, args).await,
+        Command::Doctor(args) => doctor::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
         Command::Report(args) => report::run(context, args).await,
         Command::Service(command) => service::run(context, command),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::{
-    Client, ClientOptions, Credentials, Error, ErrorKind, Exchange, Passphrase, Vault, VaultOptions,
+    Client, ClientOptions, Credentials, Error, ErrorKind, Exchange, ObjectStore, Passphrase,
+    Unlock, Vault, VaultOptions,
 };
 use jiff::tz::TimeZone;
 use operator::{
@@ -155,38 +156,44 @@ impl Connections for Real {
     }
 
     async fn vault(&self, name: &str, destination: &DestinationConfig) -> engine::Result<Vault> {
-        let passphrase = match destination.passphrase() {
-            Some(source) => source.read("passphrase", &*self.lookup).await?,
+        let unlock = match destination.passphrase() {
+            Some(source) => {
+                let text = source.read("passphrase", &*self.lookup).await?;
+                Unlock::Passphrase(Passphrase::new(text.as_str()))
+            }
             None => {
-                let found = secrets::find(Secret::Passphrase, None, &destination.url);
-                Zeroizing::new(found.map_err(|failure| told(&failure, name))?)
+                let access = AccessArgs {
+                    key_file: destination.key_file.clone(),
+                    ..AccessArgs::default()
+                };
+                config::unlock(&destination.url, &access).map_err(|failure| told(&failure, name))?
             }
         };
         let options = match &self.options {
             Ok(options) => options.clone(),
             Err(failure) => return Err(told(failure, name)),
         };
-        let store = engine::destination_from_url(&destination.url).map_err(|error| {
-            let kind = match error.kind() {
-                engine::RepositoryErrorKind::NotFound => ErrorKind::NotFound,
-                engine::RepositoryErrorKind::Denied => ErrorKind::Denied,
-                engine::RepositoryErrorKind::Unavailable => ErrorKind::Unreachable,
-                _ => ErrorKind::Invalid,
-            };
-            Error::with_source(kind, format!("open {}", destination.url), error)
-        })?;
+        let store = open_store(&destination.url)?;
         let pacer = Pacer::new(
             &destination.bandwidth,
             &self.zone,
             &self.context.environment,
         );
-        Vault::open(
-            limit_store(store, pacer),
-            Passphrase::new(passphrase.as_str()),
-            options,
-        )
-        .await
+        Vault::open(limit_store(store, pacer), unlock, options).await
     }
+}
+
+/// Opens a destination, without any key.
+pub fn open_store(url: &str) -> engine::Result<Arc<dyn ObjectStore>> {
+    engine::destination_from_url(url).map_err(|error| {
+        let kind = match error.kind() {
+            engine::RepositoryErrorKind::NotFound => ErrorKind::NotFound,
+            engine::RepositoryErrorKind::Denied => ErrorKind::Denied,
+            engine::RepositoryErrorKind::Unavailable => ErrorKind::Unreachable,
+            _ => ErrorKind::Invalid,
+        };
+        Error::with_source(kind, format!("open {url}"), error)
+    })
 }
 
 /// A failure of the program's as an error of the engine's.

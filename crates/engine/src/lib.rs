@@ -23,6 +23,7 @@ mod names;
 mod notes;
 mod path;
 mod portable;
+mod probe;
 mod read;
 mod record;
 mod report;
@@ -47,6 +48,7 @@ pub use export::{ExportFormat, ExportOptions, ExportReport, ending_of, to_file_b
 pub use list::{FolderEntry, ItemEntry};
 pub use monitor::{Event, Monitor, Silent};
 pub use notes::VaultSize;
+pub use probe::MailboxLook;
 pub use report::{BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, RestoreReport};
 pub use restore::RestoreOptions;
 pub use retention::{Period, Policy};

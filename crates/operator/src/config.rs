@@ -77,6 +77,8 @@ pub struct DestinationConfig {
     pub passphrase_env: Option<String>,
     /// Command that prints it.
     pub passphrase_command: Option<Vec<String>>,
+    /// Key file that opens it, in place of a passphrase.
+    pub key_file: Option<PathBuf>,
     /// How fast it may be written to and read from, by time of day.
     #[serde(deserialize_with = "one_or_many")]
     pub bandwidth: Vec<RateRule>,
@@ -451,6 +453,7 @@ impl Config {
         rebase(&mut self.cache_dir);
         for destination in self.destinations.values_mut() {
             rebase(&mut destination.passphrase_file);
+            rebase(&mut destination.key_file);
             if !destination.url.contains("://") {
                 let folder = base.join(&destination.url);
                 destination.url = folder.to_string_lossy().into_owned();

@@ -8,6 +8,7 @@
 mod bandwidth;
 mod config;
 mod daemon;
+mod doctor;
 mod moment;
 mod notify;
 mod plan;
@@ -28,6 +29,7 @@ pub use config::{
     config_as_toml, json_schema, settings_as_markdown, write_config,
 };
 pub use daemon::{Memory, Worker, run_daemon};
+pub use doctor::{Finding, Health, MAX_MAILBOXES, OpenStore, doctor};
 pub use plan::{JobId, JobState, Outcome, Planner, State, Step, Work};
 pub use report::{
     DestinationReport, FolderLine, HookReport, Point, Reason, RunReport, Size as RepositorySize,

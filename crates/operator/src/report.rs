@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{Outcome, Work};
 pub use history::{Point, history, recent_reports};
 pub use page::report_page;
+pub(crate) use text::bytes;
 pub use text::{report_subject, report_text};
 
 /// The topic under which reports are kept in a repository.

@@ -20,7 +20,7 @@ pub enum ConfigCommand {
         after_help = "Example:\n  postkeep config init --server mail.example.com \
                             --user svc@example.com --mailbox @mailboxes.txt --repo /srv/backup"
     )]
-    Init(ConfigInitArgs),
+    Init(Box<ConfigInitArgs>),
     /// Name every mistake with its line, column, and what was probably meant
     Check(ConfigFileArgs),
     /// Print the values that take effect, without secrets
@@ -120,6 +120,15 @@ pub struct ScheduleNextArgs {
 pub struct DaemonArgs {
     #[command(flatten)]
     pub file: ConfigFileArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub file: ConfigFileArgs,
+    /// Only this backup set [repeatable]
+    #[arg(long = "set", value_name = "NAME")]
+    pub sets: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use crate::operate;
 
 pub fn run(context: &Context, command: ConfigCommand) -> Result<Code> {
     match command {
-        ConfigCommand::Init(args) => init(context, args),
+        ConfigCommand::Init(args) => init(context, *args),
         ConfigCommand::Check(args) => check(context, &args),
         ConfigCommand::Show(args) => show(context, &args),
         ConfigCommand::Schema(args) => schema(context, &args),

@@ -104,6 +104,10 @@ pub(super) fn check(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
             ),
             &mut found,
         );
+        if destination.key_file.is_some() && destination.passphrase().is_some() {
+            let message = "a key file opens it without a passphrase: name one of the two";
+            found.push(places.mistake(&format!("{path}.key_file"), message));
+        }
         let url = destination.url.trim_end_matches('/');
         if let Some(other) = urls.insert(url, name) {
             let message = format!("this is the same repository as that of [destinations.{other}]");

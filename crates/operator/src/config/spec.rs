@@ -253,6 +253,12 @@ static DESTINATION: Section = Section {
             "Command that prints the passphrase.",
         ),
         field(
+            "key_file",
+            Kind::Text,
+            Need::Optional,
+            "Key file that opens it, in place of a passphrase.",
+        ),
+        field(
             "bandwidth",
             Kind::List(&RATES),
             Need::Default("[]"),

@@ -211,14 +211,16 @@ impl Draw<'_> {
         }
     }
 
+    /// The day of a run; its time where all runs are of one day.
     fn day(&self, point: &Point) -> String {
-        Timestamp::from_millisecond(point.time_unix_ms)
-            .map(|time| {
-                time.to_zoned(self.zone.clone())
-                    .strftime("%-d %b %Y")
-                    .to_string()
-            })
-            .unwrap_or_default()
+        let zoned = |point: &Point| {
+            let time = Timestamp::from_millisecond(point.time_unix_ms).ok()?;
+            Some(time.to_zoned(self.zone.clone()))
+        };
+        let ends = [self.points.first(), self.points.last()];
+        let [first, last] = ends.map(|point| point.and_then(zoned).map(|time| time.date()));
+        let format = if first == last { "%H:%M" } else { "%-d %b %Y" };
+        zoned(point).map_or(String::new(), |time| time.strftime(format).to_string())
     }
 }
 

@@ -1,0 +1,52 @@
+//! Short looks at a server, to find out what an account may do there.
+
+use ews_client::{BaseShape, DistinguishedFolder, FindFolder, FolderShape};
+
+use crate::error::{Doing, Result};
+use crate::source::Exchange;
+
+/// What a server told of a mailbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailboxLook {
+    /// The server's version, as it calls itself.
+    pub server_version: Option<String>,
+    /// Folders in the mailbox; at least, where there are very many.
+    pub folders: u64,
+}
+
+impl Exchange {
+    /// Lists a mailbox's folders, as the beginning of a backup would.
+    ///
+    /// # Errors
+    /// `Auth`, `Denied`, `NotFound`, `Unreachable`, `NotEws`, as a backup would meet them.
+    pub async fn look_at_mailbox(&self, mailbox: &str) -> Result<MailboxLook> {
+        self.look(mailbox, DistinguishedFolder::MsgFolderRoot).await
+    }
+
+    /// Looks at the public folders as a mailbox's user sees them.
+    ///
+    /// # Errors
+    /// As [`Exchange::look_at_mailbox`].
+    pub async fn look_at_public_folders(&self, mailbox: &str) -> Result<MailboxLook> {
+        self.look(mailbox, DistinguishedFolder::PublicFoldersRoot)
+            .await
+    }
+
+    async fn look(&self, mailbox: &str, root: DistinguishedFolder) -> Result<MailboxLook> {
+        let client = self.mailbox(mailbox);
+        let is_public = root == DistinguishedFolder::PublicFoldersRoot;
+        let mut request = FindFolder::deep(root, FolderShape::new(BaseShape::IdOnly));
+        if is_public {
+            // Public folders cannot be asked for all levels at once.
+            request.traversal = ews_client::FolderTraversal::Shallow;
+        }
+        let page = client
+            .find_folder(&request)
+            .await
+            .doing(|| format!("open {mailbox}"))?;
+        Ok(MailboxLook {
+            server_version: client.server_version().map(|version| version.to_string()),
+            folders: page.folders.len() as u64,
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! Looks for what would keep a set from being backed up, and says what mends it.
+
+mod places;
+mod server;
+
+use std::sync::Arc;
+
+use engine::{Environment, ObjectStore, Result};
+use serde::Serialize;
+
+use crate::config::{DestinationConfig, SetConfig};
+use crate::run::{Runner, mailboxes_of, one_line};
+
+/// Mailboxes that are tried of each set; many are many times the same.
+pub const MAX_MAILBOXES: usize = 200;
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// It works, but not well.
+    Warning,
+    /// It keeps backups from working.
+    Bad,
+    /// It could not be found out.
+    Unknown,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The set or destination.
+    pub of: String,
+    /// What was looked at, as `name`, `tls` or `impersonation`.
+    pub what: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was seen, in words.
+    pub told: String,
+    /// What mends it: a sentence, or a command.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    pub(crate) fn good(of: &str, what: &'static str, told: impl Into<String>) -> Self {
+        Self {
+            of: of.to_owned(),
+            what,
+            health: Health::Good,
+            told: told.into(),
+            fix: None,
+        }
+    }
+
+    pub(crate) fn bad(
+        of: &str,
+        what: &'static str,
+        told: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            health: Health::Bad,
+            fix: Some(fix.into()),
+            ..Self::good(of, what, told)
+        }
+    }
+
+    pub(crate) fn with(self, health: Health) -> Self {
+        Self { health, ..self }
+    }
+}
+
+/// Opens a destination without a key.
+pub type OpenStore<'a> = &'a (dyn Fn(&DestinationConfig) -> Result<Arc<dyn ObjectStore>> + Sync);
+
+/// Looks at some sets of a configuration, their servers, destinations and this machine.
+/// `cache_dir` is where local index files go.
+pub async fn doctor(
+    runner: &Runner,
+    sets: &[String],
+    open_store: OpenStore<'_>,
+    cache_dir: Option<&std::path::Path>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut destinations: Vec<&String> = Vec::new();
+    for name in sets {
+        let Some(set) = runner.config.sets.get(name) else {
+            continue;
+        };
+        of_set(runner, name, set, &mut findings).await;
+        for destination in &set.destinations {
+            if !destinations.contains(&destination) {
+                destinations.push(destination);
+            }
+        }
+    }
+    for name in destinations {
+        let Some(config) = runner.config.destinations.get(name) else {
+            continue;
+        };
+        places::destination(runner, (name, config), open_store, &mut findings).await;
+    }
+    places::machine(cache_dir, &mut findings);
+    findings
+}
+
+async fn of_set(runner: &Runner, name: &str, set: &SetConfig, findings: &mut Vec<Finding>) {
+    if !server::reachable(name, set, &runner.environment, findings).await {
+        return;
+    }
+    let exchange = match runner.connections.exchange(name, set).await {
+        Ok(exchange) => exchange,
+        Err(error) => {
+            let fix = "see `password_file`, `password_env` and `password_command` of the set";
+            findings.push(Finding::bad(name, "password", one_line(&error), fix));
+            return;
+        }
+    };
+    let mailboxes = match mailboxes_of(set).await {
+        Ok(mailboxes) if mailboxes.is_empty() => vec![set.user.clone()],
+        Ok(mailboxes) => mailboxes,
+        Err(error) => {
+            let fix = "correct `mailboxes` of the set";
+            findings.push(Finding::bad(name, "mailboxes", one_line(&error), fix));
+            return;
+        }
+    };
+    server::rights(name, &exchange, set, &mailboxes, findings).await;
+}
+
+/// A random name of an object.
+pub(crate) fn random_name(environment: &Environment) -> String {
+    let mut bytes = [0; 16];
+    (environment.random)(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,155 @@
+//! Destinations, and this machine.
+
+use std::path::Path;
+
+use engine::{ErrorKind, Result};
+use object_store::path::Path as Name;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+
+use super::{Finding, Health, OpenStore, random_name};
+use crate::config::DestinationConfig;
+use crate::report::bytes;
+use crate::run::{Runner, one_line};
+
+/// Less free space for index files than this is worth a word.
+const LOW_DISK: u64 = 2_000_000_000;
+/// Less free memory than this slows down.
+const LOW_MEMORY: u64 = 512 << 20;
+
+pub(super) async fn destination(
+    runner: &Runner,
+    (name, config): (&str, &DestinationConfig),
+    open_store: OpenStore<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let store = match open_store(config) {
+        Ok(store) => store,
+        Err(error) => {
+            let fix = "correct `url`, or mount what it names; `postkeep init` creates a repository";
+            findings.push(Finding::bad(name, "destination", one_line(&error), fix));
+            return;
+        }
+    };
+    let object = Name::from(format!("admin/probe/{}", random_name(&runner.environment)));
+    findings.push(create(name, &*store, &object).await);
+    findings.push(delete(name, &*store, &object).await);
+    if let Some(path) = local_path(&config.url) {
+        findings.push(free_space(name, "free space", Path::new(path)));
+    }
+    findings.push(match open(runner, name, config).await {
+        Ok(told) => Finding::good(name, "repository", told),
+        Err(error) => {
+            let fix = match error.kind() {
+                ErrorKind::NotFound => "postkeep init --repo URL",
+                ErrorKind::Auth => "see `passphrase_file`, `passphrase_command` and `key_file`",
+                _ => "see what `postkeep check` says",
+            };
+            Finding::bad(name, "repository", one_line(&error), fix)
+        }
+    });
+}
+
+async fn open(runner: &Runner, name: &str, config: &DestinationConfig) -> Result<String> {
+    let vault = runner.connections.vault(name, config).await?;
+    let snapshots = vault.snapshots().await?.len();
+    let size = vault.size();
+    Ok(format!(
+        "opens; {snapshots} snapshots, {}",
+        bytes(size.stored_bytes)
+    ))
+}
+
+/// Creates an object twice: the second time must be refused.
+async fn create(name: &str, store: &dyn ObjectStore, object: &Name) -> Finding {
+    let options = || PutOptions {
+        mode: PutMode::Create,
+        ..PutOptions::default()
+    };
+    let what = "create";
+    if let Err(error) = store.put_opts(object, "postkeep".into(), options()).await {
+        let fix = "give the account that runs postkeep, or its key, the right to write there";
+        return Finding::bad(name, what, error.to_string(), fix);
+    }
+    match store.put_opts(object, "another".into(), options()).await {
+        Err(object_store::Error::AlreadyExists { .. }) => {
+            Finding::good(name, what, "objects can be created, and never twice")
+        }
+        _ => Finding::bad(
+            name,
+            what,
+            "an object could be created twice: two machines could overwrite one another's",
+            "let one machine at a time write there",
+        )
+        .with(Health::Warning),
+    }
+}
+
+async fn delete(name: &str, store: &dyn ObjectStore, object: &Name) -> Finding {
+    match store.delete(object).await {
+        Ok(()) => Finding::good(
+            name,
+            "delete",
+            "objects can be deleted; safer are rights without that on machines that back up",
+        ),
+        Err(error) => Finding::good(
+            name,
+            "delete",
+            format!("objects cannot be deleted, as is safest here: {error}"),
+        ),
+    }
+}
+
+pub(super) fn machine(cache_dir: Option<&Path>, findings: &mut Vec<Finding>) {
+    if let Some(dir) = cache_dir {
+        findings.push(free_space("this machine", "cache", dir));
+    }
+    // Elsewhere than on Linux nothing is said rather than something made up.
+    let Ok(text) = std::fs::read_to_string("/proc/meminfo") else {
+        return;
+    };
+    let available = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|rest| {
+            rest.trim()
+                .trim_end_matches("kB")
+                .trim()
+                .parse::<u64>()
+                .ok()
+        });
+    if let Some(kib) = available {
+        let free = kib.saturating_mul(1024);
+        let told = format!("{} free", bytes(free));
+        findings.push(match free < LOW_MEMORY {
+            false => Finding::good("this machine", "memory", told),
+            true => {
+                let fix = "close something, or lower mailboxes_at_once in [limits]";
+                Finding::bad("this machine", "memory", told, fix).with(Health::Warning)
+            }
+        });
+    }
+}
+
+/// The space at the nearest folder that exists.
+fn free_space(of: &str, what: &'static str, path: &Path) -> Finding {
+    let existing = path.ancestors().find(|folder| folder.is_dir());
+    match existing.map(fs4::available_space) {
+        Some(Ok(free)) if free >= LOW_DISK => {
+            Finding::good(of, what, format!("{} free", bytes(free)))
+        }
+        Some(Ok(free)) => {
+            let told = format!("only {} free at {}", bytes(free), path.display());
+            Finding::bad(of, what, told, "free some space, or use another disk")
+                .with(Health::Warning)
+        }
+        _ => Finding::good(of, what, "cannot be found out").with(Health::Unknown),
+    }
+}
+
+fn local_path(url: &str) -> Option<&str> {
+    match url.strip_prefix("file://") {
+        Some(path) => Some(path),
+        None if url.contains("://") => None,
+        None => Some(url),
+    }
+}

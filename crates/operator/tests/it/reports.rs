@@ -1,0 +1,480 @@
+//! Real runs against a simulator, what is told of them, and the page as a browser draws it.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use engine::{
+    Argon2Params, Client, ClientOptions, CreateOptions, Credentials, Environment, Exchange,
+    Passphrase, Silent, Url, Vault, VaultOptions, create_destination_from_url,
+    destination_from_url,
+};
+use ews_sim::{RunningServer, Sim};
+use jiff::tz::TimeZone;
+use operator::{
+    Config, Connections, DestinationConfig, DestinationReport, Outcome, Point, Reason, RunReport,
+    Runner, SetConfig, Work, history, recent_reports, report_page,
+};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// A clock that goes on by a second at each look, and randomness that repeats.
+fn environment() -> Environment {
+    let now = Mutex::new(1_790_000_000_000_i64);
+    let drawn = Mutex::new(0_u64);
+    Environment::new(
+        move || {
+            let mut now = now.lock().unwrap();
+            *now += 1000;
+            *now
+        },
+        move |bytes| {
+            let mut drawn = drawn.lock().unwrap();
+            *drawn += 1;
+            blake3::Hasher::new()
+                .update(&drawn.to_le_bytes())
+                .finalize_xof()
+                .fill(bytes);
+        },
+    )
+}
+
+/// A simulator, a folder for repositories, and the way to both.
+struct Desk {
+    folder: TempDir,
+    server: RunningServer,
+    environment: Environment,
+}
+
+#[async_trait]
+impl Connections for Desk {
+    async fn exchange(&self, _: &str, set: &SetConfig) -> engine::Result<Exchange> {
+        let url = Url::parse(self.server.url()).unwrap();
+        let options = ClientOptions::new(url, Credentials::basic(&set.user, "secret"));
+        Ok(Exchange::new(
+            Client::new(options).unwrap(),
+            self.server.url(),
+            &set.user,
+        ))
+    }
+
+    async fn vault(&self, _: &str, destination: &DestinationConfig) -> engine::Result<Vault> {
+        let options = VaultOptions {
+            cache_dir: self.folder.path().join("cache"),
+            environment: self.environment.clone(),
+        };
+        let place = self.folder.path().join(&destination.url);
+        let url = place.to_str().unwrap();
+        if !place.exists() {
+            let argon2 = Argon2Params {
+                memory_kib: 64,
+                passes: 1,
+                lanes: 1,
+            };
+            let create = CreateOptions {
+                argon2,
+                ..CreateOptions::default()
+            };
+            let destination = create_destination_from_url(url).unwrap();
+            return Vault::create(destination, Passphrase::new("p"), &create, options).await;
+        }
+        Vault::open(
+            destination_from_url(url).unwrap(),
+            Passphrase::new("p"),
+            options,
+        )
+        .await
+    }
+}
+
+async fn desk(faults: &str) -> Arc<Desk> {
+    let mut builder = Sim::builder().mailbox("alice@x.test").mailbox("bob@x.test");
+    if !faults.is_empty() {
+        builder = builder.faults(faults.parse().unwrap());
+    }
+    let sim = builder.build().unwrap();
+    for number in 0..5 {
+        let mail = format!(
+            "From: a@x.test\r\nTo: b@x.test\r\nSubject: Secret plan {number}\r\nMessage-ID: \
+             <{number}@x.test>\r\n\r\nText {number}\r\n"
+        );
+        let mailbox = sim.mailbox("alice@x.test").unwrap();
+        mailbox.add_mime("Inbox", mail.as_bytes()).unwrap();
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Arc::new(Desk {
+        folder: TempDir::new().unwrap(),
+        server: sim.serve(listener).await.unwrap(),
+        environment: environment(),
+    })
+}
+
+fn runner(desk: &Arc<Desk>, more: &str) -> Runner {
+    let text = format!(
+        "[destinations.one]\nurl = \"one\"\n[destinations.two]\nurl = \"two\"\n\
+         [sets.office]\nserver = \"h\"\nuser = \"svc@example.test\"\n\
+         mailboxes = [\"alice@x.test\", \"bob@x.test\"]\n{more}"
+    );
+    let config = Config::parse(&text).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    Runner {
+        config: Arc::new(config),
+        connections: desk.clone(),
+        environment: desk.environment.clone(),
+        zone: TimeZone::UTC,
+        machine: "desk".into(),
+        lookup: Arc::new(|name| (name == "TOKEN").then(|| "t0ken".to_owned())),
+    }
+}
+
+async fn run(runner: &Runner) -> (RunReport, Vec<String>) {
+    let what = ("office", Work::Backup, Reason::ByHand);
+    let monitor = Arc::new(Silent);
+    runner
+        .run(what, &CancellationToken::new(), monitor)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_destination_is_complete_on_its_own_in_sequence_and_side_by_side() {
+    for together in [false, true] {
+        let desk = desk("").await;
+        let more = format!("destinations = [\"one\", \"two\"]\ntogether = {together}\n");
+        let runner = runner(&desk, &more);
+        let (report, notes) = run(&runner).await;
+        assert_eq!(
+            (report.outcome, notes.len()),
+            (Some(Outcome::Success), 0),
+            "{report:#?}"
+        );
+        for (name, place) in ["one", "two"].iter().zip(&report.destinations) {
+            assert_eq!(place.name, *name);
+            let backup = place.backup.as_ref().unwrap();
+            let items: u64 = backup.mailboxes.iter().map(|m| m.items_downloaded).sum();
+            assert_eq!(items, 5);
+            let config = &runner.config.destinations[*name];
+            let vault = desk.vault(name, config).await.unwrap();
+            assert_eq!(vault.snapshots().await.unwrap().len(), 2);
+            // The report is kept, sealed: neither addresses nor subjects can be seen.
+            let kept = recent_reports(&vault, 9, |_| true).await.unwrap();
+            assert_eq!(kept.len(), 1);
+            assert_eq!(kept[0].destinations.len(), 2);
+            let points = history(&vault, ("office", name), 9).await.unwrap();
+            assert_eq!(points.len(), 1);
+            assert!(points[0].size_bytes > 0 && points[0].stored_bytes > 0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_destination_costs_the_others_nothing() {
+    let desk = desk("").await;
+    let runner = runner(&desk, "destinations = [\"one\", \"two\"]\n");
+    // A file where the folder of a repository should be.
+    std::fs::write(desk.folder.path().join("one"), "no repository").unwrap();
+    struct Half(Arc<Desk>);
+    #[async_trait]
+    impl Connections for Half {
+        async fn exchange(&self, name: &str, set: &SetConfig) -> engine::Result<Exchange> {
+            self.0.exchange(name, set).await
+        }
+
+        async fn vault(&self, name: &str, config: &DestinationConfig) -> engine::Result<Vault> {
+            if name == "one" {
+                let kind = engine::ErrorKind::Unreachable;
+                return Err(engine::Error::new(kind, "the share is not mounted"));
+            }
+            self.0.vault(name, config).await
+        }
+    }
+    let runner = Runner {
+        connections: Arc::new(Half(desk)),
+        ..runner
+    };
+    let (report, _) = run(&runner).await;
+    assert_eq!(report.outcome, Some(Outcome::Failure));
+    assert_eq!(report.first_error(), Some(engine::ErrorKind::Unreachable));
+    assert_eq!(report.destinations[1].outcome, Some(Outcome::Success));
+    assert!(
+        report.next_steps[0].contains("the share is not mounted"),
+        "{report:#?}"
+    );
+}
+
+/// A mail server that takes everything and gives what it got, or hangs up when asked for TLS.
+async fn mail_server() -> (u16, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.write_all(b"220 sink ESMTP\r\n").await.unwrap();
+        let (mut all, mut in_data) = (String::new(), false);
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return all;
+            }
+            all.push_str(&line);
+            let answer = match line.trim_end() {
+                "." if in_data => {
+                    in_data = false;
+                    "250 kept\r\n"
+                }
+                _ if in_data => continue,
+                "DATA" => {
+                    in_data = true;
+                    "354 go on\r\n"
+                }
+                "QUIT" => "221 bye\r\n",
+                other if other.starts_with("EHLO") => "250-sink\r\n250 8BITMIME\r\n",
+                _ => "250 fine\r\n",
+            };
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (port, served)
+}
+
+fn mail_to(port: u16, security: &str, when: &str) -> String {
+    format!(
+        "destinations = \"one\"\n[[notify]]\nwhen = \"{when}\"\nmail = {{ to = \"admin@x.test\", \
+         from = \"backup@x.test\", server = \"127.0.0.1\", port = {port}, security = \
+         \"{security}\" }}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_receives_the_report_with_its_page() {
+    let desk = desk("").await;
+    let (port, served) = mail_server().await;
+    let (_, notes) = run(&runner(&desk, &mail_to(port, "none", "always"))).await;
+    assert!(notes.is_empty(), "{notes:?}");
+    let mail = served.await.unwrap();
+    assert!(mail.contains("RCPT TO:<admin@x.test>"), "{mail}");
+    assert!(
+        mail.contains("Subject: [postkeep] backup of office is complete"),
+        "{mail}"
+    );
+    assert!(mail.contains("Auto-Submitted: auto-generated"));
+    assert!(mail.contains("office.html") && mail.contains("text/html"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_without_tls_gets_nothing_unless_told_so_and_nobody_hears_of_good_runs() {
+    let desk = desk("").await;
+    let (port, served) = mail_server().await;
+    let (_, notes) = run(&runner(&desk, &mail_to(port, "starttls", "always"))).await;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].starts_with("admin@x.test is not told:"),
+        "{notes:?}"
+    );
+    assert!(!served.await.unwrap().contains("MAIL FROM"));
+    // A port at which nobody listens: a good run does not even try.
+    let (_, notes) = run(&runner(&desk, &mail_to(1, "none", "warning"))).await;
+    assert!(notes.is_empty(), "{notes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_gets_the_report_as_json_with_its_token() {
+    let desk = desk("").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut all = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            let read = stream.read(&mut buffer).await.unwrap();
+            all.extend_from_slice(&buffer[..read]);
+            let text = String::from_utf8_lossy(&all).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                continue;
+            };
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.unwrap().parse().unwrap() {
+                stream
+                    .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                    .await
+                    .unwrap();
+                return (head.to_owned(), body.to_owned());
+            }
+        }
+    });
+    let more = format!(
+        "destinations = \"one\"\n[[notify]]\nwhen = \"always\"\nwebhook = {{ url = \
+         \"http://127.0.0.1:{port}/hook\", token_env = \"TOKEN\" }}\n"
+    );
+    let (_, notes) = run(&runner(&desk, &more)).await;
+    assert!(notes.is_empty(), "{notes:?}");
+    let (head, body) = served.await.unwrap();
+    assert!(head.starts_with("POST /hook") && head.contains("authorization: Bearer t0ken"));
+    let report: RunReport = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (report.set.as_str(), report.outcome),
+        ("office", Some(Outcome::Success))
+    );
+}
+
+/// A report and its history as a set of some years has them, with a failed item.
+fn example() -> (RunReport, Vec<(String, Vec<Point>)>) {
+    let mut backup = engine::BackupReport {
+        bytes_stored: 812_000_000,
+        bytes_deduplicated: 2_310_000_000,
+        elapsed_ms: 1_312_000,
+        ..engine::BackupReport::default()
+    };
+    for (n, name) in ["alice", "bob", "carol", "public folders"]
+        .iter()
+        .enumerate()
+    {
+        let n = n as u64 + 1;
+        backup.mailboxes.push(engine::MailboxReport {
+            mailbox: format!("{name}@example.com"),
+            complete: n != 3,
+            folders: 20 + n,
+            items: 48_211 * n,
+            items_downloaded: 312 * n,
+            items_flagged: 87 * n,
+            items_deleted: 12 * n,
+            bytes_downloaded: 91_000_000 * n,
+            error: (n == 4).then(|| "access is denied: <no right>".to_owned()),
+            ..engine::MailboxReport::default()
+        });
+    }
+    backup.failures.push(engine::ItemFailure {
+        mailbox: "carol@example.com".into(),
+        folder: "Inbox/Projekte/Brücke".into(),
+        subject: "RE: <b>Angebot</b> & \"Preise\"".into(),
+        reason: "ErrorItemCorrupt: the store cannot read it".into(),
+        ..engine::ItemFailure::default()
+    });
+    let mut points = Vec::new();
+    for n in 0..60_u64 {
+        let busy = if n % 7 < 5 { 3 } else { 1 };
+        points.push(Point {
+            time_unix_ms: 1_790_000_000_000 + i64::try_from(n).unwrap() * 86_400_000,
+            outcome: Some(match n {
+                41 => Outcome::Failure,
+                59 => Outcome::Warning,
+                17 => Outcome::Stopped,
+                _ => Outcome::Success,
+            }),
+            elapsed_ms: 400_000 + busy * 210_000 + (n * 7919 % 97) * 2_000,
+            size_bytes: 140_000_000_000 + n * 790_000_000 + (n * n) * 3_000_000,
+            stored_bytes: busy * 260_000_000 + (n * 6131 % 89) * 1_000_000,
+            deduplicated_bytes: busy * 700_000_000 + (n * 2311 % 83) * 2_000_000,
+            failures: match n {
+                41 => 9,
+                59 => 2,
+                20 => 1,
+                _ => 0,
+            },
+        });
+    }
+    let mut report = RunReport {
+        set: "office".into(),
+        work: Some(Work::Backup),
+        machine: "backup-1".into(),
+        program: "postkeep".into(),
+        started_unix_ms: points[59].time_unix_ms,
+        ended_unix_ms: points[59].time_unix_ms + 1_312_000,
+        outcome: Some(Outcome::Warning),
+        next_steps: vec![
+            "public folders@example.com was not backed up: access is denied. Grant the right in \
+             the Exchange Management Shell: New-ManagementRoleAssignment -Name postkeep -Role \
+             ApplicationImpersonation -User ACCOUNT"
+                .into(),
+            "1 item could not be read. The next run tries it again.".into(),
+        ],
+        ..RunReport::default()
+    };
+    report.destinations.push(DestinationReport {
+        name: "main".into(),
+        url: "s3://backup-bucket/office".into(),
+        outcome: Some(Outcome::Warning),
+        backup: Some(backup),
+        size: operator::RepositorySize {
+            stored_bytes: points[59].size_bytes,
+            chunks: 2_100_000,
+            snapshots: 1_461,
+        },
+        ..DestinationReport::default()
+    });
+    (report, vec![("main".into(), points)])
+}
+
+#[test]
+fn foreign_text_on_a_page_is_text() {
+    let (report, histories) = example();
+    let page = report_page(&report, &histories, &TimeZone::UTC);
+    assert!(page.contains("RE: &lt;b&gt;Angebot&lt;/b&gt; &amp; &quot;Preise&quot;"));
+    assert!(page.contains("default-src 'none'") && !page.contains("<script"));
+}
+
+/// The page in a real browser; the pictures stay below the target folder for people to look at.
+#[test]
+fn a_browser_draws_the_four_charts() {
+    let programs = ["chromium", "chromium-browser", "google-chrome"];
+    let is_there = |program: &&&str| {
+        let version = std::process::Command::new(program)
+            .arg("--version")
+            .output();
+        version.is_ok_and(|output| output.status.success())
+    };
+    let Some(program) = programs.iter().find(is_there) else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "no Chromium to draw the report with"
+        );
+        eprintln!("skipped: there is no Chromium to draw the report with");
+        return;
+    };
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (report, histories) = example();
+    let page = folder.join("report.html");
+    std::fs::write(&page, report_page(&report, &histories, &TimeZone::UTC)).unwrap();
+    let picture = folder.join("report.png");
+    let _ = std::fs::remove_file(&picture);
+    let profile = TempDir::new().unwrap();
+    let browse = |what: &str| {
+        std::process::Command::new(program)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+            ])
+            .arg("--force-device-scale-factor=1")
+            .arg("--window-size=1240,1500")
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(what)
+            .arg(format!("file://{}", page.display()))
+            .output()
+            .unwrap()
+    };
+    let shot = browse(&format!("--screenshot={}", picture.display()));
+    let bytes = std::fs::read(&picture)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&shot.stderr)));
+    assert!(
+        bytes.starts_with(b"\x89PNG") && bytes.len() > 40_000,
+        "{}",
+        bytes.len()
+    );
+    let dom = String::from_utf8(browse("--dump-dom").stdout).unwrap();
+    assert_eq!(dom.matches("<svg").count(), 4);
+    for chart in [
+        "Size of the repository",
+        "Duration",
+        "Deduplication",
+        "Failures",
+    ] {
+        assert!(dom.contains(&format!("aria-label=\"{chart}\"")), "{chart}");
+    }
+    assert_eq!(dom.matches("<rect").count(), 60 + 120 + 3);
+}

@@ -8,7 +8,7 @@ use mailsearch::{
     ContentKey, Document, ErrorKind as SearchErrorKind, IndexWriter, Mark, Offer, Opened, Row,
     Update, UpdateStats, remove_index,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -32,7 +32,8 @@ const DOCUMENTS_AT_ONCE: usize = 64;
 const MAX_STREAM_BYTES: u64 = 64 << 20;
 
 /// What became of a mailbox's search index.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SearchIndexReport {
     /// The mailbox.
     pub mailbox: String,

@@ -320,6 +320,34 @@ async fn a_webhook_gets_the_report_as_json_with_its_token() {
     );
 }
 
+/// Sixty days of runs.
+fn points() -> Vec<Point> {
+    let mut points = Vec::new();
+    for n in 0..60_u64 {
+        let busy = if n % 7 < 5 { 3 } else { 1 };
+        points.push(Point {
+            time_unix_ms: 1_790_000_000_000 + i64::try_from(n).unwrap() * 86_400_000,
+            outcome: Some(match n {
+                41 => Outcome::Failure,
+                59 => Outcome::Warning,
+                17 => Outcome::Stopped,
+                _ => Outcome::Success,
+            }),
+            elapsed_ms: 400_000 + busy * 210_000 + (n * 7919 % 97) * 2_000,
+            size_bytes: 140_000_000_000 + n * 790_000_000 + (n * n) * 3_000_000,
+            stored_bytes: busy * 260_000_000 + (n * 6131 % 89) * 1_000_000,
+            deduplicated_bytes: busy * 700_000_000 + (n * 2311 % 83) * 2_000_000,
+            failures: match n {
+                41 => 9,
+                59 => 2,
+                20 => 1,
+                _ => 0,
+            },
+        });
+    }
+    points
+}
+
 /// A report and its history as a set of some years has them, with a failed item.
 fn example() -> (RunReport, Vec<(String, Vec<Point>)>) {
     let mut backup = engine::BackupReport {
@@ -353,29 +381,7 @@ fn example() -> (RunReport, Vec<(String, Vec<Point>)>) {
         reason: "ErrorItemCorrupt: the store cannot read it".into(),
         ..engine::ItemFailure::default()
     });
-    let mut points = Vec::new();
-    for n in 0..60_u64 {
-        let busy = if n % 7 < 5 { 3 } else { 1 };
-        points.push(Point {
-            time_unix_ms: 1_790_000_000_000 + i64::try_from(n).unwrap() * 86_400_000,
-            outcome: Some(match n {
-                41 => Outcome::Failure,
-                59 => Outcome::Warning,
-                17 => Outcome::Stopped,
-                _ => Outcome::Success,
-            }),
-            elapsed_ms: 400_000 + busy * 210_000 + (n * 7919 % 97) * 2_000,
-            size_bytes: 140_000_000_000 + n * 790_000_000 + (n * n) * 3_000_000,
-            stored_bytes: busy * 260_000_000 + (n * 6131 % 89) * 1_000_000,
-            deduplicated_bytes: busy * 700_000_000 + (n * 2311 % 83) * 2_000_000,
-            failures: match n {
-                41 => 9,
-                59 => 2,
-                20 => 1,
-                _ => 0,
-            },
-        });
-    }
+    let points = points();
     let mut report = RunReport {
         set: "office".into(),
         work: Some(Work::Backup),

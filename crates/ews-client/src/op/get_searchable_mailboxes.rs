@@ -66,7 +66,10 @@ impl Operation for GetSearchableMailboxes {
             (text("Mailbox").to_owned(), quote(text("ErrorMessage")))
         });
         Ok(SearchableMailboxes {
-            mailboxes: list("SearchableMailboxes").map(searchable).collect(),
+            mailboxes: list("SearchableMailboxes")
+                .filter(|node| node.name() == "SearchableMailbox")
+                .map(searchable)
+                .collect(),
             failed: failed.collect(),
         })
     }

@@ -105,22 +105,30 @@ async fn searchable_mailboxes_of_the_documentation_have_their_values() {
     let Some(folder) = shared("ews/samples/GetSearchableMailboxes") else {
         return;
     };
-    let mut read = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if !path.to_string_lossy().ends_with(".response.xml") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
+    for (file, names) in [
+        ("002.response.xml", &["LOLgroup"][..]),
+        (
+            "003.response.xml",
+            &["Julia Smith", "Laura Moore", "Steven Brown"],
+        ),
+    ] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
         let (client, _, _) = client([Answer::xml(text)]);
         let request = GetSearchableMailboxes::default();
         let found = client.get_searchable_mailboxes(&request).await.unwrap();
-        assert!(!found.mailboxes.is_empty(), "{}", path.display());
-        for mailbox in found.mailboxes {
-            assert!(!mailbox.reference_id.is_empty(), "{mailbox:?}");
-            assert!(!mailbox.guid.is_empty(), "{mailbox:?}");
+        let told: Vec<&str> = found.mailboxes.iter().map(|m| &*m.display_name).collect();
+        assert_eq!(told, names);
+        for mailbox in &found.mailboxes {
+            assert!(mailbox.reference_id.starts_with("/o="), "{mailbox:?}");
+            assert_eq!(mailbox.is_group, file.starts_with("002"));
         }
-        read += 1;
     }
-    assert!(read > 0);
+    let text = std::fs::read_to_string(folder.join("004.response.xml")).unwrap();
+    let (client, _, _) = client([Answer::xml(text)]);
+    let request = GetSearchableMailboxes::default();
+    let error = client.get_searchable_mailboxes(&request).await.unwrap_err();
+    assert_eq!(
+        error.response_code(),
+        Some(&ResponseCode::ErrorInvalidArgument)
+    );
 }

@@ -51,7 +51,14 @@ pub(super) fn searchable(context: &Context<'_>, request: &Element<'_>) -> Result
             "ErrorAccessDenied",
             "The account is not a member of Discovery Management.",
         );
-        return Ok(super::answer::refused_single(context, &denied));
+        let mut w = XmlWriter::new();
+        let version = context.world.version;
+        soap::begin_single(&mut w, version, context.operation, Some("Error"));
+        denied.write(&mut w);
+        // The schema wants the list even where there is none.
+        w.leaf("m:SearchableMailboxes", "");
+        soap::finish_single(&mut w, context.operation);
+        return Ok(Reply::Whole(w.into_bytes()));
     }
     let filter = request.child_text("SearchFilter").unwrap_or_default();
     let filter = filter.trim_matches('*').to_lowercase();

@@ -123,10 +123,10 @@ impl EventsReply {
             };
             self.world.subscriptions.change(id, moved);
             if told.count > 0 {
-                notifications.start("m:Notification");
+                notifications.start("t:Notification");
                 notifications.leaf("t:SubscriptionId", id);
                 notifications.raw().push_str(events.raw());
-                notifications.end("m:Notification");
+                notifications.end("t:Notification");
             }
         }
         if notifications.raw().is_empty() {

@@ -45,34 +45,87 @@ fn decode_packs(object: &str, record: &[u8]) -> Result<Vec<PackName>> {
     Ok(packs)
 }
 
+/// The content of `admin/gc/<epoch>.condemned`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Condemned {
+    /// What may be deleted unless a session that ended meanwhile refers to it.
+    pub(crate) packs: Vec<PackName>,
+    /// The snapshots that counted as forgotten when these packs were chosen. Those forgotten
+    /// later still protect what they refer to: a session may build on one of them.
+    pub(crate) forgotten: Vec<SnapshotId>,
+}
+
+impl Condemned {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let mut out = encode_packs(&self.packs)?;
+        out.extend_from_slice(&encode_forgotten(&self.forgotten)?);
+        Ok(out)
+    }
+
+    pub(crate) fn decode(object: &str, record: &[u8]) -> Result<Self> {
+        let mut fields = RecordReader::new(object, record);
+        let mut condemned = Self::default();
+        for _ in 0..fields.count(32)? {
+            condemned.packs.push(PackName(fields.array()?));
+        }
+        for _ in 0..fields.count(16)? {
+            condemned.forgotten.push(SnapshotId(fields.array()?));
+        }
+        fields.end()?;
+        Ok(condemned)
+    }
+}
+
+/// Encodes a list of packs: the content of `admin/gc/<epoch>.doomed`.
+pub(crate) fn encode_packs(packs: &[PackName]) -> Result<Vec<u8>> {
+    let mut out = RecordWriter::default();
+    out.u32(count(packs.len())?);
+    for pack in packs {
+        out.bytes(&pack.0);
+    }
+    Ok(out.0)
+}
+
+/// The epochs of which there are decisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Epochs {
+    pub(crate) condemned: BTreeSet<u32>,
+    pub(crate) doomed: BTreeSet<u32>,
+}
+
+/// Lists the decisions about packs.
+pub(crate) async fn list_epochs(store: &Store) -> Result<Epochs> {
+    let mut epochs = Epochs::default();
+    for meta in store.objects.list(layout::GC).await? {
+        match meta.location.filename().and_then(GcObject::parse) {
+            Some(GcObject::Condemned(epoch)) => epochs.condemned.insert(epoch),
+            Some(GcObject::Doomed(epoch)) => epochs.doomed.insert(epoch),
+            None => false,
+        };
+    }
+    Ok(epochs)
+}
+
 /// The packs that a session must count as absent: condemned without a decision yet, and doomed.
 ///
 /// # Errors
 /// A damaged decision is an error here: a session that ignored it could refer to a pack that is
 /// about to be deleted.
 pub(crate) async fn absent_packs(store: &Store) -> Result<HashSet<PackName>> {
-    let mut condemned = BTreeSet::new();
-    let mut doomed = BTreeSet::new();
-    for meta in store.objects.list(layout::GC).await? {
-        match meta.location.filename().and_then(GcObject::parse) {
-            Some(GcObject::Condemned(epoch)) => condemned.insert(epoch),
-            Some(GcObject::Doomed(epoch)) => doomed.insert(epoch),
-            None => false,
-        };
-    }
-    let names: Vec<_> = condemned
-        .difference(&doomed)
-        .map(|epoch| (layout::condemned_name(*epoch), ObjectKind::Condemned))
-        .chain(
-            doomed
-                .iter()
-                .map(|epoch| (layout::doomed_name(*epoch), ObjectKind::Doomed)),
-        )
+    let epochs = list_epochs(store).await?;
+    let undecided = epochs.condemned.difference(&epochs.doomed);
+    let names: Vec<_> = undecided
+        .map(|epoch| GcObject::Condemned(*epoch))
+        .chain(epochs.doomed.iter().map(|epoch| GcObject::Doomed(*epoch)))
         .collect();
     let lists: Vec<Vec<PackName>> = futures::stream::iter(names)
-        .map(|(name, kind)| async move {
-            let record = store.read_sealed(&name, kind).await?;
-            decode_packs(&name, &record)
+        .map(|object| async move {
+            match read_packs(store, object).await {
+                // Deleted meanwhile: a checkpoint without these packs was there before, and is
+                // read after this.
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+                read => read,
+            }
         })
         .buffer_unordered(PARALLEL_READS)
         .try_collect()
@@ -80,17 +133,43 @@ pub(crate) async fn absent_packs(store: &Store) -> Result<HashSet<PackName>> {
     Ok(lists.into_iter().flatten().collect())
 }
 
-/// Reads the forget decisions that are not in `known` yet, and adds them.
-pub(crate) async fn read_forgotten(
-    store: &Store,
-    known: &mut BTreeMap<String, Vec<SnapshotId>>,
-) -> Result<Vec<Problem>> {
+/// Reads the packs that a decision names.
+pub(crate) async fn read_packs(store: &Store, object: GcObject) -> Result<Vec<PackName>> {
+    match object {
+        GcObject::Condemned(epoch) => Ok(read_condemned(store, epoch).await?.packs),
+        GcObject::Doomed(epoch) => {
+            let name = layout::doomed_name(epoch);
+            let record = store.read_sealed(&name, ObjectKind::Doomed).await?;
+            decode_packs(&name, &record)
+        }
+    }
+}
+
+pub(crate) async fn read_condemned(store: &Store, epoch: u32) -> Result<Condemned> {
+    let name = layout::condemned_name(epoch);
+    let record = store.read_sealed(&name, ObjectKind::Condemned).await?;
+    Condemned::decode(&name, &record)
+}
+
+/// Names of all forget decisions.
+pub(crate) async fn list_forgotten(store: &Store) -> Result<Vec<String>> {
     let listed = store.objects.list(layout::FORGET).await?;
-    let new: Vec<String> = listed
+    Ok(listed
         .iter()
         .filter_map(|meta| meta.location.filename())
         .filter_map(parse_ulid)
         .map(layout::forget_name)
+        .collect())
+}
+
+/// Reads the forget decisions of a listing that are not in `known` yet, and adds them.
+pub(crate) async fn read_forgotten(
+    store: &Store,
+    listed: Vec<String>,
+    known: &mut BTreeMap<String, Vec<SnapshotId>>,
+) -> Result<Vec<Problem>> {
+    let new: Vec<String> = listed
+        .into_iter()
         .filter(|name| !known.contains_key(name))
         .collect();
     let read_all: Vec<_> = futures::stream::iter(new)
@@ -108,6 +187,8 @@ pub(crate) async fn read_forgotten(
     for (name, list) in read_all {
         match list {
             Ok(list) => drop(known.insert(name, list)),
+            // Deleted meanwhile: a checkpoint took it over, and the caller has to look again.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(error),
             // Forgetting less than was decided loses nothing.
             Err(error) if is_damage(error.kind()) => unreadable.push(Problem {
                 object: name,
@@ -130,16 +211,13 @@ pub(crate) fn is_damage(kind: ErrorKind) -> bool {
 /// Reads one decision, to see whether it is good.
 pub(crate) async fn inspect(store: &Store, name: &str) -> Result<()> {
     let file = name.rsplit('/').next().unwrap_or_default();
-    let kind = match GcObject::parse(file) {
-        Some(GcObject::Condemned(_)) => ObjectKind::Condemned,
-        Some(GcObject::Doomed(_)) => ObjectKind::Doomed,
+    match GcObject::parse(file) {
+        Some(object) => read_packs(store, object).await.map(drop),
         None => {
             let record = store.read_sealed(name, ObjectKind::Forget).await?;
-            return decode_forgotten(name, &record).map(drop);
+            decode_forgotten(name, &record).map(drop)
         }
-    };
-    let record = store.read_sealed(name, kind).await?;
-    decode_packs(name, &record).map(drop)
+    }
 }
 
 #[cfg(test)]
@@ -157,16 +235,6 @@ mod tests {
     use crate::keyring::{Argon2Params, Passphrase};
     use crate::repository::Repository;
     use crate::session::{SessionOptions, SessionStats};
-
-    /// Encodes a list of packs: the content of `admin/gc/<epoch>.condemned` and `.doomed`.
-    fn encode_packs(packs: &[PackName]) -> Result<Vec<u8>> {
-        let mut out = RecordWriter::default();
-        out.u32(count(packs.len())?);
-        for pack in packs {
-            out.bytes(&pack.0);
-        }
-        Ok(out.0)
-    }
 
     async fn repository() -> Repository {
         let drawn = AtomicU64::new(0);
@@ -196,11 +264,16 @@ mod tests {
     }
 
     async fn decide(repository: &Repository, kind: ObjectKind, epoch: u32, packs: &[PackName]) {
-        let name = match kind {
-            ObjectKind::Condemned => layout::condemned_name(epoch),
-            _ => layout::doomed_name(epoch),
+        let (name, record) = match kind {
+            ObjectKind::Condemned => {
+                let condemned = Condemned {
+                    packs: packs.to_vec(),
+                    forgotten: Vec::new(),
+                };
+                (layout::condemned_name(epoch), condemned.encode().unwrap())
+            }
+            _ => (layout::doomed_name(epoch), encode_packs(packs).unwrap()),
         };
-        let record = encode_packs(packs).unwrap();
         repository
             .store()
             .write_sealed(&name, kind, &record)

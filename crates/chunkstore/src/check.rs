@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::StreamExt;
-use object_store::ObjectMeta;
 
 use crate::chunk_id::ChunkId;
+use crate::collect::list_packs;
 use crate::config::{Config, MAX_CONFIG_BYTES};
 use crate::error::{Error, Result};
 use crate::layout::{self, DICTS, KEYS, PackName, REPOSITORY, SESSIONS, SessionObject};
 use crate::repository::Repository;
 use crate::seal::ObjectKind;
 use crate::session_record::{EndRecord, OpenRecord};
-use crate::{admin, catalogue, dictionary, keys, notes};
+use crate::{admin, catalogue, checkpoint, dictionary, keys, notes};
 
 mod pack_check;
 
@@ -108,22 +108,26 @@ pub(crate) async fn run(
     }
     let small = small_objects(repository).await?;
     let packs = committed_packs(repository);
-    let listed = list_packs(repository).await?;
+    let listed = list_packs(&repository.store().objects).await?;
     findings.expect(&small, &packs, options);
-    let mut reads = futures::stream::iter(&small)
-        .map(|(name, size)| async move { (name, *size, examine(repository, name).await) })
+    // Owned values: a stream over borrowed ones makes a future that is not known to be `Send`.
+    let mut reads = futures::stream::iter(small)
+        .map(|(name, size)| async move {
+            let outcome = examine(repository, &name).await;
+            (name, size, outcome)
+        })
         .buffer_unordered(PARALLEL_OBJECTS);
     while let Some((name, size, outcome)) = reads.next().await {
         if let Err(error) = outcome {
-            findings.problem(name, describe(&error));
+            findings.problem(&name, describe(&error));
         }
         findings.examined(size);
     }
     drop(reads);
-    let mut verdicts = futures::stream::iter(&packs)
+    let mut verdicts = futures::stream::iter(packs)
         .map(|(name, len)| {
-            let listed = listed.get(name).copied();
-            pack_check::judge(repository, *name, (*len, listed), options)
+            let listed = listed.get(&name).copied();
+            pack_check::judge(repository, name, (len, listed), options)
         })
         .buffer_unordered(PARALLEL_PACKS);
     while let Some(verdict) = verdicts.next().await {
@@ -228,6 +232,7 @@ async fn small_objects(repository: &Repository) -> Result<Vec<(String, u64)>> {
         SESSIONS,
         layout::FORGET,
         layout::GC,
+        layout::CHECKPOINT,
         layout::NOTES,
     ] {
         for meta in objects.list(folder).await? {
@@ -240,33 +245,17 @@ async fn small_objects(repository: &Repository) -> Result<Vec<(String, u64)>> {
         .into_iter()
         .map(|meta| (meta.location.to_string(), meta.size))
         .collect();
-    for commit in repository.catalogue().commits() {
-        found.entry(commit.info.id.open_name()).or_insert(0);
-        for id in &commit.index {
-            let name = layout::index_name(ulid::Ulid::from_bytes(*id));
-            let size = index.get(&name).copied().unwrap_or(0);
-            found.insert(name, size);
-        }
+    let catalogue = repository.catalogue();
+    for id in catalogue.index_objects() {
+        let name = layout::index_name(ulid::Ulid::from_bytes(id));
+        let size = index.get(&name).copied().unwrap_or(0);
+        found.insert(name, size);
     }
     Ok(found.into_iter().collect())
 }
 
 fn committed_packs(repository: &Repository) -> Vec<(PackName, u64)> {
-    let catalogue = repository.catalogue();
-    let packs: BTreeMap<PackName, u64> = catalogue
-        .commits()
-        .flat_map(|commit| commit.packs.iter().copied())
-        .collect();
-    packs.into_iter().collect()
-}
-
-async fn list_packs(repository: &Repository) -> Result<HashMap<PackName, u64>> {
-    let listed = repository.store().objects.list(layout::PACKS).await?;
-    let pack = |meta: &ObjectMeta| {
-        let name = PackName::parse_file(meta.location.filename()?)?;
-        (name.object() == meta.location.as_ref()).then_some((name, meta.size))
-    };
-    Ok(listed.iter().filter_map(pack).collect())
+    repository.catalogue().packs().into_iter().collect()
 }
 
 /// Reads and decodes one small object.
@@ -283,6 +272,10 @@ async fn examine(repository: &Repository, name: &str) -> Result<()> {
             catalogue::read_segment(store, name).await?;
         }
         layout::FORGET | layout::GC => admin::inspect(store, name).await?,
+        layout::CHECKPOINT => match layout::parse_checkpoint(file) {
+            Some((epoch, copy)) => drop(checkpoint::read_copy(store, epoch, copy).await?),
+            None => return Err(unknown(name)),
+        },
         folder if notes::is_folder(folder) => notes::inspect(store, name).await?,
         // A later version may keep other things among the notes.
         _ if name.starts_with(layout::NOTES) => {}

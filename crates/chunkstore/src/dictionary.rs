@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::check::Problem;
+use crate::checkpoint::KeptDictionary;
 use crate::error::{Error, Result};
 use crate::layout::{self, DICTS};
 use crate::record::{RecordReader, RecordWriter};
@@ -39,7 +40,7 @@ pub(crate) async fn load(store: &Store) -> Result<Vec<Problem>> {
     for dictionary in loaded {
         store
             .codec
-            .add_dictionary(dictionary.id, dictionary.bytes)?;
+            .add_dictionary(dictionary.id, dictionary.created_unix_ms, dictionary.bytes)?;
     }
     Ok(problems)
 }
@@ -57,6 +58,23 @@ async fn load_one(store: &Store, id: u32, problems: &mut Vec<Problem>) -> Result
         }
     }
     Ok(None)
+}
+
+/// Makes the dictionaries of a checkpoint available, where their own objects could not be read.
+pub(crate) fn restore(store: &Store, kept: &[KeptDictionary]) -> Result<()> {
+    for dictionary in kept {
+        if !store.codec.has_dictionary(dictionary.id)
+            && dictionary_id(store, &dictionary.bytes) == dictionary.id
+        {
+            let KeptDictionary {
+                id,
+                created_unix_ms,
+                bytes,
+            } = dictionary.clone();
+            store.codec.add_dictionary(id, created_unix_ms, bytes)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads one copy, to see whether it is good.
@@ -88,8 +106,9 @@ pub(crate) async fn add(store: &Store, bytes: &[u8]) -> Result<()> {
     if store.codec.has_dictionary(id) {
         return Ok(());
     }
+    let created_unix_ms = store.env.now();
     let mut record = RecordWriter::default();
-    record.i64(store.env.now()).bytes(bytes);
+    record.i64(created_unix_ms).bytes(bytes);
     for copy in COPIES {
         let name = layout::dictionary_name(id, copy);
         let sealed = store.seal(&name, ObjectKind::Dictionary, &record.0)?;
@@ -98,7 +117,9 @@ pub(crate) async fn add(store: &Store, bytes: &[u8]) -> Result<()> {
             read(store, &name, id).await?;
         }
     }
-    store.codec.add_dictionary(id, bytes.to_vec())
+    store
+        .codec
+        .add_dictionary(id, created_unix_ms, bytes.to_vec())
 }
 
 /// Names a dictionary by its content.

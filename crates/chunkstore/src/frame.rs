@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
+use crate::checkpoint::KeptDictionary;
 use crate::error::{Error, Result};
 
 const CODEC_NONE: u8 = 0;
@@ -38,26 +39,50 @@ struct Dictionaries {
 
 struct Dictionary {
     id: u32,
+    created_unix_ms: i64,
     bytes: Vec<u8>,
     encoder: Mutex<Option<(i32, Arc<EncoderDictionary<'static>>)>>,
     decoder: DecoderDictionary<'static>,
 }
 
 impl Codec {
-    /// Makes a dictionary available, and the one that new frames use.
-    pub(crate) fn add_dictionary(&self, id: u32, bytes: Vec<u8>) -> Result<()> {
+    /// Makes a dictionary available; the newest is the one that new frames use.
+    pub(crate) fn add_dictionary(
+        &self,
+        id: u32,
+        created_unix_ms: i64,
+        bytes: Vec<u8>,
+    ) -> Result<()> {
         let decoder = DecoderDictionary::try_copy(&bytes)
             .map_err(|e| Error::invalid("zstd refuses the dictionary").with_source(e))?;
         let dictionary = Arc::new(Dictionary {
             id,
+            created_unix_ms,
             bytes,
             encoder: Mutex::new(None),
             decoder,
         });
         let mut dictionaries = self.dictionaries.write().unwrap_or_else(|e| e.into_inner());
-        dictionaries.by_id.insert(id, Arc::clone(&dictionary));
-        dictionaries.current = Some(dictionary);
+        dictionaries.by_id.insert(id, dictionary);
+        let newest = dictionaries.by_id.values();
+        dictionaries.current = newest
+            .max_by_key(|dictionary| (dictionary.created_unix_ms, dictionary.id))
+            .cloned();
         Ok(())
+    }
+
+    /// All dictionaries, for a checkpoint.
+    pub(crate) fn dictionaries(&self) -> Vec<KeptDictionary> {
+        let dictionaries = self.dictionaries.read().unwrap_or_else(|e| e.into_inner());
+        let kept = dictionaries
+            .by_id
+            .values()
+            .map(|dictionary| KeptDictionary {
+                id: dictionary.id,
+                created_unix_ms: dictionary.created_unix_ms,
+                bytes: dictionary.bytes.clone(),
+            });
+        kept.collect()
     }
 
     pub(crate) fn has_dictionary(&self, id: u32) -> bool {

@@ -18,6 +18,7 @@ pub(crate) const INDEX: &str = "index";
 pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const FORGET: &str = "admin/forget";
 pub(crate) const GC: &str = "admin/gc";
+pub(crate) const CHECKPOINT: &str = "admin/checkpoint";
 pub(crate) const PROBE: &str = "admin/probe";
 pub(crate) const NOTES: &str = "notes";
 
@@ -165,6 +166,33 @@ impl GcObject {
             epoch(file.strip_suffix(".doomed")?).map(Self::Doomed)
         }
     }
+}
+
+/// A checkpoint is stored twice, since it replaces the sessions it sums up.
+pub(crate) fn checkpoint_name(epoch: u32, copy: CheckpointCopy) -> String {
+    let ending = match copy {
+        CheckpointCopy::Decision => "",
+        CheckpointCopy::Spare => ".copy",
+    };
+    format!("{CHECKPOINT}/{epoch:08x}{ending}")
+}
+
+/// Which of the two objects of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckpointCopy {
+    /// Creating it decides what the checkpoint says.
+    Decision,
+    /// The same record once more.
+    Spare,
+}
+
+/// The epoch of a file in `admin/checkpoint`, and which copy it is.
+pub(crate) fn parse_checkpoint(file: &str) -> Option<(u32, CheckpointCopy)> {
+    let (text, copy) = match file.strip_suffix(".copy") {
+        Some(text) => (text, CheckpointCopy::Spare),
+        None => (file, CheckpointCopy::Decision),
+    };
+    Some((parse_hex(text).map(u32::from_be_bytes)?, copy))
 }
 
 pub(crate) fn path(name: &str) -> Path {

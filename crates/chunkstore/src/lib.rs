@@ -17,9 +17,11 @@
 mod admin;
 mod catalogue;
 mod check;
+mod checkpoint;
 mod chunk_cache;
 mod chunk_id;
 mod chunks;
+mod collect;
 mod config;
 mod destination;
 mod dictionary;
@@ -35,9 +37,11 @@ mod keys;
 mod layout;
 mod notes;
 mod objects;
+mod offload;
 mod pack;
 mod pack_index;
 mod pack_writer;
+mod ranges;
 mod record;
 mod repository;
 mod seal;
@@ -50,6 +54,10 @@ mod uploads;
 pub use check::{CheckOptions, CheckProgress, CheckReport, LostChunks, Problem};
 pub use chunk_id::ChunkId;
 pub use chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
+pub use collect::{
+    CollectHost, CollectOptions, CollectPlan, CollectReport, CollectStage, LeaveOpen, OnOpen,
+    OpenSession,
+};
 pub use config::{CreateOptions, RepositoryId, Writers};
 pub use destination::{create_destination_from_url, destination_from_url};
 pub use env::Environment;

@@ -164,6 +164,14 @@ impl Objects {
         }
     }
 
+    /// Deletes an object; one that is gone already counts as deleted.
+    pub(crate) async fn delete(&self, name: &str) -> Result<()> {
+        match self.store.delete(&layout::path(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(Error::from_store("delete", name, error)),
+        }
+    }
+
     /// Removes a probe; destinations that do not let writers delete keep it.
     pub(crate) async fn remove_probe(&self, name: &str) {
         let done = self.store.delete(&layout::path(name)).await;

@@ -272,14 +272,32 @@ pub(crate) struct Blob<'a> {
     pub(crate) sealed: &'a [u8],
 }
 
+/// A blob that was opened: verified, and not compressed again when it is copied.
+pub(crate) struct OpenedBlob {
+    pub(crate) id: ChunkId,
+    pub(crate) frame: Vec<u8>,
+    pub(crate) plain: Vec<u8>,
+}
+
 impl Blob<'_> {
     /// Decrypts, decompresses and compares with the id; returns the whole id too.
     pub(crate) fn open(
         &self,
         object: &str,
         cipher: &Cipher,
-        (codec, keyring): (&Codec, &Keyring),
+        keys: (&Codec, &Keyring),
     ) -> Result<(ChunkId, Vec<u8>)> {
+        let opened = self.open_frame(object, cipher, keys)?;
+        Ok((opened.id, opened.plain))
+    }
+
+    /// As [`Blob::open`], and keeps the frame.
+    pub(crate) fn open_frame(
+        &self,
+        object: &str,
+        cipher: &Cipher,
+        (codec, keyring): (&Codec, &Keyring),
+    ) -> Result<OpenedBlob> {
         let aad = blob_aad(&self.short_id, self.kind, self.sealed.len());
         let frame = cipher
             .open(self.position, &aad, self.sealed)
@@ -287,7 +305,7 @@ impl Blob<'_> {
         let plain = codec.decode(object, &frame, MAX_CHUNK_BYTES)?;
         let id = ChunkId::of(keyring.chunk_id_key(), &plain);
         if id.short() == self.short_id {
-            Ok((id, plain))
+            Ok(OpenedBlob { id, frame, plain })
         } else {
             Err(Error::corrupt(
                 object,

@@ -1,6 +1,7 @@
 //! Where chunks lie: the bytes of index segments, and the index in memory.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::chunk_id::ChunkId;
 use crate::chunks::ChunkKind;
@@ -124,6 +125,32 @@ pub(crate) struct IndexSegment {
 }
 
 impl IndexSegment {
+    /// Leaves out packs that are not in `live`, and what lies in them.
+    pub(crate) fn retain_packs(&mut self, live: &HashSet<PackName>) {
+        if self.packs.iter().all(|pack| live.contains(&pack.name)) {
+            return;
+        }
+        let mut numbers = Vec::with_capacity(self.packs.len());
+        let mut packs = Vec::new();
+        for pack in std::mem::take(&mut self.packs) {
+            let stays = live.contains(&pack.name);
+            numbers.push(stays.then_some(packs.len() as u32));
+            if stays {
+                packs.push(pack);
+            }
+        }
+        self.packs = packs;
+        // A table with gaps closed keeps the order of its packs, and so that of the entries.
+        self.slots
+            .retain_mut(|slot| match numbers.get(slot.pack as usize) {
+                Some(Some(number)) => {
+                    slot.pack = *number;
+                    true
+                }
+                _ => false,
+            });
+    }
+
     /// Describes one pack by its header.
     pub(crate) fn of_pack(info: PackInfo, header: &PackHeader) -> Self {
         let mut slots: Vec<_> = header
@@ -243,11 +270,13 @@ fn read_pack(fields: &mut RecordReader<'_>) -> Result<PackInfo> {
 ///
 /// Sorted runs, merged so that there are only ever a few: a look-up is a handful of binary
 /// searches, 28 bytes an entry.
-#[derive(Debug, Default)]
+///
+/// A clone shares the runs: it is a view that later additions do not change.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PackIndex {
     packs: Vec<PackInfo>,
     by_name: HashMap<PackName, u32>,
-    runs: Vec<Vec<Slot>>,
+    runs: Vec<Arc<Vec<Slot>>>,
 }
 
 /// A run is merged into its older neighbour once it is at least a quarter of its size.
@@ -287,9 +316,9 @@ impl PackIndex {
             .runs
             .pop_if(|last| last.len() < run.len() * MERGE_RATIO)
         {
-            run = merge(last, run);
+            run = merge(&last, &run);
         }
-        self.runs.push(run);
+        self.runs.push(Arc::new(run));
     }
 
     /// Every known place of a chunk.
@@ -327,9 +356,29 @@ impl PackIndex {
         let slots = self
             .runs
             .iter()
-            .flatten()
+            .flat_map(|run| run.iter())
             .filter(|slot| slot.pack == number);
         Some((info, slots.copied().collect()))
+    }
+
+    /// The number of a pack in [`PackIndex::packs`].
+    pub(crate) fn pack_number(&self, name: &PackName) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The sorted runs.
+    pub(crate) fn runs(&self) -> &[Arc<Vec<Slot>>] {
+        &self.runs
+    }
+
+    /// The places of a chunk: run, position in the run, and what stands there.
+    pub(crate) fn ordinals(&self, id: [u8; 16]) -> impl Iterator<Item = (usize, usize, Slot)> {
+        self.runs.iter().enumerate().flat_map(move |(number, run)| {
+            let start = run.partition_point(|slot| slot.id < id);
+            let same = run.iter().enumerate().skip(start);
+            same.take_while(move |(_, slot)| slot.id == id)
+                .map(move |(position, slot)| (number, position, *slot))
+        })
     }
 
     pub(crate) fn chunk_count(&self) -> u64 {
@@ -344,9 +393,9 @@ impl PackIndex {
     }
 }
 
-fn merge(old: Vec<Slot>, new: Vec<Slot>) -> Vec<Slot> {
+fn merge(old: &[Slot], new: &[Slot]) -> Vec<Slot> {
     let mut merged = Vec::with_capacity(old.len() + new.len());
-    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
     while let (Some(a), Some(b)) = (old.peek(), new.peek()) {
         let next = if a <= b { old.next() } else { new.next() };
         merged.extend(next);

@@ -22,7 +22,7 @@ use crate::key_admin::KeyId;
 use crate::key_slot::{self, Label, SlotPlace};
 use crate::keyring::{Key, Keyring};
 use crate::keys::{self, Unlocked};
-use crate::layout::{self, PackName, REPOSITORY, SessionId};
+use crate::layout::{self, REPOSITORY, SessionId};
 use crate::objects::{Created, Objects, Sealer};
 use crate::seal::ObjectKind;
 use crate::session::{Session, SessionOptions};
@@ -30,7 +30,7 @@ use crate::session_record::EndRecord;
 use crate::store::Store;
 use crate::tree::TreeRoot;
 use crate::unlock::{NewKey, Unlock};
-use crate::{admin, dictionary};
+use crate::{admin, checkpoint, dictionary};
 
 /// Names a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -303,6 +303,11 @@ impl Repository {
         Ok(())
     }
 
+    /// Keeps refreshes out while the guard lives.
+    pub(crate) async fn hold_refresh(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.refreshing.lock().await
+    }
+
     /// Whether a committed chunk is known.
     pub fn has_chunk(&self, id: &ChunkId) -> bool {
         self.catalogue().index.contains(id, &HashSet::new())
@@ -385,13 +390,7 @@ impl Repository {
     /// # Errors
     /// From the destination.
     pub async fn rebuild_index(&self) -> Result<Vec<Problem>> {
-        let packs: Vec<(PackName, u64)> = {
-            let catalogue = self.catalogue();
-            catalogue
-                .commits()
-                .flat_map(|commit| commit.packs.iter().copied())
-                .collect()
-        };
+        let packs = self.catalogue().packs().into_iter().collect();
         let (segments, problems) = catalogue::read_headers(self.store(), packs).await?;
         self.catalogue_mut().replace_index(segments);
         Ok(problems)
@@ -465,8 +464,22 @@ impl Repository {
         cache.insert(*id, bytes.clone());
     }
 
-    /// Tries every known place of a chunk; the last failure is reported when all fail.
+    /// Reads a chunk; where its pack is gone, looks again whether a custodian moved it.
     async fn read_chunk(&self, id: &ChunkId) -> Result<Bytes> {
+        let known = self.catalogue().epoch();
+        let error = match self.try_places(id).await {
+            Err(error) if admin::is_damage(error.kind()) => error,
+            read => return read,
+        };
+        if checkpoint::newest_epoch(self.store()).await?.unwrap_or(0) <= known {
+            return Err(error);
+        }
+        self.refresh().await?;
+        self.try_places(id).await
+    }
+
+    /// Tries every known place of a chunk; the last failure is reported when all fail.
+    async fn try_places(&self, id: &ChunkId) -> Result<Bytes> {
         let places = self.catalogue().index.find(id);
         let mut failure = None;
         for (pack, slot) in places {

@@ -62,6 +62,7 @@ pub(crate) enum ObjectKind {
     Condemned = 9,
     Doomed = 10,
     KeyEpoch = 11,
+    Checkpoint = 12,
     Note = 32,
 }
 
@@ -79,6 +80,7 @@ impl ObjectKind {
             Self::Condemned,
             Self::Doomed,
             Self::KeyEpoch,
+            Self::Checkpoint,
             Self::Note,
         ]
         .into_iter()

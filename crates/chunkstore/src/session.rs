@@ -137,6 +137,15 @@ enum Outcome {
 
 impl Session {
     pub(crate) async fn open(repository: Repository, options: SessionOptions) -> Result<Self> {
+        Self::open_without(repository, options, HashSet::new()).await
+    }
+
+    /// Opens a session that counts some packs as absent, beside those that custodians condemned.
+    pub(crate) async fn open_without(
+        repository: Repository,
+        options: SessionOptions,
+        mut absent: HashSet<PackName>,
+    ) -> Result<Self> {
         options.validate()?;
         let store = repository.store();
         let id = SessionId(store.env.ulid());
@@ -151,7 +160,7 @@ impl Session {
             .await?;
         // Only now: a custodian that condemns a pack after this sees the session and waits for
         // it; one that condemned before is seen here. The other order loses data.
-        let absent = admin::absent_packs(store).await?;
+        absent.extend(admin::absent_packs(store).await?);
         repository.refresh().await?;
         let uploads = Uploads::new(repository.clone());
         let inner = Inner {
@@ -253,6 +262,8 @@ impl Session {
         let sealed = self
             .store()
             .seal(&name, ObjectKind::SessionEnd, &end.encode()?)?;
+        // A refresh that listed before this commit must not put its older view over it.
+        let _one = self.inner.repository.hold_refresh().await;
         let created = self.store().objects.create(&name, sealed).await?;
         let record = match (created, end) {
             (Created::New, EndRecord::Committed(record)) => record,
@@ -273,6 +284,19 @@ impl Session {
                 .map(|snapshot| snapshot.id)
                 .collect(),
             stats: self.stats(),
+        };
+        let segments = match record.index.len() == segments.len() {
+            true => record
+                .index
+                .iter()
+                .copied()
+                .map(Some)
+                .zip(segments)
+                .collect(),
+            false => segments
+                .into_iter()
+                .map(|segment| (None, segment))
+                .collect(),
         };
         self.inner
             .repository
@@ -315,12 +339,48 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a chunk needs no place in this session.
+    pub(crate) fn has(&self, id: &ChunkId) -> bool {
+        let known = self.inner.is_known(id);
+        known || self.inner.state().chunks.contains_key(&id.short())
+    }
+
+    /// Takes over a chunk that is framed already, from another pack.
+    pub(crate) async fn adopt(
+        &self,
+        (kind, id, plain_len): (ChunkKind, ChunkId, usize),
+        frame: &[u8],
+    ) -> Result<()> {
+        self.inner.uploads.advance().await?;
+        self.inner.adopt((kind, id, plain_len), frame)?;
+        self.inner.uploads.advance().await
+    }
+
     fn store(&self) -> &Store {
         self.inner.repository.store()
     }
 }
 
 impl Inner {
+    /// Whether a chunk lies in a pack that may be relied upon.
+    fn is_known(&self, id: &ChunkId) -> bool {
+        let catalogue = self.repository.catalogue();
+        catalogue.index.contains(id, &self.absent)
+    }
+
+    fn adopt(&self, (kind, id, len): (ChunkKind, ChunkId, usize), frame: &[u8]) -> Result<()> {
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.is_known(&id);
+        let Some(lane) = self.reserve(&id, (kind, len), known) else {
+            return Ok(());
+        };
+        let stored = self.append(lane, (id, kind), frame, len);
+        if let Err(error) = &stored {
+            self.uploads.fail(error);
+        }
+        stored
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -350,11 +410,7 @@ impl Inner {
         let store = self.repository.store();
         let id = store.chunk_id(plain);
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        let known = self
-            .repository
-            .catalogue()
-            .index
-            .contains(&id, &self.absent);
+        let known = self.is_known(&id);
         let Some(lane) = self.reserve(&id, (kind, plain.len()), known) else {
             return Ok(id);
         };

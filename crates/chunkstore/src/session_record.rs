@@ -9,7 +9,7 @@ use crate::tree::TreeRoot;
 const OUTCOME_COMMITTED: u8 = 1;
 const OUTCOME_ENDED: u8 = 2;
 /// Least bytes of a stored snapshot: id, four lengths or empty fields, time, flag.
-const MIN_SNAPSHOT_LEN: usize = 16 + 4 + 8 + 1 + 4 + 4;
+pub(crate) const MIN_SNAPSHOT_LEN: usize = 16 + 4 + 8 + 1 + 4 + 4;
 
 /// The content of `.open`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,11 +124,7 @@ impl CommitRecord {
         }
         out.u32(count(self.snapshots.len())?);
         for snapshot in &self.snapshots {
-            out.bytes(snapshot.id.as_bytes());
-            out.blob(snapshot.name.as_bytes())?;
-            out.i64(snapshot.time_unix_ms)
-                .u8(u8::from(snapshot.partial));
-            out.blob(&snapshot.root.encode())?.blob(&snapshot.value)?;
+            write_snapshot(out, snapshot)?;
         }
         Ok(())
     }
@@ -141,25 +137,42 @@ impl CommitRecord {
             self.packs.push((PackName(fields.array()?), fields.u64()?));
         }
         for _ in 0..fields.count(MIN_SNAPSHOT_LEN)? {
-            self.snapshots.push(SnapshotInfo {
-                id: SnapshotId(fields.array()?),
-                name: text(fields)?,
-                time_unix_ms: fields.i64()?,
-                partial: match fields.u8()? {
-                    0 => false,
-                    1 => true,
-                    _ => return Err(fields.damaged("a snapshot's flag is unknown")),
-                },
-                root: TreeRoot::decode(fields.blob()?)?,
-                value: fields.blob()?.to_vec(),
-                session,
-            });
+            self.snapshots.push(read_snapshot(fields, session)?);
         }
         Ok(())
     }
 }
 
-fn text(fields: &mut RecordReader<'_>) -> Result<String> {
+/// Appends a snapshot as `.end` and checkpoints hold it.
+pub(crate) fn write_snapshot(out: &mut RecordWriter, snapshot: &SnapshotInfo) -> Result<()> {
+    out.bytes(snapshot.id.as_bytes());
+    out.blob(snapshot.name.as_bytes())?;
+    out.i64(snapshot.time_unix_ms)
+        .u8(u8::from(snapshot.partial));
+    out.blob(&snapshot.root.encode())?.blob(&snapshot.value)?;
+    Ok(())
+}
+
+pub(crate) fn read_snapshot(
+    fields: &mut RecordReader<'_>,
+    session: SessionId,
+) -> Result<SnapshotInfo> {
+    Ok(SnapshotInfo {
+        id: SnapshotId(fields.array()?),
+        name: text(fields)?,
+        time_unix_ms: fields.i64()?,
+        partial: match fields.u8()? {
+            0 => false,
+            1 => true,
+            _ => return Err(fields.damaged("a snapshot's flag is unknown")),
+        },
+        root: TreeRoot::decode(fields.blob()?)?,
+        value: fields.blob()?.to_vec(),
+        session,
+    })
+}
+
+pub(crate) fn text(fields: &mut RecordReader<'_>) -> Result<String> {
     let bytes = fields.blob()?;
     std::str::from_utf8(bytes)
         .map(str::to_owned)

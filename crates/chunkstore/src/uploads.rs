@@ -7,6 +7,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::objects::Created;
+use crate::offload::offload;
 use crate::pack_index::{IndexSegment, PackInfo};
 use crate::pack_writer::{FinishedPack, PackWriter};
 use crate::repository::Repository;
@@ -158,17 +159,15 @@ fn describe(pack: FinishedPack) -> Result<Described> {
 
 /// Verifies and uploads one pack; its bytes are let go as soon as they are durable.
 async fn upload(repository: Repository, pack: PackWriter) -> Result<Described> {
-    let finishing = {
+    let finished = {
         let repository = repository.clone();
         // Tens of milliseconds of decoding: on the other core, not on an async thread.
-        tokio::task::spawn_blocking(move || {
+        offload(move || {
             let store = repository.store();
             pack.finish(&store.sealer, &store.codec)
         })
+        .await??
     };
-    let finished = finishing
-        .await
-        .map_err(|e| Error::internal("verifying a pack was interrupted").with_source(e))??;
     let name = finished.name.object();
     let created = repository
         .store()

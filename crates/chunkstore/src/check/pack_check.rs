@@ -1,8 +1,9 @@
 //! Judging one pack.
 
 use crate::check::{CheckOptions, describe};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layout::PackName;
+use crate::offload::offload;
 use crate::pack::{self, Blob, MAX_PACK_BYTES, verify_pack};
 use crate::pack_index::{PackInfo, Slot};
 use crate::repository::Repository;
@@ -66,10 +67,7 @@ impl PackVerdict {
         self.bytes_read = bytes.len() as u64;
         let (repository, name) = (repository.clone(), self.name);
         // Decoding takes tens of milliseconds a pack: not on an async thread.
-        let judged = tokio::task::spawn_blocking(move || examine(&repository, &name, &bytes));
-        let (problems, bad_chunks) = judged.await.map_err(|e| {
-            Error::internal(format!("the check of {object} ended early")).with_source(e)
-        })?;
+        let (problems, bad_chunks) = offload(move || examine(&repository, &name, &bytes)).await?;
         self.problems.extend(problems);
         self.bad_chunks.extend(bad_chunks);
         Ok(())

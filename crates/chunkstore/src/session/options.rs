@@ -35,7 +35,7 @@ impl Default for SessionOptions {
 }
 
 impl SessionOptions {
-    pub(super) fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         if self.writer.len() > MAX_WRITER_BYTES {
             return Err(Error::invalid("a writer's name has at most 256 bytes"));
         }

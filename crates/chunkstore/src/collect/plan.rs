@@ -1,0 +1,153 @@
+//! Which packs go. Pure.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::collect::mark::Live;
+use crate::collect::survey::Survey;
+use crate::collect::{CollectOptions, CollectPlan};
+use crate::layout::PackName;
+use crate::seal::ObjectKind;
+
+/// So many small packs of one kind are worth making into larger ones.
+const SMALL_PACKS: usize = 16;
+/// A pack is small below one part in so many of what packs are closed at.
+const SMALL_SHARE: u64 = 4;
+
+/// What was chosen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    pub(crate) plan: CollectPlan,
+    /// Packs to be condemned: dead ones, strays, and those rewritten.
+    pub(crate) condemned: Vec<PackName>,
+    /// Packs whose needed chunks are copied first.
+    pub(crate) rewritten: Vec<PackName>,
+}
+
+/// One pack as far as the index tells.
+struct Use {
+    name: PackName,
+    kind: ObjectKind,
+    len: u64,
+    /// Sealed bytes of needed chunks for which it is the first place.
+    live: u64,
+}
+
+impl Use {
+    fn waste(&self) -> u64 {
+        self.len.saturating_sub(self.live)
+    }
+}
+
+/// Chooses among the packs of a survey.
+///
+/// `committed` are the packs that committed sessions name. A committed pack that the index does
+/// not describe stays: what is in it is unknown.
+pub(crate) fn choose(
+    live: &Live,
+    survey: &Survey,
+    committed: &BTreeMap<PackName, u64>,
+    options: &CollectOptions,
+) -> Choice {
+    let mut choice = Choice::default();
+    choice.plan.packs = survey.packs.len() as u64;
+    choice.plan.stored_bytes = survey.packs.values().sum();
+    choice.plan.missing_chunks = live.missing;
+    let uses = measure(live, survey, committed);
+    choice.plan.live_bytes = uses.iter().map(|pack| pack.live).sum();
+    let limit = options.max_packs;
+    for (name, len) in &survey.packs {
+        if committed.contains_key(name) {
+            continue;
+        }
+        if choice.condemned.len() < limit {
+            choice.plan.stray_packs += 1;
+            choice.plan.stray_bytes += len;
+            choice.condemned.push(*name);
+        } else {
+            choice.plan.left_packs += 1;
+        }
+    }
+    let (dead, used): (Vec<_>, Vec<_>) = uses.into_iter().partition(|pack| pack.live == 0);
+    for pack in dead {
+        if choice.condemned.len() < limit {
+            choice.plan.dead_packs += 1;
+            choice.plan.dead_bytes += pack.len;
+            choice.condemned.push(pack.name);
+        } else {
+            choice.plan.left_packs += 1;
+        }
+    }
+    for pack in worth_rewriting(used, options) {
+        let copied = choice.plan.copied_bytes + pack.live;
+        if choice.condemned.len() < limit && copied <= options.max_rewrite_bytes {
+            choice.plan.rewrite_packs += 1;
+            choice.plan.rewrite_bytes += pack.len;
+            choice.plan.copied_bytes = copied;
+            choice.condemned.push(pack.name);
+            choice.rewritten.push(pack.name);
+        } else {
+            choice.plan.left_packs += 1;
+        }
+    }
+    choice.condemned.sort_unstable();
+    choice
+}
+
+/// Measures the packs that are committed, described and there.
+fn measure(live: &Live, survey: &Survey, committed: &BTreeMap<PackName, u64>) -> Vec<Use> {
+    let mut live_bytes: HashMap<PackName, u64> = HashMap::new();
+    for id in live.chunks() {
+        let place = live
+            .places(id)
+            .find(|(pack, _)| survey.packs.contains_key(pack));
+        if let Some((pack, slot)) = place {
+            *live_bytes.entry(pack).or_default() += u64::from(slot.sealed_len());
+        }
+    }
+    let described = live.index().packs().iter();
+    let there = described.filter_map(|pack| {
+        let len = *survey.packs.get(&pack.name)?;
+        committed.contains_key(&pack.name).then(|| Use {
+            name: pack.name,
+            kind: pack.kind,
+            len,
+            live: live_bytes.get(&pack.name).copied().unwrap_or(0),
+        })
+    });
+    there.collect()
+}
+
+/// Packs that are mostly waste, the most wasteful first; then packs that are merely small.
+fn worth_rewriting(mut used: Vec<Use>, options: &CollectOptions) -> Vec<Use> {
+    if options.rewrite_below_percent == 0 {
+        return Vec::new();
+    }
+    let below = u64::from(options.rewrite_below_percent);
+    let small_below = |kind| {
+        let full = match kind {
+            ObjectKind::MetaPack => options.session.meta_pack_bytes,
+            _ => options.session.data_pack_bytes,
+        };
+        full as u64 / SMALL_SHARE
+    };
+    let mut small: HashMap<u8, HashSet<PackName>> = HashMap::new();
+    for pack in used.iter().filter(|pack| pack.len < small_below(pack.kind)) {
+        small.entry(pack.kind as u8).or_default().insert(pack.name);
+    }
+    small.retain(|_, packs| packs.len() >= SMALL_PACKS);
+    // Nothing is gained by copying one small pack into one as small.
+    let is_small = |pack: &Use| {
+        small
+            .get(&(pack.kind as u8))
+            .is_some_and(|packs| packs.contains(&pack.name))
+    };
+    let is_sparse = |pack: &Use| {
+        pack.live.saturating_mul(100) < pack.len.saturating_mul(below) && pack.waste() > SMALL_WASTE
+    };
+    used.retain(|pack| is_sparse(pack) || is_small(pack));
+    used.sort_by_key(|pack| (!is_sparse(pack), std::cmp::Reverse(pack.waste()), pack.name));
+    used
+}
+
+/// Padding, header and preamble of any pack look like waste: so much is never worth a copy.
+const SMALL_WASTE: u64 = 4096;

@@ -181,13 +181,14 @@ impl Run<'_> {
     /// Reads mailboxes until all are done or the round has lasted long enough; returns those
     /// with work left.
     async fn round(&mut self, mailboxes: Vec<String>) -> Result<Vec<String>> {
-        let newest = self.vault.newest_snapshots().await?;
         let session = self
             .vault
             .repository
             .session(SessionOptions::default())
             .await
             .doing(|| "open a session in the repository".into())?;
+        // Only now: a snapshot forgotten before the session began may be half collected already.
+        let newest = self.vault.newest_snapshots().await?;
         let seal_after = i64::try_from(self.options.seal_after.as_millis()).unwrap_or(i64::MAX);
         let round = Round {
             vault: self.vault.clone(),

@@ -180,14 +180,6 @@ impl Objects {
         }
     }
 
-    /// Deletes an object; that it is not there any more is fine.
-    pub(crate) async fn delete(&self, name: &str) -> Result<()> {
-        match self.store.delete(&layout::path(name)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(Error::from_store("delete", name, error)),
-        }
-    }
-
     /// Finds out how many writers the destination can keep apart.
     ///
     /// Sixteen concurrent creates of one name: one S3 server passes the same test in sequence and

@@ -8,12 +8,14 @@ use engine::{Age, ByteCount};
 use crate::exit::CODES_HELP;
 
 mod exchange;
+mod keep;
 mod key;
 mod look;
 mod operate;
 mod try_out;
 
 pub use exchange::{BackupArgs, RestoreArgs, ServerArgs};
+pub use keep::PruneArgs;
 pub use key::{
     KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,
     KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs, KeyShareArgs, NewKeyArgs,
@@ -116,6 +118,8 @@ pub enum Command {
     /// Print the manual
     #[command(after_help = "Example:\n  postkeep man --dir /usr/share/man/man1")]
     Man(ManArgs),
+    /// Delete what no snapshot needs any more, and give its space back
+    Prune(PruneArgs),
 }
 
 /// Which repository, and how to open it.

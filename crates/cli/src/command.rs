@@ -13,6 +13,7 @@ mod init;
 mod key;
 mod ls;
 mod packaging;
+mod prune;
 mod report;
 mod restore;
 mod run;
@@ -56,6 +57,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Service(command) => service::run(context, command),
         Command::Completions(args) => packaging::completions(context, &args),
         Command::Man(args) => packaging::man(context, &args),
+        Command::Prune(args) => prune::run(context, args).await,
     }
 }
 

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 SUITES = {"aes-256-gcm": (1, AESGCM), "chacha20-poly1305": (2, ChaCha20Poly1305)}
 CIPHERS = dict(SUITES.values())
 DATA_PACK, META_PACK, INDEX, OPEN, END, DICTIONARY, KEY_SLOT, FORGET, CONDEMNED, DOOMED = range(1, 11)
+CHECKPOINT = 12
 DATA, META, PADDING = 0, 1, 0xFF
 PREAMBLE_BYTES = 64
 CHUNK_LIMIT = 4 << 20
@@ -186,7 +187,7 @@ class Repository:
         self.packs, self.entries = {}, {}
         for session in self.sessions:
             for segment in session["segments"]:
-                self.read_index(segment)
+                self.read_index(segment, {name for name, _ in session["packs"]})
         self.pack_bytes, self.chunks = OrderedDict(), OrderedDict()
 
     def names(self, prefix):
@@ -288,7 +289,50 @@ class Repository:
         """The committed ones, oldest first."""
         names = [Path(name) for name in self.names("sessions")]
         texts = [name.stem for name in names if name.suffix == ".end" and ulid_bytes(name.stem)]
-        return [session for session in map(self.read_session, texts) if session]
+        base, summed_up = self.newest_checkpoint()
+        texts = [text for text in texts if text not in summed_up]
+        return base + [session for session in map(self.read_session, texts) if session]
+
+    def newest_checkpoint(self):
+        """What all sessions before it add up to, as one session, and the ids of those sessions."""
+        names = {Path(name).name.removesuffix(".copy") for name in self.names("admin/checkpoint")}
+        for name in sorted(names, reverse=True):
+            for copy in (name, name + ".copy"):
+                try:
+                    return self.read_checkpoint(f"admin/checkpoint/{copy}", int(name, 16))
+                except (Damaged, OSError):
+                    continue
+        return [], set()
+
+    def read_checkpoint(self, name, epoch):
+        fields = self.record(name, CHECKPOINT)
+        expect(fields.number("B") == 1, "a checkpoint of an unknown version")
+        expect(fields.number("I") == epoch, "a checkpoint of another epoch")
+        fields.number("q")
+        many = lambda read: [read() for _ in range(fields.number("I"))]
+        summed_up = many(lambda: ulid_text(fields.take(16)))
+        summed_up += many(lambda: ulid_text(fields.take(16)))
+        snapshots = []
+        for _ in range(fields.number("I")):
+            fields.take(16)
+            fields.number("q")
+            fields.sized()
+            fields.number("I")
+            snapshots += many(lambda: self.snapshot(fields))
+        packs = many(lambda: (fields.take(32), fields.number("Q")))
+        segments = many(lambda: ulid_text(fields.take(16)))
+        for size in (32, 16, 16):
+            many(lambda: fields.take(size))
+        for _ in range(fields.number("I")):
+            fields.number("I")
+            fields.number("q")
+            fields.sized()
+        fields.end()
+        for pack, length in packs:
+            size = (self.folder / self.pack_name(pack)).stat().st_size
+            expect(size == length, f"pack {pack.hex()} has another length")
+        base = {"segments": segments, "packs": packs, "snapshots": snapshots}
+        return [base], set(summed_up)
 
     def read_session(self, text):
         begin = self.record(f"sessions/{text}.open", OPEN)
@@ -343,7 +387,7 @@ class Repository:
     def pack_name(name):
         return f"packs/{name[:1].hex()}/{name.hex()}"
 
-    def read_index(self, segment):
+    def read_index(self, segment, live):
         fields = self.record(f"index/{segment}", INDEX)
         packs = []
         for _ in range(fields.number("I")):
@@ -360,7 +404,8 @@ class Repository:
             key = (short, number, offset, length, flags)
             expect(last is None or last < key, "entries are out of order")
             last = key
-            self.entries.setdefault(short, []).append((packs[number], offset, length, flags))
+            if packs[number]["name"] in live:
+                self.entries.setdefault(short, []).append((packs[number], offset, length, flags))
         fields.end()
 
     def pack(self, name):

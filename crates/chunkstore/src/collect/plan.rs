@@ -23,18 +23,23 @@ pub(crate) struct Choice {
     pub(crate) rewritten: Vec<PackName>,
 }
 
+/// So few bytes of waste are never worth a copy.
+const SMALL_WASTE: u64 = 4096;
+
 /// One pack as far as the index tells.
 struct Use {
     name: PackName,
     kind: ObjectKind,
     len: u64,
+    /// Sealed bytes of all chunks in it.
+    blobs: u64,
     /// Sealed bytes of needed chunks for which it is the first place.
     live: u64,
 }
 
 impl Use {
     fn waste(&self) -> u64 {
-        self.len.saturating_sub(self.live)
+        self.blobs.saturating_sub(self.live)
     }
 }
 
@@ -104,13 +109,20 @@ fn measure(live: &Live, survey: &Survey, committed: &BTreeMap<PackName, u64>) ->
             *live_bytes.entry(pack).or_default() += u64::from(slot.sealed_len());
         }
     }
-    let described = live.index().packs().iter();
-    let there = described.filter_map(|pack| {
+    let described = live.index().packs();
+    let mut blobs = vec![0u64; described.len()];
+    for slot in live.index().runs().iter().flat_map(|run| run.iter()) {
+        if let Some(bytes) = blobs.get_mut(slot.pack as usize) {
+            *bytes += u64::from(slot.sealed_len());
+        }
+    }
+    let there = described.iter().zip(blobs).filter_map(|(pack, blobs)| {
         let len = *survey.packs.get(&pack.name)?;
         committed.contains_key(&pack.name).then(|| Use {
             name: pack.name,
             kind: pack.kind,
             len,
+            blobs,
             live: live_bytes.get(&pack.name).copied().unwrap_or(0),
         })
     });
@@ -148,6 +160,3 @@ fn worth_rewriting(mut used: Vec<Use>, options: &CollectOptions) -> Vec<Use> {
     used.sort_by_key(|pack| (!is_sparse(pack), std::cmp::Reverse(pack.waste()), pack.name));
     used
 }
-
-/// Padding, header and preamble of any pack look like waste: so much is never worth a copy.
-const SMALL_WASTE: u64 = 4096;

@@ -16,6 +16,8 @@ mod support;
 mod notes;
 
 // Items, segments and payloads.
+// Collections: what is needed stays, the rest goes.
+mod collecting;
 mod content;
 // Where long parts are cut.
 mod chunker;

@@ -9,6 +9,7 @@
 //! `POSTKEEP_MODEL_RUNS` (default 1,500) bounds the runs of each search; more is better.
 
 mod gate;
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,13 +18,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 
 use self::gate::{Floor, Gate, Lie};
 use super::epoch::Custodian;
-use super::{CollectHost, CollectOptions, CollectStage, OnOpen, OpenSession, SESSIONS};
+use super::{CollectHost, CollectOptions, CollectStage, OnOpen, OpenSession};
 use crate::chunks::{ChunkKind, ChunkSink, ChunkSource};
 use crate::config::CreateOptions;
 use crate::content::{ChunkRefs, Content, Payload, Skeleton};
@@ -60,6 +60,8 @@ struct Scenario {
     tombstones_deleted: bool,
     /// Writers build on the newest snapshot instead of naming its chunk.
     build_on_parent: bool,
+    /// The first writer forgets what it has just committed.
+    first_forgets: bool,
 }
 
 const SOUND: Scenario = Scenario {
@@ -70,6 +72,7 @@ const SOUND: Scenario = Scenario {
     custodians_lie: Lie::None,
     tombstones_deleted: false,
     build_on_parent: false,
+    first_forgets: false,
 };
 
 fn environment(seed: u64) -> Environment {
@@ -136,7 +139,8 @@ async fn snapshot(
     .await?;
     let id = session.add_snapshot(NewSnapshot {
         name: "box".to_owned(),
-        time_unix_ms: 0,
+        // The newest is the one with the most before it.
+        time_unix_ms: i64::try_from(repository.snapshots().len()).unwrap_or(0),
         partial: false,
         root,
         value: Vec::new(),
@@ -164,8 +168,16 @@ enum Done {
     Collected,
 }
 
-async fn write(repository: Repository, own: &'static [u8], build_on_parent: bool) -> Done {
-    match snapshot(&repository, &[SHARED, own], build_on_parent).await {
+async fn write(
+    repository: Repository,
+    own: &'static [u8],
+    (parent, forgets): (bool, bool),
+) -> Done {
+    match snapshot(&repository, &[SHARED, own], parent).await {
+        Ok(id) if forgets => {
+            repository.forget(&[id]).await.unwrap();
+            Done::Collected
+        }
         Ok(id) => Done::Committed(id),
         Err(error) => {
             assert!(
@@ -207,11 +219,29 @@ enum Policy<'a> {
     /// After the plan, stay with the same actor as long as possible.
     Plan(&'a [usize]),
     Random(u64),
+    /// One after the other: an actor, until it waits to make a call whose name holds the text, or
+    /// to its end. The flag tells whether a call of the present part was made.
+    Script(&'a [(usize, &'a str)], bool),
 }
 
 impl Policy<'_> {
-    fn choose(&mut self, step: usize, last: Option<usize>, waiting: &[usize]) -> usize {
+    fn choose(&mut self, step: usize, last: Option<usize>, calls: &[(usize, String)]) -> usize {
+        let waiting: Vec<usize> = calls.iter().map(|(actor, _)| *actor).collect();
         match self {
+            Self::Script(script, begun) => {
+                while let [(actor, until), rest @ ..] = script {
+                    let call = calls.iter().find(|(who, _)| who == actor);
+                    let goes_on = call.is_some_and(|(_, call)| {
+                        !*begun || until.is_empty() || !call.contains(until)
+                    });
+                    if goes_on {
+                        *begun = true;
+                        return *actor;
+                    }
+                    (*script, *begun) = (rest, false);
+                }
+                waiting[0]
+            }
             Self::Plan(plan) => match plan.get(step) {
                 Some(actor) if waiting.contains(actor) => *actor,
                 _ => last
@@ -288,7 +318,11 @@ impl World {
         let tasks: Vec<_> = tasks
             .into_iter()
             .map(|(actor, repository)| match actor < writers {
-                true => tokio::spawn(write(repository, OWN[actor], scenario.build_on_parent)),
+                true => {
+                    let forgets = scenario.first_forgets && actor == 0;
+                    let how = (scenario.build_on_parent, forgets);
+                    tokio::spawn(write(repository, OWN[actor], how))
+                }
                 false => {
                     let forget = (actor == writers).then_some(first);
                     tokio::spawn(collect(repository, forget, scenario.clone()))
@@ -308,7 +342,7 @@ impl World {
                 break;
             }
             let actors: Vec<usize> = waiting.iter().map(|(actor, _)| *actor).collect();
-            let next = policy.choose(trace.len(), last, &actors);
+            let next = policy.choose(trace.len(), last, &waiting);
             let call = waiting.iter().find(|(actor, _)| *actor == next);
             log.push(format!("{next}: {}", call.map_or("", |(_, call)| call)));
             trace.push((next, actors, signature));
@@ -453,129 +487,4 @@ fn next_plan(plans: &mut BTreeMap<usize, Vec<Vec<usize>>>) -> Option<(usize, Vec
             None => drop(first.remove()),
         }
     }
-}
-
-#[track_caller]
-fn holds(scenario: Scenario, switches: usize, random: usize) -> Searched {
-    let searched = search(scenario, switches, random);
-    if let Some((what, log)) = &searched.violation {
-        panic!("{what}\n{}", log.join("\n"));
-    }
-    searched
-}
-
-#[track_caller]
-fn is_caught(scenario: Scenario) {
-    let searched = search(scenario.clone(), 3, 200);
-    assert!(
-        searched.violation.is_some(),
-        "{scenario:?} went unnoticed in {} runs",
-        searched.runs
-    );
-}
-
-const PAIR: Scenario = Scenario {
-    writers: 1,
-    custodians: 1,
-    ..SOUND
-};
-
-#[test]
-fn one_writer_and_one_custodian_never_lose_anything_in_any_order() {
-    assert!(holds(PAIR, 2, 100).runs > 100);
-}
-
-#[test]
-fn two_writers_and_two_custodians_never_lose_anything() {
-    let searched = holds(SOUND, 1, 300);
-    assert!(searched.runs > 300);
-}
-
-#[test]
-fn writers_that_build_on_a_snapshot_never_lose_it() {
-    let scenario = Scenario {
-        build_on_parent: true,
-        ..SOUND
-    };
-    holds(scenario, 1, 300);
-}
-
-#[test]
-fn creates_that_succeeded_unheard_and_slow_listings_change_nothing() {
-    for lie in [Lie::RetriedCreates, Lie::SlowListings] {
-        let scenario = Scenario {
-            writers_lie: lie,
-            custodians_lie: lie,
-            ..SOUND
-        };
-        holds(scenario, 0, 200);
-    }
-}
-
-#[test]
-fn lists_read_before_the_session_is_opened_are_caught() {
-    is_caught(Scenario {
-        writers_lie: Lie::LateOpen,
-        ..PAIR
-    });
-}
-
-#[test]
-fn an_outcome_that_can_be_overwritten_is_caught() {
-    is_caught(Scenario {
-        writers_lie: Lie::OverwrittenEnd,
-        ..PAIR
-    });
-}
-
-#[test]
-fn a_session_presumed_dead_is_caught() {
-    is_caught(Scenario {
-        custodians_lie: Lie::PresumedDead,
-        ..PAIR
-    });
-}
-
-#[test]
-fn a_custodian_that_does_not_wait_is_caught() {
-    is_caught(Scenario {
-        left_out: LeftOut::Wait,
-        ..PAIR
-    });
-}
-
-#[test]
-fn a_custodian_that_marks_only_once_is_caught() {
-    is_caught(Scenario {
-        left_out: LeftOut::SecondMark,
-        ..PAIR
-    });
-}
-
-#[test]
-fn a_tombstone_that_is_deleted_is_caught() {
-    is_caught(Scenario {
-        tombstones_deleted: true,
-        ..PAIR
-    });
-}
-
-/// Everything is deleted in the end that nobody refers to: safety alone could be had for nothing.
-#[test]
-fn what_nobody_refers_to_is_deleted() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let world = World::new(SOUND).await;
-        let store = Arc::new(world.prepared.fork());
-        let repository = open(store.clone(), 7).await.unwrap();
-        collect(repository, Some(world.first), SOUND).await;
-        for folder in ["packs", "index", SESSIONS, "admin/forget", "admin/gc"] {
-            let left: Vec<_> = store.list(Some(&Path::from(folder))).collect().await;
-            assert!(left.is_empty(), "{folder}: {left:?}");
-        }
-        let checkpoint = Path::from("admin/checkpoint/00000001");
-        assert!(store.head(&checkpoint).await.is_ok());
-    });
 }

@@ -14,7 +14,5 @@ mod interrupt;
 mod keys;
 // Sets of a configuration: runs, reports, status.
 mod operating;
-// kill -9 at any moment.
-mod killed;
 // Each command on the way a user takes.
 mod tour;

@@ -28,6 +28,12 @@ impl Tree {
         }
     }
 
+    /// Adds an attribute.
+    pub(crate) fn with_attr(mut self, name: &str, value: &str) -> Tree {
+        self.attrs.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Copies an element of a request.
     pub(crate) fn read(element: &Element<'_>) -> Tree {
         let children: Vec<Tree> = element.children.iter().map(Tree::read).collect();

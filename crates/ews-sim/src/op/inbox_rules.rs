@@ -152,6 +152,7 @@ fn read_rule(context: &Context<'_>, element: &Element<'_>) -> Result<ReadRule, F
     let Some(actions) = element.child("Actions").filter(|a| !a.children.is_empty()) else {
         return Ok(Err(("Actions", "MissingAction", String::new())));
     };
+    let mut kept = Tree::read(actions);
     for (action, field) in [
         ("MoveToFolder", "Action:MoveToFolder"),
         ("CopyToFolder", "Action:CopyToFolder"),
@@ -160,7 +161,12 @@ fn read_rule(context: &Context<'_>, element: &Element<'_>) -> Result<ReadRule, F
             continue;
         };
         match context.target_folder(target) {
-            Ok(_) => {}
+            // A folder named by its fixed name is kept, and told, by its id.
+            Ok(found) => {
+                let id = Tree::leaf("FolderId", "");
+                let id = id.with_attr("Id", &found.store.folder_id(found.number));
+                kept.set(Tree::of(action, vec![id]));
+            }
             Err(Oops::Part(failure)) => {
                 let code = if failure.code == "ErrorFolderNotFound" {
                     "FolderDoesNotExist"
@@ -172,14 +178,14 @@ fn read_rule(context: &Context<'_>, element: &Element<'_>) -> Result<ReadRule, F
             Err(Oops::Whole(fault)) => return Err(fault),
         }
     }
-    let parts = ["Conditions", "Exceptions", "Actions"];
+    let parts = ["Conditions", "Exceptions"];
     let parts = parts.into_iter().filter_map(|name| element.child(name));
     Ok(Ok(Rule {
         number: 0,
         name: name.to_owned(),
         priority,
         enabled: matches!(element.child_text("IsEnabled"), Some("true" | "1")),
-        parts: parts.map(Tree::read).collect(),
+        parts: parts.map(Tree::read).chain([kept]).collect(),
     }))
 }
 

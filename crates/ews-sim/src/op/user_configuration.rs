@@ -251,6 +251,12 @@ fn pack_object(object: &Tree) -> Option<String> {
     } else {
         values.map(|value| value.text.as_str()).collect::<String>()
     };
+    // Booleans are told in XML's form, however they were written.
+    let text = match (kind, text.as_str()) {
+        ("Boolean", "True" | "1") => "true".to_owned(),
+        ("Boolean", "False" | "0") => "false".to_owned(),
+        _ => text,
+    };
     Some(format!("{number}-{text}"))
 }
 

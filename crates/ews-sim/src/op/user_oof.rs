@@ -32,7 +32,15 @@ pub(super) fn set(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
     let done = mailbox(context, request).and_then(|mailbox| {
         check(settings)?;
         let mut state = mailbox.primary.write();
-        state.settings_mut().oof = Some(Tree::read(settings));
+        let mut kept = Tree::read(settings);
+        // A reply without a text is told with an empty one.
+        let replies = kept.children.iter_mut();
+        for reply in replies.filter(|child| child.name.ends_with("Reply")) {
+            if reply.children.is_empty() {
+                reply.children.push(Tree::leaf("Message", ""));
+            }
+        }
+        state.settings_mut().oof = Some(kept);
         Ok(())
     });
     let mut w = begin(context);

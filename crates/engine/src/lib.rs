@@ -16,7 +16,9 @@ mod diff;
 mod error;
 mod export;
 mod folders;
+mod hold;
 mod keys;
+mod ledger;
 mod list;
 mod monitor;
 mod names;
@@ -46,6 +48,7 @@ pub use check::{DamagedItem, DamagedObject, VaultCheck};
 pub use diff::{DiffReport, Difference, FolderDifference, ItemDifference};
 pub use error::{Error, ErrorKind, Result};
 pub use export::{ExportFormat, ExportOptions, ExportReport, ending_of, to_file_bytes};
+pub use hold::{Held, Hold, HoldOptions, HoldTarget, Release};
 pub use list::{FolderEntry, ItemEntry};
 pub use monitor::{Event, Monitor, Silent};
 pub use notes::VaultSize;
@@ -53,7 +56,10 @@ pub use probe::MailboxLook;
 pub use prune::{OpenBackup, PruneOptions, PrunePlan, PruneReport};
 pub use report::{BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, RestoreReport};
 pub use restore::RestoreOptions;
-pub use retention::{Period, Policy};
+pub use retention::{
+    Bucket, ItemPlan, ItemReason, MailboxPlan, Period, Policy, Reason, RetentionOptions,
+    RetentionPlan, SnapshotPlan, SnapshotTime, Verdict, decide,
+};
 pub use search::{Query, SearchHit, SearchIndexReport, SearchOptions, SearchResults};
 pub use selection::{Age, ByteCount, MailboxSelection, Selection};
 pub use snapshot::{About, Snapshot, SnapshotSelector};
@@ -61,6 +67,9 @@ pub use source::Exchange;
 pub use state::ItemSummary;
 pub use vault::{CreateOptions, Vault, VaultOptions};
 pub use vault_keys::escrow_shares;
+
+/// Times with their time zones, as retention and restoring to a point in time take them.
+pub use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 // What callers construct, or meet inside errors, so that they need to name no other of our crates.
 pub use chunkstore::{

@@ -109,6 +109,11 @@ impl<'a> Fields<'a> {
             .map(|(_, value)| *value)
     }
 
+    /// All fields, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u8, &'a [u8])> + '_ {
+        self.fields.iter().copied()
+    }
+
     /// All values under one tag.
     pub(crate) fn all(&self, tag: u8) -> impl Iterator<Item = &'a [u8]> + '_ {
         self.fields

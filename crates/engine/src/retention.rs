@@ -3,11 +3,23 @@
 //! Deciding is a pure function of snapshots, policy, holds and an explicit time with its time
 //! zone; it names, for each snapshot, every rule that keeps it.
 
+mod apply;
+mod decide;
+mod items;
+mod kept;
 mod period;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod walk;
 
 use serde::{Deserialize, Serialize};
 
+pub use decide::{Bucket, Reason, SnapshotTime, Verdict, decide};
+pub use items::ItemReason;
+pub(crate) use kept::KeptTree;
 pub use period::Period;
+pub use plan::{ItemPlan, MailboxPlan, RetentionOptions, RetentionPlan, SnapshotPlan};
 
 /// What to keep. Rules add up: a snapshot stays if any rule keeps it.
 ///

@@ -80,6 +80,8 @@ pub struct SearchHit {
     /// Subject, sender, times.
     #[serde(flatten)]
     pub summary: ItemSummary,
+    #[serde(skip)]
+    pub(crate) item: ItemKey,
 }
 
 /// What a search found.
@@ -302,6 +304,7 @@ impl Vault {
             bytes: hit.size_bytes,
             is_read: hit.is_read,
             gone_unix_ms: hit.gone_unix_ms,
+            item: item_key(&hit.key),
             summary,
         })
     }

@@ -16,6 +16,9 @@ pub struct Snapshot {
     pub time_unix_ms: i64,
     /// Whether the run that made it had not read everything yet.
     pub partial: bool,
+    /// Whether it is no state of the mailbox but a tree of items that outlived their snapshots,
+    /// by a rule about items or a hold on them.
+    pub kept: bool,
     /// What the run wrote down about it.
     pub about: About,
     pub(crate) root: TreeRoot,
@@ -57,8 +60,18 @@ impl Snapshot {
             mailbox: info.name.clone(),
             time_unix_ms: info.time_unix_ms,
             partial: info.partial,
+            kept: false,
             about,
             root: info.root.clone(),
+        })
+    }
+
+    /// A tree of items that outlived their snapshots.
+    pub(crate) fn from_kept(mailbox: &str, info: &SnapshotInfo) -> Result<Self> {
+        Ok(Self {
+            mailbox: mailbox.to_owned(),
+            kept: true,
+            ..Self::from_stored(info)?
         })
     }
 
@@ -112,7 +125,12 @@ impl SnapshotSelector {
             ));
         }
         let chosen = match self {
-            Self::Latest => latest(snapshots.into_iter().filter(|s| in_mailbox(s)).collect()),
+            Self::Latest => latest(
+                snapshots
+                    .into_iter()
+                    .filter(|s| in_mailbox(s) && !s.kept)
+                    .collect(),
+            ),
             Self::Id(id) => {
                 let fitting: Vec<_> = snapshots
                     .into_iter()
@@ -174,6 +192,7 @@ mod tests {
             mailbox: mailbox.into(),
             time_unix_ms,
             partial,
+            kept: false,
             about: About::default(),
             root: TreeRoot::empty(),
         }

@@ -39,6 +39,9 @@ mod item_field {
     pub(super) const READ: u8 = 6;
     pub(super) const SIZE: u8 = 7;
     pub(super) const FORM: u8 = 8;
+    pub(super) const FIRST_SEEN: u8 = 20;
+    pub(super) const LAST_SEEN: u8 = 21;
+    pub(super) const GONE: u8 = 22;
 }
 
 mod summary_field {
@@ -361,6 +364,17 @@ pub(crate) struct ItemState {
     pub(crate) is_read: Option<bool>,
     pub(crate) size_bytes: u64,
     pub(crate) form: Form,
+    /// In a tree of items that outlived their snapshots: which snapshots had it.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// Which snapshots had a version of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) first_unix_ms: i64,
+    pub(crate) last_unix_ms: i64,
+    /// The first snapshot without it.
+    pub(crate) gone_unix_ms: Option<i64>,
 }
 
 /// An item's tree entry.
@@ -393,7 +407,36 @@ pub(crate) fn item_state(entry: &Entry) -> Result<ItemState> {
         is_read: fields.optional_number(field::READ)?.map(|value| value != 0),
         size_bytes: fields.number(field::SIZE)?,
         form: Form::of_number(fields.optional_number(field::FORM)?)?,
+        seen: match fields.optional_signed(field::FIRST_SEEN)? {
+            Some(first_unix_ms) => Some(Seen {
+                first_unix_ms,
+                last_unix_ms: fields
+                    .optional_signed(field::LAST_SEEN)?
+                    .unwrap_or(first_unix_ms),
+                gone_unix_ms: fields.optional_signed(field::GONE)?,
+            }),
+            None => None,
+        },
     })
+}
+
+/// The entry with a note of which snapshots had it, in place of one it has.
+pub(crate) fn with_seen(mut entry: Entry, seen: Seen) -> Result<Entry> {
+    use item_field as field;
+    let mut writer = FieldWriter::default();
+    let fields = Fields::parse(&entry.value)?;
+    for (tag, value) in fields.iter().filter(|(tag, _)| *tag < field::FIRST_SEEN) {
+        writer.bytes(tag, value);
+    }
+    writer
+        .optional_signed(field::FIRST_SEEN, Some(seen.first_unix_ms))
+        .optional_signed(field::LAST_SEEN, Some(seen.last_unix_ms))
+        .optional_signed(field::GONE, seen.gone_unix_ms);
+    for (tag, value) in fields.iter().filter(|(tag, _)| *tag > field::GONE) {
+        writer.bytes(tag, value);
+    }
+    entry.value = writer.finish();
+    Ok(entry)
 }
 
 /// The local index's row for an item, from its tree entry and its summary.

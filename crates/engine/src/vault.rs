@@ -7,6 +7,7 @@ use chunkstore::{Environment, Formats, NewKey, Repository, Unlock};
 use object_store::ObjectStore;
 
 use crate::error::{Doing, Result};
+use crate::ledger;
 use crate::snapshot::{Snapshot, SnapshotSelector};
 use crate::split::FtsFormat;
 use crate::split_mime::MimeFormat;
@@ -91,19 +92,32 @@ impl Vault {
 
     /// All snapshots, oldest first.
     pub async fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        self.repository
-            .refresh()
-            .await
-            .doing(|| "read the repository's sessions".into())?;
-        self.repository
-            .snapshots()
-            .iter()
-            .map(Snapshot::from_stored)
+        let mut snapshots = self.snapshots_and_kept().await?;
+        snapshots.retain(|snapshot| !snapshot.kept);
+        Ok(snapshots)
+    }
+
+    /// All snapshots, and the trees of items that outlived theirs ([`Snapshot::kept`]), oldest
+    /// first.
+    pub async fn snapshots_and_kept(&self) -> Result<Vec<Snapshot>> {
+        self.refresh().await?;
+        let infos = self.repository.snapshots().into_iter();
+        infos
+            .filter_map(|info| {
+                if ledger::is_mailbox(&info.name) {
+                    return Some(Snapshot::from_stored(&info));
+                }
+                match ledger::Kind::of_name(&info.name)? {
+                    ledger::Kind::Kept(mailbox) => Some(Snapshot::from_kept(&mailbox, &info)),
+                    _ => None,
+                }
+            })
             .collect()
     }
 
     /// The snapshots a user means: one for a snapshot's id, the newest of each mailbox for
-    /// `latest`; narrowed to one mailbox if one is named.
+    /// `latest`; narrowed to one mailbox if one is named. An id can also be that of a tree of items
+    /// that outlived their snapshots, or of a hold on items.
     ///
     /// # Errors
     /// `NotFound` if there is none, `Invalid` if an abbreviated id fits several.
@@ -112,7 +126,11 @@ impl Vault {
         selector: &SnapshotSelector,
         mailbox: Option<&str>,
     ) -> Result<Vec<Snapshot>> {
-        selector.choose(self.snapshots().await?, mailbox)
+        let mut all = self.snapshots_and_kept().await?;
+        if matches!(selector, SnapshotSelector::Id(_)) {
+            all.extend(self.held_snapshots().await?);
+        }
+        selector.choose(all, mailbox)
     }
 
     /// The newest snapshot of each mailbox, partial or not: where the next run continues.

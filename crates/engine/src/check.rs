@@ -104,7 +104,9 @@ impl Vault {
         };
         // Neighbouring snapshots share almost everything: an entry is looked at once.
         let mut sound = HashSet::new();
-        for snapshot in self.snapshots().await? {
+        let mut trees = self.snapshots_and_kept().await?;
+        trees.extend(self.held_snapshots().await?);
+        for snapshot in trees {
             check.snapshots += 1;
             if let Err(error) = self
                 .walk(&snapshot, &found.lost_chunks, &mut sound, &mut check)

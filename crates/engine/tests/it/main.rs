@@ -10,6 +10,7 @@ mod memory; // one huge item, very many small ones
 mod portable; // servers without ExportItems
 mod real_mail; // the corpus there and back
 mod restoring; // where things go, and never twice
+mod retaining; // policies, kept items, holds
 mod searching; // what a search finds, in which snapshots, and how its index is kept
 mod selecting; // which folders and items a backup and a restore take
 mod world; // servers, vaults and short cuts the others use

@@ -100,14 +100,39 @@ fn unique() -> u64 {
     (u64::from(std::process::id()) << 32) + NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
+/// Sets a clock to a time such as `2026-11-02T12:00Z`.
+pub fn set(clock: &Clock, now: &str) {
+    let now: engine::Timestamp = now.parse().unwrap();
+    clock.store(now.as_millisecond(), std::sync::atomic::Ordering::Relaxed);
+}
+
 /// A repository in a folder, and a cache folder beside it.
 pub struct Store {
     pub folder: TempDir,
     pub vault: Vault,
 }
 
+/// A clock that a test sets, in milliseconds since 1970.
+pub type Clock = Arc<std::sync::atomic::AtomicI64>;
+
 impl Store {
     pub async fn create() -> Self {
+        Self::create_in(environment()).await
+    }
+
+    /// A repository whose clock stands until it is set.
+    pub async fn with_clock(now: &str) -> (Self, Clock) {
+        let clock = Clock::default();
+        set(&clock, now);
+        let read = Arc::clone(&clock);
+        let environment = Environment {
+            now_unix_ms: Arc::new(move || read.load(std::sync::atomic::Ordering::Relaxed)),
+            ..environment()
+        };
+        (Self::create_in(environment).await, clock)
+    }
+
+    async fn create_in(environment: Environment) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let destination = create_destination_from_url(&url_of(&repository(folder.path()))).unwrap();
         let create = CreateOptions {
@@ -118,7 +143,10 @@ impl Store {
             destination,
             &Passphrase::new(PASSPHRASE),
             &create,
-            options(folder.path()),
+            VaultOptions {
+                cache_dir: cache(folder.path()),
+                environment,
+            },
         )
         .await
         .unwrap();

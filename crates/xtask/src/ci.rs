@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::workspace::Workspace;
-use crate::{Result, arrows, cargo_steps, judge, judge_export, tidy, wire};
+use crate::{Result, arrows, cargo_steps, judge, tidy, wire};
 
 type Step = (&'static str, fn(&Workspace) -> Result);
 
@@ -18,13 +18,13 @@ const CHECKS: [Step; 5] = [
 
 pub(crate) fn run(workspace: &Workspace) -> Result {
     let mut timings = Vec::new();
-    let total = CHECKS.len() + 3;
+    let total = CHECKS.len() + 2;
     for (index, (name, step)) in CHECKS.iter().enumerate() {
         heading(index + 1, total, name);
         timings.push((*name, timed(name, || step(workspace))?));
     }
     heading(
-        total - 2,
+        total - 1,
         total,
         "tests, and the wire traffic they leave behind",
     );
@@ -37,11 +37,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     })?;
     timings.push(("tests", tests));
     timings.push(("wire", timed("wire", || wire::run(workspace, &folder))?));
-    heading(total - 1, total, "exports, opened by other programs");
-    timings.push((
-        "exports",
-        timed("exports", || judge_export::check(workspace))?,
-    ));
     heading(total, total, "other people's clients against the simulator");
     timings.push(("clients", timed("clients", || judge::clients(workspace))?));
     for (name, duration) in timings {

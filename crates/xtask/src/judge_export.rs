@@ -21,11 +21,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     judge(workspace, &workspace.root().join("docs/export-judges.md"))
 }
 
-/// The same as a check: the table goes where nobody has written it by hand.
-pub(crate) fn check(workspace: &Workspace) -> Result {
-    judge(workspace, &workspace.target_dir("judges").join("export.md"))
-}
-
 fn judge(workspace: &Workspace, table: &Path) -> Result {
     let folder = workspace.target_dir("judges");
     let python = python_with(&folder.join("export-venv"), &READERS)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chunkstore::{CheckOptions, ErrorKind, ObjectStore};
+use chunkstore::{CheckOptions, ErrorKind};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;

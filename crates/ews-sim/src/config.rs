@@ -19,6 +19,10 @@ use crate::fault::FaultPlan;
 ///   "mail": ["./mail"],
 ///   "faults": "ExportItems every 50 busy 500",
 ///   "fault_seed": 1,
+///   "server": "2019",
+///   "throttle": "default",
+///   "no_export": false,
+///   "sign_in": ["ntlm", "basic"],
 ///   "generate": { "seed": 1, "mailboxes": 3, "items": 200 },
 ///   "synthetic": [{ "mailbox": "big@example.test", "folder": "Inbox", "count": 1000000, "seed": 7 }]
 /// }
@@ -45,6 +49,14 @@ pub struct Config {
     pub faults: Option<String>,
     /// Seed of fault probabilities.
     pub fault_seed: u64,
+    /// The release the server says it is: `2013-sp1`, `2016`, `2019` or `se`.
+    pub server: Option<String>,
+    /// The throttling policy: `default` (Exchange's own) or `unlimited`.
+    pub throttle: Option<String>,
+    /// Whether the server lacks ExportItems and UploadItems.
+    pub no_export: bool,
+    /// Ways of signing in: `basic`, `ntlm`, `negotiate`, `bearer`; empty for all.
+    pub sign_in: Vec<String>,
     /// Mailboxes to make up.
     pub generate: Option<GenerateConfig>,
     /// Synthetic folders.

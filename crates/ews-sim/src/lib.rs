@@ -23,11 +23,13 @@
 //! ```
 //!
 //! The parts: [`SimBuilder`] describes the world, [`Sim`] holds it, [`MailboxHandle`] looks into
-//! and changes one mailbox from code, [`FaultPlan`] makes the server misbehave, [`Stats`] tells
-//! what it was asked.
+//! and changes one mailbox from code, [`FaultPlan`] makes the server misbehave,
+//! [`ThrottlePolicy`] makes it as stingy as Exchange, [`Stats`] tells what it was asked.
 #![warn(missing_docs)]
 
 mod account;
+mod auth;
+mod autodiscover;
 mod changes;
 mod clock;
 mod config;
@@ -40,6 +42,7 @@ mod generate;
 mod handle;
 mod id;
 mod item;
+mod listen;
 mod load;
 mod mailbox;
 mod op;
@@ -55,19 +58,24 @@ mod sim;
 mod soap;
 mod stats;
 mod subscription;
+mod throttle;
 mod tree;
 mod xml;
 
 pub use account::Account;
+pub use auth::SignIn;
+pub use autodiscover::AutodiscoverForm;
 pub use clock::Clock;
 pub use config::{AccountConfig, Config, GenerateConfig, SyntheticConfig};
 pub use error::{Error, ErrorKind};
 pub use fault::{BusyShape, FaultAction, FaultPlan, FaultRule, FaultWhen};
 pub use generate::{Mailboxes, edit_body, edit_subject, new_mail, synthetic};
 pub use handle::{Deletion, FolderInfo, ItemInfo, MailboxHandle};
+pub use listen::TlsIdentity;
 pub use load::{
     FolderKind, LoadedFolder, LoadedItem, LoadedMailbox, forget_original, from_ics, from_vcf,
     load_dir, message_from_mime, mime_of,
 };
 pub use sim::{RunningServer, ServerVersion, Sim, SimBuilder};
 pub use stats::Stats;
+pub use throttle::{ThrottleEntry, ThrottlePolicy, ThrottleVerdict};

@@ -36,6 +36,7 @@ use crate::fault::{FaultAction, FaultTarget};
 use crate::id::ObjectId;
 use crate::sim::{Mailbox, World};
 use crate::soap::{self, Fault};
+use crate::throttle::Asked;
 use crate::xml::Element;
 
 /// Who asks, and of which world.
@@ -136,6 +137,22 @@ pub(crate) fn look(world: &World, body: &[u8]) -> Result<Option<FaultAction>, Fa
         .map(|(id, subject)| FaultTarget { id, subject })
         .collect();
     Ok(world.faults.for_request(name, &targets))
+}
+
+/// Whose budget a request counts against, and how much it asks for; `None` for one that will be
+/// refused anyway.
+pub(crate) fn budgeted(account: &Account, body: &[u8]) -> Option<Asked> {
+    let envelope = soap::parse(body).ok()?;
+    let user = envelope.impersonate.as_deref().unwrap_or(account.user());
+    let lists = envelope.operation.children.iter();
+    let lists =
+        lists.filter(|child| matches!(child.name.as_ref(), "ItemIds" | "FolderIds" | "Items"));
+    let ids: usize = lists.map(|list| list.children.len()).sum();
+    Some(Asked {
+        user: user.to_lowercase(),
+        operation: envelope.operation.name.to_string(),
+        ids: u32::try_from(ids).unwrap_or(u32::MAX),
+    })
 }
 
 /// The ids of items anywhere in a request, with their subjects.

@@ -4,21 +4,24 @@ use std::sync::{Arc, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode, header};
-use axum::serve::ListenerExt as _;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Method, Response, StatusCode, header};
 use futures::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::account::Account;
+use crate::auth::{self, Verdict};
+use crate::autodiscover::{self, AutodiscoverForm};
 use crate::error::Error;
 use crate::fault::{BusyShape, FaultAction};
+use crate::listen::{Listening, Remote, TlsIdentity};
 use crate::op::{self, Caller, Reply};
 use crate::sim::{Observer, Sim, World};
 use crate::soap::Fault;
 use crate::stats::InFlight;
+use crate::throttle::{Admission, ThrottleVerdict};
 
 /// How long [`RunningServer::stop`] waits for requests in progress.
 const STOP_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
@@ -55,46 +58,68 @@ impl RunningServer {
 }
 
 /// Starts serving.
-pub(crate) fn serve(sim: Sim, listener: TcpListener) -> Result<RunningServer, Error> {
+pub(crate) fn serve(
+    sim: Sim,
+    listener: TcpListener,
+    identity: Option<&TlsIdentity>,
+) -> Result<RunningServer, Error> {
     let address = listener
         .local_addr()
         .map_err(|error| Error::io("listener has no address", error))?;
     let (stop, stopped) = oneshot::channel();
     let router = Router::new().fallback(handle).with_state(sim);
-    let listener = listener.tap_io(|connection| {
-        // Without this each answer waits for the client's delayed acknowledgement.
-        let _ = connection.set_nodelay(true);
-    });
+    let service = router.into_make_service_with_connect_info::<Remote>();
+    let listening = Listening::new(listener, identity);
     let task = tokio::spawn(async move {
-        let server = axum::serve(listener, router).with_graceful_shutdown(async {
+        let server = axum::serve(listening, service).with_graceful_shutdown(async {
             let _ = stopped.await;
         });
         if let Err(error) = server.await {
             tracing::warn!(%error, "simulator stopped serving");
         }
     });
+    let scheme = if identity.is_some() { "https" } else { "http" };
     Ok(RunningServer {
-        url: format!("http://{address}/EWS/Exchange.asmx"),
+        url: format!("{scheme}://{address}/EWS/Exchange.asmx"),
         stop: Some(stop),
         task,
     })
 }
 
-async fn handle(State(sim): State<Sim>, request: Request) -> Response<Body> {
+async fn handle(
+    State(sim): State<Sim>,
+    ConnectInfo(remote): ConnectInfo<Remote>,
+    request: Request,
+) -> Response<Body> {
     let world = &sim.0;
-    let path = request.uri().path();
-    if path == "/sim/stats" {
-        return stats(world);
+    let path = request.uri().path().to_ascii_lowercase();
+    match path.as_str() {
+        "/sim/stats" => return stats(world),
+        "/sim/token" => return token(world, request).await,
+        _ => {}
     }
-    if !path.to_ascii_lowercase().ends_with("/exchange.asmx") {
+    let form = AutodiscoverForm::at(&path).filter(|form| world.autodiscover.contains(form));
+    if form == Some(AutodiscoverForm::Json) {
+        return autodiscover::json(world, &request, &remote);
+    }
+    if form.is_none() && !path.ends_with("/exchange.asmx") {
         return plain(StatusCode::NOT_FOUND, "");
     }
-    let Some(account) = sign_in(world, request.headers()) else {
-        world.recorder.record(|stats| stats.unauthorized += 1);
-        // The body is read so that a client that sent it whole can go on with the connection.
-        let _ = axum::body::to_bytes(request.into_body(), NO_CREDENTIALS_BODY_LIMIT).await;
-        return unauthorized();
+    let account = match remote.connection.judge(world, request.headers()) {
+        Verdict::Known(account) => account,
+        Verdict::Challenge(offers) => {
+            // The second message of NTLM is no refusal.
+            if offers.len() != 1 || request.headers().get(header::AUTHORIZATION).is_none() {
+                world.recorder.record(|stats| stats.unauthorized += 1);
+            }
+            // The body is read so that a client that sent it whole can go on with the connection.
+            let _ = axum::body::to_bytes(request.into_body(), NO_CREDENTIALS_BODY_LIMIT).await;
+            return unauthorized(offers);
+        }
     };
+    if form.is_some() {
+        return autodiscover::xml(world, request, &remote).await;
+    }
     match *request.method() {
         Method::POST => {}
         Method::GET | Method::HEAD => return plain(StatusCode::OK, "Exchange Web Services"),
@@ -151,6 +176,26 @@ async fn answer(
     body: Bytes,
     in_flight: InFlight,
 ) -> Response<Body> {
+    let mut inner_busy = None;
+    let admission = match throttled(world, &account, &body).await {
+        Ok(admission) => admission,
+        Err(ThrottleVerdict::TooManySyncs { back_off }) => {
+            inner_busy = Some(millis(back_off));
+            None
+        }
+        Err(ThrottleVerdict::Busy { back_off }) => {
+            return fault_response(world, &Fault::busy(millis(back_off)));
+        }
+        Err(_) => {
+            return fault_response(
+                world,
+                &Fault::new(
+                    "ErrorExceededConnectionCount",
+                    "You have exceeded the available concurrent connections for your account.",
+                ),
+            );
+        }
+    };
     let looked = {
         let world = Arc::clone(world);
         let body = body.clone();
@@ -162,40 +207,19 @@ async fn answer(
         Err(_) => return plain(StatusCode::INTERNAL_SERVER_ERROR, ""),
     };
     let mut cut = None;
-    let mut inner_busy = None;
     if let Some(action) = action {
         world.recorder.record(|stats| stats.faults_injected += 1);
         match action {
             FaultAction::Busy {
-                shape: BusyShape::Http503,
-                back_off_ms,
-            } => {
-                return busy_503(back_off_ms);
-            }
-            FaultAction::Busy {
-                shape: BusyShape::Fault500,
-                back_off_ms,
-            } => {
-                return fault_response(world, &Fault::busy(back_off_ms));
-            }
-            FaultAction::Busy {
                 shape: BusyShape::Inner200,
                 back_off_ms,
-            } => {
-                inner_busy = Some(back_off_ms);
-            }
-            FaultAction::Delay(ms) => {
-                tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
-            }
-            FaultAction::Status(status) => {
-                let status = StatusCode::from_u16(status);
-                return plain(status.unwrap_or(StatusCode::BAD_GATEWAY), "");
-            }
-            FaultAction::Garbage => {
-                return xml_response(StatusCode::OK, Body::from("\u{1}<<not XML at all&"));
-            }
+            } => inner_busy = Some(back_off_ms),
             FaultAction::Cut(bytes) => cut = Some(bytes),
-            FaultAction::Fail(_) | FaultAction::Truncate => {}
+            action => {
+                if let Some(response) = misbehave(world, action).await {
+                    return response;
+                }
+            }
         }
     }
     let caller = Caller {
@@ -205,7 +229,7 @@ async fn answer(
     };
     let run = tokio::task::spawn_blocking(move || op::run(&caller, &body)).await;
     let response = match run {
-        Ok(Ok(reply)) => reply_response(world, reply, in_flight),
+        Ok(Ok(reply)) => reply_response(world, reply, in_flight, admission),
         Ok(Err(fault)) => fault_response(world, &fault),
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, ""),
     };
@@ -215,7 +239,56 @@ async fn answer(
     }
 }
 
-fn reply_response(world: &Arc<World>, reply: Reply, in_flight: InFlight) -> Response<Body> {
+/// Carries out a fault that needs no answer of the operation's own; `None` lets it answer.
+async fn misbehave(world: &World, action: FaultAction) -> Option<Response<Body>> {
+    match action {
+        FaultAction::Busy { shape, back_off_ms } => Some(match shape {
+            BusyShape::Http503 => busy_503(back_off_ms),
+            _ => fault_response(world, &Fault::busy(back_off_ms)),
+        }),
+        FaultAction::Delay(ms) => {
+            tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+            None
+        }
+        FaultAction::Status(status) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            Some(plain(status, ""))
+        }
+        FaultAction::Garbage => {
+            let garbage = Body::from("\u{1}<<not XML at all&");
+            Some(xml_response(StatusCode::OK, garbage))
+        }
+        FaultAction::Cut(_) | FaultAction::Fail(_) | FaultAction::Truncate => None,
+    }
+}
+
+/// Passes a request by the throttling model, where there is one.
+async fn throttled(
+    world: &Arc<World>,
+    account: &Account,
+    body: &Bytes,
+) -> Result<Option<Admission>, ThrottleVerdict> {
+    let Some(throttle) = world.throttle() else {
+        return Ok(None);
+    };
+    let (account, body) = (account.clone(), body.clone());
+    let asked = tokio::task::spawn_blocking(move || op::budgeted(&account, &body)).await;
+    match asked.ok().flatten() {
+        Some(asked) => throttle.enter(asked).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn reply_response(
+    world: &Arc<World>,
+    reply: Reply,
+    in_flight: InFlight,
+    admission: Option<Admission>,
+) -> Response<Body> {
     match reply {
         Reply::Whole(bytes) => {
             world
@@ -232,6 +305,10 @@ fn reply_response(world: &Arc<World>, reply: Reply, in_flight: InFlight) -> Resp
         }
         Reply::Export(export) => {
             let pieces = export.into_stream(Arc::clone(world), in_flight);
+            // The request counts as open until its last byte is taken.
+            let pieces = pieces.inspect(move |_| {
+                let _open = &admission;
+            });
             xml_response(StatusCode::OK, Body::from_stream(pieces))
         }
     }
@@ -256,30 +333,25 @@ fn cut_after(response: Response<Body>, bytes: u64) -> Response<Body> {
     Response::from_parts(parts, Body::from_stream(pieces.chain(ending)))
 }
 
-/// Finds the account that a Basic header names with the right password.
-fn sign_in(world: &World, headers: &HeaderMap) -> Option<Account> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = base64_simd::STANDARD
-        .decode_to_vec(token.trim().as_bytes())
-        .ok()?;
-    let decoded = String::from_utf8(decoded).ok()?;
-    let (user, password) = decoded.split_once(':')?;
-    let named = world
-        .accounts
-        .iter()
-        .find(|account| account.is_called(user));
-    if let Some(account) = named {
-        return (account.password() == password).then(|| account.clone());
-    }
-    let mailbox = world
-        .addresses()
-        .into_iter()
-        .find(|address| Account::new(address.as_str(), "").is_called(user))?;
-    (world.mailbox_password == password).then(|| Account::new(mailbox, password))
+/// The token endpoint: client credentials in, a bearer token out.
+async fn token(world: &World, request: Request) -> Response<Body> {
+    let body = axum::body::to_bytes(request.into_body(), NO_CREDENTIALS_BODY_LIMIT).await;
+    let body = body.unwrap_or_default();
+    let fields: std::collections::HashMap<_, _> = url::form_urlencoded::parse(&body).collect();
+    let field = |name: &str| fields.get(name).map(AsRef::as_ref).unwrap_or_default();
+    let is_known = field("grant_type") == "client_credentials";
+    let issued = auth::issue_token(world, field("client_id"), field("client_secret"));
+    let (status, answer) = match issued.filter(|_| is_known) {
+        Some(token) => (
+            StatusCode::OK,
+            serde_json::json!({ "token_type": "Bearer", "expires_in": 3599, "access_token": token }),
+        ),
+        None => (
+            StatusCode::UNAUTHORIZED,
+            serde_json::json!({ "error": "invalid_client", "error_description": "wrong id or secret" }),
+        ),
+    };
+    response(status, "application/json", Body::from(answer.to_string()))
 }
 
 fn stats(world: &World) -> Response<Body> {
@@ -304,24 +376,29 @@ fn busy_503(back_off_ms: u64) -> Response<Body> {
     response
 }
 
-fn unauthorized() -> Response<Body> {
+fn unauthorized(offers: Vec<header::HeaderValue>) -> Response<Body> {
     let mut response = plain(StatusCode::UNAUTHORIZED, "");
-    let challenge = header::HeaderValue::from_static("Basic realm=\"ews-sim\"");
-    response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, challenge);
+    for offer in offers {
+        response
+            .headers_mut()
+            .append(header::WWW_AUTHENTICATE, offer);
+    }
     response
 }
 
-fn xml_response(status: StatusCode, body: Body) -> Response<Body> {
+pub(crate) fn xml_response(status: StatusCode, body: Body) -> Response<Body> {
     response(status, "text/xml; charset=utf-8", body)
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     response(status, "text/plain; charset=utf-8", Body::from(text))
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+pub(crate) fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Body,
+) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let value = header::HeaderValue::from_static(content_type);

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::account::Account;
+use crate::auth::SignIn;
+use crate::autodiscover::AutodiscoverForm;
 use crate::clock::Clock;
 use crate::config::{Config, GenerateConfig, SyntheticConfig};
 use crate::directory::{Group, Groups};
@@ -15,12 +18,14 @@ use crate::error::Error;
 use crate::fault::{FaultPlan, FaultPlayer};
 use crate::handle::MailboxHandle;
 use crate::id::StoreGuid;
+use crate::listen::TlsIdentity;
 use crate::mailbox::{Store, StoreKind};
 use crate::populate;
 use crate::server;
 pub use crate::server::RunningServer;
 use crate::stats::{Recorder, Stats};
 use crate::subscription::Subscriptions;
+use crate::throttle::{Throttle, ThrottleEntry, ThrottlePolicy};
 
 /// The account that exists unless others are named.
 const DEFAULT_USER: &str = "svc@example.test";
@@ -49,6 +54,23 @@ pub enum ServerVersion {
 }
 
 impl ServerVersion {
+    /// The version of this name: `2013-sp1`, `2016`, `2019` or `se`.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Invalid`] for any other name.
+    pub fn named(name: &str) -> Result<ServerVersion, Error> {
+        match name {
+            "2013-sp1" => Ok(ServerVersion::Exchange2013Sp1),
+            "2016" => Ok(ServerVersion::Exchange2016),
+            "2019" => Ok(ServerVersion::Exchange2019),
+            "se" => Ok(ServerVersion::SubscriptionEdition),
+            _ => Err(Error::invalid(format!(
+                "there is no server version '{name}', only 2013-sp1, 2016, 2019 and se"
+            ))),
+        }
+    }
+
     /// Major, minor, build and revision number, and the schema version's name.
     pub(crate) fn numbers(self) -> (u16, u16, u16, u16, &'static str) {
         match self {
@@ -92,6 +114,13 @@ pub(crate) struct World {
     pub(crate) groups: Groups,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) event_minute: Duration,
+    pub(crate) sign_in: Vec<SignIn>,
+    pub(crate) requires_channel_binding: bool,
+    pub(crate) redirects: BTreeMap<String, String>,
+    pub(crate) autodiscover: Vec<AutodiscoverForm>,
+    nonces: AtomicU64,
+    throttle_policy: Option<ThrottlePolicy>,
+    throttle: OnceLock<Option<Arc<Throttle>>>,
     clock: Clock,
 }
 
@@ -122,6 +151,35 @@ impl World {
             .values()
             .map(|mailbox| mailbox.primary.address.clone())
             .collect()
+    }
+
+    /// The account or mailbox that signs in by this name.
+    pub(crate) fn account_named(&self, user: &str) -> Option<Account> {
+        let named = self.accounts.iter().find(|account| account.is_called(user));
+        if let Some(account) = named {
+            return Some(account.clone());
+        }
+        let mailbox = self
+            .addresses()
+            .into_iter()
+            .find(|address| Account::new(address.as_str(), "").is_called(user))?;
+        Some(Account::new(mailbox, self.mailbox_password.clone()))
+    }
+
+    /// A challenge that was never used before in this world.
+    pub(crate) fn ntlm_nonce(&self) -> [u8; 8] {
+        let number = self.nonces.fetch_add(1, Ordering::Relaxed);
+        let key = blake3::derive_key("ews-sim NTLM challenge", self.mailbox_password.as_bytes());
+        let hash = blake3::keyed_hash(&key, &number.to_le_bytes());
+        let mut nonce = [0; 8];
+        nonce.copy_from_slice(&hash.as_bytes()[..8]);
+        nonce
+    }
+
+    /// The throttling model, begun by the first request; none where the server is unlimited.
+    pub(crate) fn throttle(&self) -> Option<&Arc<Throttle>> {
+        let begin = || Some(Arc::new(Throttle::new(self.throttle_policy.clone()?)));
+        self.throttle.get_or_init(begin).as_ref()
     }
 
     /// Finds a store by its guid.
@@ -172,14 +230,28 @@ impl Sim {
 
     /// Serves EWS on a listener until the returned server is stopped.
     ///
-    /// Every path that ends in `exchange.asmx`, in any case, is the EWS endpoint; `GET
-    /// /sim/stats` returns [`Stats`] as JSON. Must be called inside a tokio runtime.
+    /// Every path that ends in `exchange.asmx`, in any case, is the EWS endpoint; Autodiscover
+    /// answers below `/autodiscover/`; `GET /sim/stats` returns [`Stats`] as JSON, and `POST
+    /// /sim/token` gives a bearer token for an account's client credentials. Must be called inside a tokio runtime.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Io`] if the listener has no local address.
     pub async fn serve(&self, listener: TcpListener) -> Result<RunningServer, Error> {
-        server::serve(self.clone(), listener)
+        server::serve(self.clone(), listener, None)
+    }
+
+    /// The same over TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Io`] if the listener has no local address.
+    pub async fn serve_tls(
+        &self,
+        listener: TcpListener,
+        identity: &TlsIdentity,
+    ) -> Result<RunningServer, Error> {
+        server::serve(self.clone(), listener, Some(identity))
     }
 
     /// Looks into a mailbox.
@@ -241,6 +313,13 @@ impl Sim {
         self.0.recorder.reset();
     }
 
+    /// Returns what the throttling model made of each request so far, in the order in which it
+    /// decided; empty where the server is unlimited. The first 500,000.
+    pub fn throttle_log(&self) -> Vec<ThrottleEntry> {
+        let throttle = self.0.throttle.get().and_then(Option::as_ref);
+        throttle.map(|throttle| throttle.log()).unwrap_or_default()
+    }
+
     /// Replaces the fault rules and starts their counts anew.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.0.faults.set(plan);
@@ -283,6 +362,11 @@ pub struct SimBuilder {
     faults: FaultPlan,
     clock: Clock,
     version: ServerVersion,
+    throttle: Option<ThrottlePolicy>,
+    sign_in: Vec<SignIn>,
+    requires_channel_binding: bool,
+    redirects: BTreeMap<String, String>,
+    autodiscover: Vec<AutodiscoverForm>,
     has_export: bool,
     has_public: bool,
     max_request_bytes: u64,
@@ -316,6 +400,11 @@ impl Default for SimBuilder {
             faults: FaultPlan::none(),
             clock: Clock::default(),
             version: ServerVersion::default(),
+            throttle: None,
+            sign_in: SignIn::ALL.to_vec(),
+            requires_channel_binding: false,
+            redirects: BTreeMap::new(),
+            autodiscover: AutodiscoverForm::ALL.to_vec(),
             has_export: true,
             has_public: false,
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
@@ -443,6 +532,37 @@ impl SimBuilder {
         self
     }
 
+    /// Limits what each user may do, in the runtime's time; by default nobody is limited.
+    pub fn throttle(mut self, policy: Option<ThrottlePolicy>) -> SimBuilder {
+        self.throttle = policy;
+        self
+    }
+
+    /// Offers these ways of signing in, in this order; by default all.
+    pub fn sign_in(mut self, ways: &[SignIn]) -> SimBuilder {
+        self.sign_in = ways.to_vec();
+        self
+    }
+
+    /// Refuses NTLM sign-ins without a channel binding, as Extended Protection does when set to
+    /// "Require". A wrong binding is refused in any case.
+    pub fn require_channel_binding(mut self) -> SimBuilder {
+        self.requires_channel_binding = true;
+        self
+    }
+
+    /// Answers only these forms of Autodiscover; by default all.
+    pub fn autodiscover(mut self, forms: &[AutodiscoverForm]) -> SimBuilder {
+        self.autodiscover = forms.to_vec();
+        self
+    }
+
+    /// Lets Autodiscover send whoever asks for one address to another.
+    pub fn autodiscover_redirect(mut self, from: &str, to: &str) -> SimBuilder {
+        self.redirects.insert(from.to_lowercase(), to.to_owned());
+        self
+    }
+
     /// Makes a server without ExportItems and UploadItems: both are unknown operations.
     pub fn without_export_items(mut self) -> SimBuilder {
         self.has_export = false;
@@ -478,6 +598,17 @@ impl SimBuilder {
         self.steps.extend(config.generate.map(Step::Generate));
         self.steps
             .extend(config.synthetic.iter().cloned().map(Step::Synthetic));
+        if let Some(name) = &config.server {
+            self.version = ServerVersion::named(name)?;
+        }
+        if !config.sign_in.is_empty() {
+            let ways: Result<_, Error> = config.sign_in.iter().map(|n| SignIn::named(n)).collect();
+            self.sign_in = ways?;
+        }
+        if let Some(name) = &config.throttle {
+            self.throttle = ThrottlePolicy::named(name)?;
+        }
+        self.has_export &= !config.no_export;
         if let Some(plan) = config.fault_plan()? {
             self.faults = plan;
         }
@@ -516,6 +647,13 @@ impl SimBuilder {
             groups: self.groups,
             subscriptions: Subscriptions::default(),
             event_minute: self.event_minute,
+            sign_in: self.sign_in,
+            requires_channel_binding: self.requires_channel_binding,
+            redirects: self.redirects,
+            autodiscover: self.autodiscover,
+            nonces: AtomicU64::new(0),
+            throttle_policy: self.throttle,
+            throttle: OnceLock::new(),
             clock: self.clock,
         };
         world.faults.set(self.faults);

@@ -19,6 +19,8 @@ pub struct Stats {
     pub requests_total: u64,
     /// HTTP requests refused for missing or wrong credentials.
     pub unauthorized: u64,
+    /// Connections signed in by NTLM, bare or inside Negotiate.
+    pub connection_sign_ins: u64,
     /// Signed-in EWS requests being answered now.
     pub in_flight: u64,
     /// The most signed-in EWS requests that were answered at one time.

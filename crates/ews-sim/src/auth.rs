@@ -1,0 +1,243 @@
+//! Who is asking: Basic, NTLM, Negotiate and bearer tokens, each judged as Exchange judges it.
+
+mod ntlm;
+mod token;
+
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use crate::account::Account;
+use crate::sim::World;
+pub(crate) use token::issue as issue_token;
+
+/// Longest token of a sign-in that is decoded.
+const MAX_TOKEN_CHARS: usize = 64 << 10;
+
+/// Ways of signing in that the server offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignIn {
+    /// HTTP Basic.
+    Basic,
+    /// NTLM version 2.
+    Ntlm,
+    /// Negotiate, with NTLM inside.
+    Negotiate,
+    /// OAuth 2 bearer tokens, which the server itself issues at `/sim/token` for client
+    /// credentials: an account's name and password.
+    Bearer,
+}
+
+impl SignIn {
+    /// All of them.
+    pub const ALL: [SignIn; 4] = [
+        SignIn::Negotiate,
+        SignIn::Ntlm,
+        SignIn::Basic,
+        SignIn::Bearer,
+    ];
+
+    /// The way of this name: `basic`, `ntlm`, `negotiate` or `bearer`.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Invalid`] for any other name.
+    pub fn named(name: &str) -> Result<SignIn, crate::Error> {
+        match name {
+            "basic" => Ok(SignIn::Basic),
+            "ntlm" => Ok(SignIn::Ntlm),
+            "negotiate" => Ok(SignIn::Negotiate),
+            "bearer" => Ok(SignIn::Bearer),
+            _ => Err(crate::Error::invalid(format!(
+                "there is no way of signing in '{name}', only basic, ntlm, negotiate and bearer"
+            ))),
+        }
+    }
+
+    fn challenge(self) -> &'static str {
+        match self {
+            SignIn::Basic => "Basic realm=\"ews-sim\"",
+            SignIn::Ntlm => "NTLM",
+            SignIn::Negotiate => "Negotiate",
+            SignIn::Bearer => "Bearer realm=\"ews-sim\"",
+        }
+    }
+}
+
+/// What a connection knows: NTLM signs in the connection, not the request.
+pub(crate) struct Connection {
+    state: Mutex<State>,
+    /// What a channel binding must hold, over TLS.
+    channel: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Default)]
+enum State {
+    #[default]
+    Nobody,
+    /// The client's first and the server's second message.
+    Challenged {
+        negotiate: Vec<u8>,
+        challenge: Vec<u8>,
+    },
+    SignedIn(Account),
+}
+
+/// What a request's sign-in came to.
+pub(crate) enum Verdict {
+    Known(Account),
+    /// 401 with these values of WWW-Authenticate.
+    Challenge(Vec<HeaderValue>),
+}
+
+impl Connection {
+    pub(crate) fn new(channel: Option<Vec<u8>>) -> Connection {
+        Connection {
+            state: Mutex::default(),
+            channel,
+        }
+    }
+
+    /// Judges a request's Authorization header.
+    pub(crate) fn judge(&self, world: &World, headers: &HeaderMap) -> Verdict {
+        let value = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+        let is = |way: SignIn, name: &str| {
+            scheme.eq_ignore_ascii_case(name) && world.sign_in.contains(&way)
+        };
+        let known = if value.is_empty() {
+            match self.get() {
+                State::SignedIn(account) => Some(account),
+                _ => None,
+            }
+        } else if is(SignIn::Basic, "basic") {
+            basic(world, token)
+        } else if is(SignIn::Bearer, "bearer") {
+            token::holder(world, token.trim())
+        } else if is(SignIn::Ntlm, "ntlm") {
+            match self.ntlm(world, token, false) {
+                Step::Known(account) => Some(account),
+                Step::Challenge(token) => return told("NTLM", &token),
+                Step::Refused => None,
+            }
+        } else if is(SignIn::Negotiate, "negotiate") {
+            match self.ntlm(world, token, true) {
+                Step::Known(account) => Some(account),
+                Step::Challenge(token) => return told("Negotiate", &token),
+                Step::Refused => None,
+            }
+        } else {
+            None
+        };
+        match known {
+            Some(account) => Verdict::Known(account),
+            None => {
+                let offers = world.sign_in.iter();
+                let value = |way: &SignIn| HeaderValue::from_static(way.challenge());
+                Verdict::Challenge(offers.map(value).collect())
+            }
+        }
+    }
+
+    fn ntlm(&self, world: &World, token: &str, wrapped: bool) -> Step {
+        let decoded = Some(token.trim())
+            .filter(|token| token.len() <= MAX_TOKEN_CHARS)
+            .and_then(|token| base64_simd::STANDARD.decode_to_vec(token.as_bytes()).ok());
+        let Some(decoded) = decoded else {
+            return Step::Refused;
+        };
+        let bare = decoded.starts_with(b"NTLMSSP\0");
+        // The last message may stand anywhere in the wrapping; what is around it proves nothing.
+        let message = match bare {
+            true => &decoded[..],
+            false if wrapped => {
+                let at = decoded.windows(8).position(|part| part == b"NTLMSSP\0");
+                at.map_or(&[][..], |at| &decoded[at..])
+            }
+            false => &[],
+        };
+        match (ntlm::kind(message), self.get()) {
+            (Some(1), _) => {
+                let challenge = ntlm::challenge(&world.ntlm_nonce());
+                self.set(State::Challenged {
+                    negotiate: message.to_vec(),
+                    challenge: challenge.clone(),
+                });
+                Step::Challenge(match bare {
+                    true => challenge,
+                    false => ntlm::wrapped(&challenge),
+                })
+            }
+            (
+                Some(3),
+                State::Challenged {
+                    negotiate,
+                    challenge,
+                },
+            ) => {
+                let account = ntlm::check(
+                    message,
+                    &negotiate,
+                    &challenge,
+                    |user| world.account_named(user),
+                    &ntlm::Binding {
+                        channel: self.channel.as_deref(),
+                        is_required: world.requires_channel_binding,
+                    },
+                );
+                match account {
+                    Some(account) => {
+                        self.set(State::SignedIn(account.clone()));
+                        world
+                            .recorder
+                            .record(|stats| stats.connection_sign_ins += 1);
+                        Step::Known(account)
+                    }
+                    None => {
+                        self.set(State::Nobody);
+                        Step::Refused
+                    }
+                }
+            }
+            _ => Step::Refused,
+        }
+    }
+
+    fn get(&self) -> State {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, state: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+enum Step {
+    Known(Account),
+    Challenge(Vec<u8>),
+    Refused,
+}
+
+fn told(scheme: &str, token: &[u8]) -> Verdict {
+    let value = format!("{scheme} {}", base64_simd::STANDARD.encode_to_string(token));
+    Verdict::Challenge(HeaderValue::from_str(&value).into_iter().collect())
+}
+
+/// The account that a Basic header names with the right password.
+fn basic(world: &World, token: &str) -> Option<Account> {
+    let decoded = base64_simd::STANDARD
+        .decode_to_vec(token.trim().as_bytes())
+        .ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    world
+        .account_named(user)
+        .filter(|account| account.password() == password)
+}

@@ -102,6 +102,7 @@ pub(crate) fn from_transport(error: TransportError) -> Error {
         TransportErrorKind::Timeout => ErrorKind::Timeout,
         TransportErrorKind::Interrupted => ErrorKind::Interrupted,
         TransportErrorKind::Payload => ErrorKind::Invalid,
+        TransportErrorKind::Auth => ErrorKind::Auth,
     };
     Error::new(kind, error.message)
 }

@@ -16,6 +16,7 @@ use crate::op::{ExportItems, ExportStream, GetStreamingEvents, Operation};
 use crate::response_code::ResponseCode;
 use crate::retry::{self, Attempt, Failure};
 use crate::status;
+use crate::throttle::{Call, Permit, Refused};
 use crate::transport::{RequestBody, TransportErrorKind, TransportRequest, TransportResponse};
 use crate::version::SchemaVersion;
 use crate::xml::Document;
@@ -85,12 +86,14 @@ impl Client {
             .map_err(|error| self.place::<O>(error, 0))?;
         let mut progress = Progress::default();
         loop {
+            let mut permit = self.admit::<O>().await;
             let version = self.shared.schema();
-            let failed = match self.attempt(operation, version).await {
+            let failed = match self.attempt(operation, version, &mut permit).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            self.pause::<O>(&mut progress, version, failed).await?;
+            self.pause::<O>(&mut progress, version, failed, permit)
+                .await?;
         }
     }
 
@@ -102,15 +105,16 @@ impl Client {
             .map_err(|error| self.place::<ExportItems>(error, 0))?;
         let mut progress = Progress::default();
         loop {
+            let permit = self.admit::<ExportItems>().await;
             let version = self.shared.schema();
-            let failed = match self
-                .attempt_export(&operation, version, progress.made + 1)
+            let (failed, permit) = match self
+                .attempt_export(&operation, version, progress.made + 1, permit)
                 .await
             {
-                Ok(stream) => return Ok(stream),
-                Err(failed) => failed,
+                Ok(stream) => return Ok(*stream),
+                Err(failed) => *failed,
             };
-            self.pause::<ExportItems>(&mut progress, version, failed)
+            self.pause::<ExportItems>(&mut progress, version, failed, permit)
                 .await?;
         }
     }
@@ -119,20 +123,40 @@ impl Client {
     pub(crate) async fn open_events(&self, operation: &GetStreamingEvents) -> Result<Body> {
         let mut progress = Progress::default();
         loop {
+            let mut permit = self.admit::<GetStreamingEvents>().await;
             let version = self.shared.schema();
             let failed = match self.send(operation, version).await {
-                Ok((body, _)) => return Ok(body),
+                // An open stream waits for events most of the time: it takes nobody's turn.
+                Ok((body, _)) => {
+                    permit.succeed();
+                    return Ok(body);
+                }
                 Err(failed) => failed,
             };
-            self.pause::<GetStreamingEvents>(&mut progress, version, failed)
+            self.pause::<GetStreamingEvents>(&mut progress, version, failed, permit)
                 .await?;
         }
+    }
+
+    /// Waits for the request's turn.
+    async fn admit<O: Operation>(&self) -> Permit {
+        let throttle = &self.shared.throttle;
+        let call = Call::of(O::NAME);
+        let (permit, waited) = throttle.acquire(&self.throttle_key(), call).await;
+        if !waited.is_zero() {
+            self.shared.counters.update(|stats| {
+                stats.waits += 1;
+                stats.waited += waited;
+            });
+        }
+        permit
     }
 
     async fn attempt<O: Operation + Sync>(
         &self,
         operation: &O,
         version: SchemaVersion,
+        permit: &mut Permit,
     ) -> std::result::Result<O::Answer, Failed> {
         let (body, suspicion) = self.send(operation, version).await?;
         let bytes = body::collect(body, O::MAX_ANSWER_BYTES)
@@ -149,7 +173,12 @@ impl Client {
         if let Some(busy) = envelope::refused_as_busy(response) {
             return Err(Failed::answered(busy.into_error()));
         }
-        operation.read(response).map_err(Failed::answered)
+        let answer = operation.read(response).map_err(Failed::answered)?;
+        match envelope::entries_refused(response) {
+            Some(wait) => permit.refuse(Refused::Mailbox, wait),
+            None => permit.succeed(),
+        }
+        Ok(answer)
     }
 
     async fn attempt_export(
@@ -157,19 +186,23 @@ impl Client {
         operation: &ExportItems,
         version: SchemaVersion,
         attempts: u32,
-    ) -> std::result::Result<ExportStream, Failed> {
-        let (body, suspicion) = self.send(operation, version).await?;
-        let notes = ServerNotes {
-            shared: Arc::clone(&self.shared),
-            operation: ExportItems::NAME,
-            attempts,
+        permit: Permit,
+    ) -> std::result::Result<Box<ExportStream>, Box<(Failed, Permit)>> {
+        let (body, suspicion) = match self.send(operation, version).await {
+            Ok(answer) => answer,
+            Err(failed) => return Err(Box::new((failed, permit))),
         };
+        let notes = ServerNotes::new(&self.shared, ExportItems::NAME, attempts, permit);
         let mut stream = ExportStream::new(BodyReader::new(body), operation.0.clone(), notes);
-        let refused = stream.refused().await;
-        match refused.map_err(|error| Failed::unread(suspicion.as_ref(), error))? {
-            Some(refusal) => Err(Failed::answered(ItemError::into_error(refusal))),
-            None => Ok(stream),
-        }
+        let failed = match stream.refused().await {
+            Ok(None) => {
+                stream.admit();
+                return Ok(Box::new(stream));
+            }
+            Ok(Some(refusal)) => Failed::answered(ItemError::into_error(refusal)),
+            Err(error) => Failed::unread(suspicion.as_ref(), error),
+        };
+        Err(Box::new((failed, stream.into_permit())))
     }
 
     async fn send<O: Operation + Sync>(
@@ -191,7 +224,7 @@ impl Client {
             Ok(Err(error)) => {
                 let failure = match error.kind {
                     TransportErrorKind::Unreachable => Failure::NotSent,
-                    TransportErrorKind::Payload => Failure::Final,
+                    TransportErrorKind::Payload | TransportErrorKind::Auth => Failure::Final,
                     _ => Failure::Unknown,
                 };
                 return Err(Failed {
@@ -217,7 +250,8 @@ impl Client {
         streaming: bool,
     ) -> std::result::Result<(Body, Option<Error>), Failed> {
         let status = response.status;
-        let head = status::Head::read(&response);
+        let scheme = self.shared.options.credentials.scheme_name();
+        let head = status::Head::read(&response, scheme);
         let counters = Arc::clone(&self.shared.counters);
         let idle = self.shared.options.request_timeout;
         let body = if streaming {
@@ -283,12 +317,15 @@ impl Client {
         }
     }
 
-    /// Prepares the next attempt by going down a schema version or by waiting; or gives up.
+    /// Prepares the next attempt by going down a schema version or by waiting; or gives up. Where
+    /// the server turned the request away, everybody waits, and this request in the next
+    /// [`Client::admit`].
     async fn pause<O: Operation>(
         &self,
         progress: &mut Progress,
         version: SchemaVersion,
         failed: Failed,
+        permit: Permit,
     ) -> Result<()> {
         let Failed { error, failure } = failed;
         if envelope::is_version_complaint(&error) && self.shared.step_down(version) {
@@ -303,22 +340,41 @@ impl Client {
             server_wait: error.retry_after(),
             waited: progress.waited,
         };
-        let Some(wait) = retry::decide(&self.shared.options.retry, attempt) else {
+        let decision = retry::decide(&self.shared.options.retry, attempt);
+        if failure == Failure::Refused {
+            // The server's pause holds for the others even where this request gives up.
+            let wait = decision.or(error.retry_after()).unwrap_or_default();
+            permit.refuse(refused(&error), wait);
+        }
+        drop(permit);
+        let Some(wait) = decision else {
             return Err(self.place::<O>(error, progress.made));
         };
         tracing::debug!(operation = O::NAME, %error, ?wait, "sending again");
         progress.waited += wait;
-        self.shared.counters.update(|stats| {
-            stats.retries += 1;
-            stats.waits += 1;
-            stats.waited += wait;
-        });
-        self.shared.options.sleeper.sleep(wait).await;
+        self.shared.counters.update(|stats| stats.retries += 1);
+        if failure != Failure::Refused {
+            self.shared.counters.update(|stats| {
+                stats.waits += 1;
+                stats.waited += wait;
+            });
+            self.shared.options.sleeper.sleep(wait).await;
+        }
         Ok(())
     }
 
     fn place<O: Operation>(&self, error: Error, attempts: u32) -> Error {
         error.in_call(O::NAME, &self.shared.url, attempts)
+    }
+}
+
+/// Whom a refusal speaks of. A status alone comes from the server's front; codes are about the
+/// budget of the mailbox or the account.
+fn refused(error: &Error) -> Refused {
+    match error.response_code() {
+        Some(ResponseCode::ErrorExceededConnectionCount) => Refused::Connections,
+        Some(_) => Refused::Mailbox,
+        None => Refused::Server,
     }
 }
 

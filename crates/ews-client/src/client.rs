@@ -14,9 +14,10 @@ use std::time::Duration;
 use url::Url;
 
 use crate::auth::Credentials;
+use crate::envelope;
 use crate::error::{Error, Result};
-use crate::http::HttpTransport;
-use crate::model::{Folder, Item, ItemId, Outcome};
+use crate::http::{HttpTransport, Proxy};
+use crate::model::{Folder, Item, ItemError, ItemId, Outcome};
 use crate::op::{
     AlternateId, ConvertId, CreateFolder, CreateItem, DeleteItem, ExportStream, FindFolder,
     FindFolderPage, FindItem, FindItemPage, GetFolder, GetItem, HierarchyPage, MoveItem,
@@ -26,6 +27,8 @@ use crate::op::{
 use crate::retry::RetryPolicy;
 use crate::sleep::{Sleeper, TokioSleeper};
 use crate::stats::{Counters, Stats};
+use crate::throttle::{Permit, Refused, Throttle, ThrottleOptions, ThrottleState};
+use crate::tls::Fingerprint;
 use crate::transport::Transport;
 use crate::version::{SchemaVersion, ServerVersion};
 
@@ -45,8 +48,14 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// Certificates to trust besides the system's, in PEM form.
     pub extra_root_pem: Option<Vec<u8>>,
+    /// Server certificates to accept, and no others; empty for those that the system trusts.
+    pub pinned_certificates: Vec<Fingerprint>,
+    /// The proxy to go through. Default: none.
+    pub proxy: Option<Proxy>,
     /// How persistent to be.
     pub retry: RetryPolicy,
+    /// How many requests to have under way at most.
+    pub throttle: ThrottleOptions,
     /// How to wait. Default: the Tokio clock.
     pub sleeper: Arc<dyn Sleeper>,
 }
@@ -61,7 +70,10 @@ impl ClientOptions {
             request_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(20),
             extra_root_pem: None,
+            pinned_certificates: Vec::new(),
+            proxy: None,
             retry: RetryPolicy::default(),
+            throttle: ThrottleOptions::default(),
             sleeper: Arc::new(TokioSleeper),
         }
     }
@@ -91,9 +103,11 @@ pub struct Routing {
 /// A connection pool to one server with one account, working in one mailbox. Cheap to clone;
 /// clones share connections, counters and what was learnt about the server.
 ///
-/// All methods send at most one request at a time; concurrency is the caller's. They repeat a
-/// request as [`ClientOptions::retry`] allows, and never one that may already have been carried
-/// out, unless that does no harm.
+/// All methods send at most one request at a time; concurrency is the caller's, within what
+/// [`ClientOptions::throttle`] and the server allow: a request waits for its turn, and for the end
+/// of every pause that the server asked for. [`Client::throttle`] tells how that stands. They
+/// repeat a request as [`ClientOptions::retry`] allows, and never one that may already have been
+/// carried out, unless that does no harm.
 ///
 /// # Errors
 ///
@@ -117,6 +131,7 @@ pub(crate) struct Shared {
     /// The endpoint as messages show it.
     pub(crate) url: String,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) throttle: Arc<Throttle>,
     schema: AtomicU8,
     server: Mutex<Option<ServerVersion>>,
 }
@@ -156,8 +171,10 @@ impl Client {
         // These only fail for addresses that cannot hold credentials anyway.
         let _ = options.endpoint.set_username("");
         let _ = options.endpoint.set_password(None);
+        let throttle = Throttle::new(options.throttle.clone(), Arc::clone(&options.sleeper));
         Client {
             shared: Arc::new(Shared {
+                throttle,
                 options,
                 transport,
                 url,
@@ -210,6 +227,20 @@ impl Client {
     /// What was sent and received so far, by this client and all that share its connection.
     pub fn stats(&self) -> Stats {
         self.shared.counters.read()
+    }
+
+    /// How much the server allows at present, and how often it held requests back; of everything
+    /// that shares this client's connection.
+    pub fn throttle(&self) -> ThrottleState {
+        self.shared.throttle.state()
+    }
+
+    /// Whose limits a request counts against: with impersonation, the other's.
+    pub(crate) fn throttle_key(&self) -> String {
+        match &self.access {
+            Access::Own => self.shared.options.credentials.user().to_lowercase(),
+            Access::Impersonate(smtp) => smtp.to_lowercase(),
+        }
     }
 
     /// GetFolder: folders by id or fixed name.
@@ -325,18 +356,53 @@ impl Shared {
     }
 }
 
-/// What an answer read later still has to report: the server's version, and errors with their
-/// place.
-#[derive(Clone)]
+/// What an answer read later still has to report: the server's version, errors with their place,
+/// and entries turned away. The request is under way until this is dropped.
 pub(crate) struct ServerNotes {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) operation: &'static str,
-    pub(crate) attempts: u32,
+    shared: Arc<Shared>,
+    operation: &'static str,
+    attempts: u32,
+    permit: Permit,
+    is_admitted: bool,
 }
 
 impl ServerNotes {
     pub(crate) fn version(&self, version: ServerVersion) {
         self.shared.set_server(version);
+    }
+
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        operation: &'static str,
+        attempts: u32,
+        permit: Permit,
+    ) -> ServerNotes {
+        ServerNotes {
+            shared: Arc::clone(shared),
+            operation,
+            attempts,
+            permit,
+            is_admitted: false,
+        }
+    }
+
+    /// The answer's first entry was served.
+    pub(crate) fn admit(&mut self) {
+        self.is_admitted = true;
+        self.permit.succeed();
+    }
+
+    /// The request's place, to be told of a refusal of the whole.
+    pub(crate) fn into_permit(self) -> Permit {
+        self.permit
+    }
+
+    /// An entry of the answer was turned away: the rest of the mailbox's requests wait as well.
+    pub(crate) fn entry_refused(&self, error: &ItemError) {
+        if self.is_admitted && envelope::is_refusal(&error.code) {
+            let wait = error.back_off.unwrap_or_default();
+            self.permit.refuse(Refused::Mailbox, wait);
+        }
     }
 
     pub(crate) fn in_call(&self, error: Error) -> Error {

@@ -1,5 +1,7 @@
 //! The SOAP 1.1 envelope: request headers, answer headers, faults.
 
+use std::time::Duration;
+
 use crate::answer;
 use crate::error::{Error, ErrorKind, Result, quote};
 use crate::model::{ItemError, Outcome};
@@ -180,6 +182,17 @@ pub(crate) fn refused_as_busy(response: Node<'_>) -> Option<ItemError> {
     let first = refusals.next()??;
     let busy = |error: &ItemError| is_refusal(&error.code);
     (busy(&first) && refusals.all(|error| error.as_ref().is_some_and(busy))).then_some(first)
+}
+
+/// The longest pause that entries of a partly served batch ask for; `None` if none was turned
+/// away.
+pub(crate) fn entries_refused(response: Node<'_>) -> Option<Duration> {
+    let messages = answer::messages(response).into_iter();
+    let errors = messages.filter_map(|message| answer::outcome(message).err());
+    let refused = errors.filter(|error| is_refusal(&error.code));
+    refused
+        .map(|error| error.back_off.unwrap_or_default())
+        .max()
 }
 
 /// Codes that mean the request was not looked at.

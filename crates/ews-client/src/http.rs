@@ -1,108 +1,380 @@
-//! The real transport: HTTP/1.1 over TCP or TLS, by reqwest and rustls.
+//! The real transport: HTTP/1.1 over TCP or TLS, by reqwest and rustls, with the sign-in.
+
+mod gate;
+mod session;
 
 use std::error::Error as _;
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
+use futures::stream::BoxStream;
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue, WWW_AUTHENTICATE};
+use tokio::sync::OnceCell;
+use url::Url;
 
+use crate::auth::{self, Challenges, Credentials, Kind, Password, Scheme, TokenCache};
 use crate::client::ClientOptions;
 use crate::error::{Error, Result};
+use crate::tls;
 use crate::transport::{
     RequestBody, Transport, TransportError, TransportErrorKind, TransportRequest, TransportResponse,
 };
+use gate::Gate;
+use session::{Leased, Sessions};
 
-/// A pool of connections.
-#[derive(Clone, Debug)]
-pub(crate) struct HttpTransport {
-    client: reqwest::Client,
+/// Most bytes of an answer read only for the connection's sake.
+const MAX_DISCARDED_BYTES: usize = 64 << 10;
+
+type Sent<T> = std::result::Result<T, TransportError>;
+
+/// An HTTP proxy. The password in its address is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy(Url);
+
+impl Proxy {
+    /// A proxy at an http or https address, with a name and a password in it where it wants them
+    /// (Basic). TLS goes through it untouched.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for other kinds of addresses.
+    pub fn new(url: Url) -> Result<Proxy> {
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(Error::invalid("a proxy has an http or https address"));
+        }
+        Ok(Proxy(url))
+    }
 }
 
-impl HttpTransport {
-    pub(crate) fn new(options: &ClientOptions) -> Result<HttpTransport> {
-        // reqwest takes the process-wide provider. An application that chose one keeps it; a
-        // lost race means that somebody else just did.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({})", crate::client::redacted(&self.0))
+    }
+}
+
+/// Makes clients that trust the same and go the same way.
+#[derive(Clone)]
+pub(crate) struct Maker {
+    tls: rustls::ClientConfig,
+    connect_timeout: Duration,
+    proxy: Option<Proxy>,
+}
+
+impl Maker {
+    pub(crate) fn new(options: &ClientOptions) -> Result<Maker> {
+        let is_https = options.endpoint.scheme() == "https"
+            || matches!(options.credentials.kind(), Kind::OAuth { .. });
+        let extra = options.extra_root_pem.as_deref();
+        Ok(Maker {
+            tls: tls::config(is_https, extra, &options.pinned_certificates)?,
+            connect_timeout: options.connect_timeout,
+            proxy: options.proxy.clone(),
+        })
+    }
+
+    /// A client with a pool of connections.
+    pub(crate) fn pooled(&self) -> Result<reqwest::Client> {
+        built(self.builder()?)
+    }
+
+    /// A client with one connection, made only when the gate is open.
+    fn pinned(&self, gate: Gate) -> Result<reqwest::Client> {
+        let builder = self.builder()?.pool_max_idle_per_host(1);
+        built(builder.connector_layer(gate).tls_info(true))
+    }
+
+    fn builder(&self) -> Result<reqwest::ClientBuilder> {
         let mut builder = reqwest::Client::builder()
             .http1_only()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(options.connect_timeout)
+            .connect_timeout(self.connect_timeout)
             // Shorter than servers keep theirs: an upload on a connection that is just being
             // closed cannot be repeated blindly.
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
-            .gzip(true);
-        let certificates = match &options.extra_root_pem {
-            Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|error| Error::invalid("unusable certificates").with_source(error))?,
-            None => Vec::new(),
-        };
-        builder = if options.endpoint.scheme() == "https" {
-            builder.tls_certs_merge(certificates)
-        } else {
-            // Machines without any system certificate, such as bare containers, could not even
-            // set up a client for plain http otherwise.
-            builder.tls_certs_only(certificates)
-        };
-        let client = builder.build().map_err(|error| {
-            Error::invalid(format!("cannot set up HTTP: {}", root_cause(&error)))
-        })?;
-        Ok(HttpTransport { client })
+            .gzip(true)
+            .tls_backend_preconfigured(self.tls.clone());
+        if let Some(Proxy(url)) = &self.proxy {
+            let proxy = reqwest::Proxy::all(url.clone())
+                .map_err(|error| Error::invalid(format!("proxy: {}", root_cause(&error))))?;
+            builder = builder.proxy(proxy);
+        }
+        Ok(builder)
     }
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+    builder
+        .build()
+        .map_err(|error| Error::invalid(format!("cannot set up HTTP: {}", root_cause(&error))))
+}
+
+/// Connections to a server, and how they sign in.
+pub(crate) struct HttpTransport {
+    client: reqwest::Client,
+    maker: Maker,
+    credentials: Credentials,
+    sign_in: OnceCell<SignIn>,
+}
+
+/// What was decided about signing in.
+enum SignIn {
+    /// The same header with each request; the caller's where there is none.
+    Header(Option<zeroize::Zeroizing<String>>),
+    Sessions(Box<Sessions>),
+    Tokens(Box<TokenCache>),
+    #[cfg(feature = "kerberos")]
+    Kerberos(Box<auth::Kerberos>),
+}
+
+impl HttpTransport {
+    pub(crate) fn new(options: &ClientOptions) -> Result<HttpTransport> {
+        let maker = Maker::new(options)?;
+        let client = match options.credentials.kind() {
+            #[cfg(feature = "kerberos")]
+            Kind::Ticket { .. } => built(maker.builder()?.tls_info(true))?,
+            _ => maker.pooled()?,
+        };
+        let sign_in = match options.credentials.kind() {
+            Kind::Password { how, .. } => match how {
+                Password::Auto => None,
+                Password::Basic => Some(SignIn::Header(None)),
+                Password::Ntlm => Some(sessions(&maker, Scheme::Ntlm, &options.credentials)),
+                Password::Negotiate => {
+                    Some(sessions(&maker, Scheme::Negotiate, &options.credentials))
+                }
+            },
+            Kind::OAuth { source, .. } => {
+                let sleeper = std::sync::Arc::clone(&options.sleeper);
+                let cache = TokenCache::new(source.clone(), sleeper);
+                Some(SignIn::Tokens(Box::new(cache)))
+            }
+            #[cfg(feature = "kerberos")]
+            Kind::Ticket { .. } => Some(SignIn::Kerberos(Box::default())),
+        };
+        Ok(HttpTransport {
+            client,
+            maker,
+            credentials: options.credentials.clone(),
+            sign_in: OnceCell::new_with(sign_in),
+        })
+    }
+
+    /// How to sign in. Where the server has to be asked first and says something else than what
+    /// it offers, its answer to the request instead.
+    async fn sign_in(
+        &self,
+        request: &TransportRequest,
+    ) -> Sent<std::result::Result<&SignIn, reqwest::Response>> {
+        if let Some(known) = self.sign_in.get() {
+            return Ok(Ok(known));
+        }
+        let sent = |error: reqwest::Error| failure(&error);
+        let answer = post(&self.client, request, None, false)
+            .await
+            .map_err(sent)?;
+        match answer.status().as_u16() {
+            401 => {
+                let offers = challenges_of(&answer);
+                finished(answer).await;
+                let chosen = self.choose(&offers, &request.url)?;
+                Ok(Ok(self.sign_in.get_or_init(|| async { chosen }).await))
+            }
+            // Busy, moved or not there: the same for every request.
+            300..=399 | 403..=405 | 429 | 502..=504 => Ok(Err(answer)),
+            // A server that asks nobody who they are.
+            _ => {
+                finished(answer).await;
+                let answer = post(&self.client, request, None, true).await;
+                Ok(Err(answer.map_err(sent)?))
+            }
+        }
+    }
+
+    /// The best of what a server offers for a password.
+    fn choose(&self, offers: &Challenges, url: &Url) -> Sent<SignIn> {
+        let Kind::Password { user, password, .. } = self.credentials.kind() else {
+            return Ok(SignIn::Header(None));
+        };
+        let is_private = url.scheme() == "https" || is_this_machine(url);
+        let basic = offers.offers(Scheme::Basic);
+        if offers.offers(Scheme::Ntlm) {
+            return Ok(sessions(&self.maker, Scheme::Ntlm, &self.credentials));
+        }
+        if basic && is_private {
+            return Ok(SignIn::Header(Some(auth::basic(user, password))));
+        }
+        if offers.offers(Scheme::Negotiate) {
+            return Ok(sessions(&self.maker, Scheme::Negotiate, &self.credentials));
+        }
+        let told = if basic {
+            "the server takes only Basic authentication, which would show the password to \
+             everybody on the way: use https, or ask for Basic"
+                .to_owned()
+        } else {
+            format!(
+                "the server takes no password that this client can prove, only {}",
+                crate::error::quote(&offers.names())
+            )
+        };
+        Err(TransportError::new(TransportErrorKind::Auth, told))
+    }
+
+    async fn send_with_token(
+        &self,
+        tokens: &TokenCache,
+        request: &TransportRequest,
+    ) -> Sent<reqwest::Response> {
+        let mut refused = None;
+        loop {
+            let value = tokens
+                .authorization(&self.client, refused.as_deref())
+                .await?;
+            let response = post(&self.client, request, Some(&value), true)
+                .await
+                .map_err(|error| failure(&error))?;
+            if response.status() != 401 || refused.is_some() {
+                return Ok(response);
+            }
+            finished(response).await;
+            refused = Some(value.to_string());
+        }
+    }
+}
+
+fn sessions(maker: &Maker, scheme: Scheme, credentials: &Credentials) -> SignIn {
+    let (user, password) = match credentials.kind() {
+        Kind::Password { user, password, .. } => (user.as_str(), password.as_str()),
+        _ => ("", ""),
+    };
+    SignIn::Sessions(Box::new(Sessions::new(
+        maker.clone(),
+        scheme,
+        user,
+        password,
+    )))
 }
 
 #[async_trait]
 impl Transport for HttpTransport {
-    async fn send(
-        &self,
-        request: TransportRequest,
-    ) -> std::result::Result<TransportResponse, TransportError> {
-        let mut authorization = HeaderValue::from_str(&request.authorization).map_err(|_| {
-            TransportError::new(
-                TransportErrorKind::Payload,
-                "credentials that no header can hold",
-            )
-        })?;
-        authorization.set_sensitive(true);
-        let mut post = self
-            .client
-            .post(request.url.clone())
-            .header(AUTHORIZATION, authorization);
-        for (name, value) in &request.headers {
-            post = post.header(*name, value);
-        }
-        post = match &request.body {
-            RequestBody::Bytes(bytes) => post.body(bytes.clone()),
-            // The length makes hyper send it unchunked, which some servers insist on.
-            RequestBody::Stream { len, open } => post
-                .header(CONTENT_LENGTH, *len)
-                .body(reqwest::Body::wrap_stream(open())),
+    async fn send(&self, request: TransportRequest) -> Sent<TransportResponse> {
+        let sign_in = match self.sign_in(&request).await? {
+            Ok(sign_in) => sign_in,
+            Err(told) => return Ok(answer(told, |body| body)),
         };
-        let response = post.send().await.map_err(|error| failure(&error))?;
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = response
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
-            .collect();
-        Ok(TransportResponse {
-            status: response.status().as_u16(),
-            headers,
-            body: response
-                .bytes_stream()
-                .map(|piece| piece.map_err(|error| failure(&error)))
-                .boxed(),
-        })
+        let response = match sign_in {
+            SignIn::Sessions(sessions) => {
+                let (response, lease) = sessions.send(&request).await?;
+                return Ok(answer(response, |body| Leased { body, lease }.boxed()));
+            }
+            SignIn::Tokens(tokens) => self.send_with_token(tokens, &request).await?,
+            #[cfg(feature = "kerberos")]
+            SignIn::Kerberos(kerberos) => kerberos.send(&self.client, &request).await?,
+            SignIn::Header(value) => {
+                let value = value.as_deref().unwrap_or(&request.authorization);
+                let value = Some(value.as_str()).filter(|value| !value.is_empty());
+                post(&self.client, &request, value, true)
+                    .await
+                    .map_err(|error| failure(&error))?
+            }
+        };
+        Ok(answer(response, |body| body))
+    }
+}
+
+/// An answer as the caller wants it.
+fn answer(
+    response: reqwest::Response,
+    wrap: impl FnOnce(BoxStream<'static, Sent<bytes::Bytes>>) -> BoxStream<'static, Sent<bytes::Bytes>>,
+) -> TransportResponse {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .collect();
+    let status = response.status().as_u16();
+    let pieces = response.bytes_stream();
+    let body = pieces
+        .map(|piece| piece.map_err(|error| failure(&error)))
+        .boxed();
+    TransportResponse {
+        status,
+        headers,
+        body: wrap(body),
+    }
+}
+
+/// Sends a request, or only its head with an empty body.
+pub(crate) async fn post(
+    client: &reqwest::Client,
+    request: &TransportRequest,
+    authorization: Option<&str>,
+    with_body: bool,
+) -> std::result::Result<reqwest::Response, reqwest::Error> {
+    let mut post = client.post(request.url.clone());
+    if let Some(text) = authorization {
+        // Text that no header can hold fails when the request is built, without being shown.
+        post = match HeaderValue::from_str(text) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                post.header(AUTHORIZATION, value)
+            }
+            Err(_) => post.header(AUTHORIZATION, "\n"),
+        };
+    }
+    for (name, value) in &request.headers {
+        post = post.header(*name, value);
+    }
+    post = match &request.body {
+        _ if !with_body => post.header(CONTENT_LENGTH, 0).body(""),
+        RequestBody::Bytes(bytes) => post.body(bytes.clone()),
+        // The length makes hyper send it unchunked, which some servers insist on.
+        RequestBody::Stream { len, open } => post
+            .header(CONTENT_LENGTH, *len)
+            .body(reqwest::Body::wrap_stream(open())),
+    };
+    post.send().await
+}
+
+/// What an answer offers for signing in.
+pub(crate) fn challenges_of(response: &reqwest::Response) -> Challenges {
+    let values = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    Challenges::read(values.filter_map(|value| value.to_str().ok()))
+}
+
+/// The certificate of the connection that an answer came by.
+pub(crate) fn certificate_of(response: &reqwest::Response) -> Option<Vec<u8>> {
+    let info = response.extensions().get::<reqwest::tls::TlsInfo>()?;
+    info.peer_certificate().map(<[u8]>::to_vec)
+}
+
+/// Reads an answer to its end, so that its connection serves the next request.
+pub(crate) async fn finished(mut response: reqwest::Response) {
+    let mut left = MAX_DISCARDED_BYTES;
+    while let Ok(Some(piece)) = response.chunk().await {
+        match left.checked_sub(piece.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
 /// Sorts a failure. The cause goes into the text, since reqwest's own says only "error sending
 /// request"; the address is left out, as the caller adds it.
-fn failure(error: &reqwest::Error) -> TransportError {
+pub(crate) fn failure(error: &reqwest::Error) -> TransportError {
     let cause = root_cause(error);
     if error.is_builder() {
         return TransportError::new(

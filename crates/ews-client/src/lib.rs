@@ -13,6 +13,9 @@
 //!   [`Client::upload_items`] encodes one while it is sent: items of any size take constant memory.
 //! - [`Error`] ends a call, [`ItemError`] one entry of a batch; [`ErrorKind`] says what to do.
 //! - Requests are repeated as [`RetryPolicy`] says, never blindly.
+//! - Clones of a client share one view of what the server allows: how many requests at once in a
+//!   mailbox and in all, and the pauses it asked for, kept to the millisecond
+//!   ([`ThrottleOptions`], [`Client::throttle`]).
 //!
 //! ```no_run
 //! use ews_client::{
@@ -37,6 +40,7 @@
 
 mod answer;
 mod auth;
+mod autodiscover;
 mod base64_stream;
 mod body;
 mod call;
@@ -52,13 +56,19 @@ mod retry;
 mod sleep;
 mod stats;
 mod status;
+mod throttle;
+mod tls;
 mod transport;
 mod version;
 mod xml;
 
-pub use auth::Credentials;
+pub use auth::{ClientSecret, Credentials, Token, TokenSource};
+pub use autodiscover::{
+    AutodiscoverForm, AutodiscoverOptions, AutodiscoverStep, Discovered, autodiscover,
+};
 pub use client::{Access, Client, ClientOptions, GroupMembers, Routing};
 pub use error::{Error, ErrorKind, Result};
+pub use http::Proxy;
 pub use model::{
     BaseShape, Body, Delegate, DelegateLevel, DeliverMeetingRequests, DictionaryEntry,
     DictionaryObject, DictionaryType, DistinguishedFolder, DistinguishedPropertySet,
@@ -90,12 +100,16 @@ pub use response_code::ResponseCode;
 pub use retry::RetryPolicy;
 pub use sleep::{Sleeper, TokioSleeper};
 pub use stats::Stats;
+pub use throttle::{MailboxThrottle, ThrottleOptions, ThrottleState};
+pub use tls::Fingerprint;
 pub use transport::{
     OpenStream, RequestBody, Transport, TransportError, TransportErrorKind, TransportRequest,
     TransportResponse,
 };
 pub use version::{SchemaVersion, ServerVersion};
 
+pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use jiff::Timestamp;
 pub use url::Url;
+pub use zeroize::Zeroizing;

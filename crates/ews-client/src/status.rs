@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::answer::MAX_BACK_OFF;
+use crate::auth::Challenges;
 use crate::envelope;
 use crate::error::{Error, ErrorKind, quote};
 use crate::model::ItemError;
@@ -17,18 +18,21 @@ pub(crate) struct Head {
     content_type: Option<String>,
     location: Option<String>,
     retry_after: Option<Duration>,
-    challenges: Option<String>,
+    challenges: Challenges,
+    /// How the client signs in.
+    scheme: &'static str,
 }
 
 impl Head {
-    pub(crate) fn read(response: &TransportResponse) -> Head {
+    pub(crate) fn read(response: &TransportResponse, scheme: &'static str) -> Head {
         let header = |name| response.header(name).map(str::to_owned);
         Head {
             status: response.status,
             content_type: header("content-type"),
             location: header("location"),
             retry_after: retry_after(response.header("retry-after"), response.header("date")),
-            challenges: header("www-authenticate"),
+            challenges: Challenges::read(response.headers("www-authenticate")),
+            scheme,
         }
     }
 
@@ -122,22 +126,29 @@ impl Head {
         (self.error(kind, text), Some(failure))
     }
 
-    /// The text for refused credentials, with what the server would take instead of Basic.
+    /// The text for refused credentials, with what the server would take instead.
     fn refused(&self) -> String {
-        match &self.challenges {
-            Some(offers) if !offers.to_ascii_lowercase().contains("basic") => {
-                let schemes: Vec<&str> = offers
-                    .split(',')
-                    .filter_map(|offer| offer.split_whitespace().next())
-                    .filter(|word| !word.contains('='))
-                    .collect();
-                format!(
-                    "the server does not take Basic authentication, only {}",
-                    quote(&schemes.join(", "))
-                )
-            }
-            _ => "the server refuses the user name or password (HTTP 401)".to_owned(),
+        let scheme = self.scheme;
+        let offered = |name: &str| {
+            let offers = self.challenges.names();
+            offers
+                .split(", ")
+                .any(|offer| offer.eq_ignore_ascii_case(name))
+        };
+        let known = match scheme {
+            "OAuth" => offered("Bearer"),
+            name if name.contains(' ') => ["NTLM", "Negotiate", "Basic"]
+                .iter()
+                .any(|name| offered(name)),
+            name => offered(name),
+        };
+        if self.challenges.is_empty() || known {
+            return "the server refuses the user name or password (HTTP 401)".to_owned();
         }
+        format!(
+            "the server does not take {scheme} authentication, only {}",
+            quote(&self.challenges.names())
+        )
     }
 
     fn error(&self, kind: ErrorKind, text: impl Into<String>) -> Error {

@@ -32,7 +32,8 @@ pub struct TransportRequest {
     pub url: Url,
     /// Header names in lower case, with their values.
     pub headers: Vec<(&'static str, String)>,
-    /// The value of the Authorization header.
+    /// The value of the Authorization header, where it is the same for every request (Basic);
+    /// otherwise empty: the transport signs in.
     pub authorization: Zeroizing<String>,
     /// The body; its length must be declared, never chunked.
     pub body: RequestBody,
@@ -90,6 +91,12 @@ pub struct TransportResponse {
 }
 
 impl TransportResponse {
+    /// All headers of that lower-case name.
+    pub(crate) fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let headers = self.headers.iter().filter(move |(key, _)| key == name);
+        headers.map(|(_, value)| value.as_str())
+    }
+
     /// The first header of that lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -119,6 +126,8 @@ pub enum TransportErrorKind {
     Interrupted,
     /// The request's own payload could not be read.
     Payload,
+    /// Signing in failed before the server could judge it.
+    Auth,
 }
 
 /// Why no whole answer arrived.

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result, quote};
 use crate::model::{ItemError, ItemId};
 use crate::op::{Operation, require};
 use crate::response_code::ResponseCode;
+use crate::throttle::Permit;
 use crate::version::SchemaVersion;
 use crate::xml::{Document, MAX_DEPTH, Node, Writer};
 
@@ -134,6 +135,16 @@ impl ExportStream {
             queue: VecDeque::new(),
             notes,
         }
+    }
+
+    /// The server has let the request in.
+    pub(crate) fn admit(&mut self) {
+        self.notes.admit();
+    }
+
+    /// Gives the request's place back, to be asked again.
+    pub(crate) fn into_permit(self) -> Permit {
+        self.notes.into_permit()
     }
 
     /// The next step; `None` after the last item.
@@ -478,6 +489,7 @@ impl ExportStream {
                 Err(error) => error,
                 Ok(_) => ItemError::new(ResponseCode::CorruptData, "a success without data"),
             };
+            self.notes.entry_refused(&error);
             let answered = message.child("ItemId").and_then(answer::item_id);
             // With every entry answered, a further message adds nothing a caller could use.
             if let Some(id) = self.place(answered.as_ref()) {

@@ -149,6 +149,10 @@ impl Sleeper for Notes {
     async fn sleep(&self, duration: Duration) {
         self.0.lock().unwrap().push(duration);
     }
+
+    fn now(&self) -> Duration {
+        self.0.lock().unwrap().iter().sum()
+    }
 }
 
 /// A client that gets these answers in order.

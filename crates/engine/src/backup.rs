@@ -26,7 +26,7 @@ pub(crate) use fetch::worth_asking_again;
 use crate::blocking::IndexHandle;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::monitor::{Event, Monitor};
-use crate::report::{BackupReport, Gap, ItemFailure, MailboxReport};
+use crate::report::{BackupReport, Gap, ItemFailure, MailboxReport, Throttling};
 use crate::selection::Selection;
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
@@ -121,6 +121,7 @@ impl Vault {
     ) -> Result<BackupReport> {
         let started = self.now_unix_ms();
         let requests_before = exchange.client().stats().requests;
+        let throttle_before = exchange.client().throttle();
         let mut run = Run {
             vault: self,
             exchange,
@@ -143,6 +144,7 @@ impl Vault {
             self.index_backed_up(&mut report, cancel, monitor).await;
         }
         report.requests = exchange.client().stats().requests - requests_before;
+        report.throttling = Throttling::between(&throttle_before, &exchange.client().throttle());
         report.elapsed_ms = u64::try_from(self.now_unix_ms() - started).unwrap_or(0);
         Ok(report)
     }

@@ -54,7 +54,9 @@ pub use monitor::{Event, Monitor, Silent};
 pub use notes::VaultSize;
 pub use probe::MailboxLook;
 pub use prune::{OpenBackup, PruneOptions, PrunePlan, PruneReport};
-pub use report::{BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, RestoreReport};
+pub use report::{
+    BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, RestoreReport, Throttling,
+};
 pub use restore::RestoreOptions;
 pub use retention::{
     Bucket, ItemPlan, ItemReason, MailboxPlan, Period, Policy, Reason, RetentionOptions,
@@ -79,6 +81,7 @@ pub use chunkstore::{
     Writers, create_destination_from_url, destination_from_url,
 };
 pub use ews_client::{
-    Client, ClientOptions, Credentials, Error as ServerError, ItemError as ServerItemError,
-    Stats as ServerStats, Url,
+    AutodiscoverOptions, Client, ClientOptions, ClientSecret, Credentials, Error as ServerError,
+    ErrorKind as ServerErrorKind, Fingerprint, ItemError as ServerItemError, Proxy,
+    Stats as ServerStats, ThrottleOptions, ThrottleState, Url, Zeroizing, autodiscover,
 };

@@ -1,5 +1,6 @@
 //! What a run reports: counts, failures, and what is not covered.
 
+use ews_client::ThrottleState;
 use serde::{Deserialize, Serialize};
 
 use crate::search::SearchIndexReport;
@@ -60,6 +61,29 @@ pub struct MailboxReport {
     pub error: Option<String>,
 }
 
+/// How far the server held a run back.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+pub struct Throttling {
+    /// Requests that the server turned away as busy; each was sent again.
+    pub refusals: u64,
+    /// Milliseconds in which at least one request waited because the server asked for a pause.
+    pub held_back_ms: u64,
+    /// The least number of requests at one time that the server left to a mailbox.
+    pub lowest_limit: u32,
+}
+
+impl Throttling {
+    /// What happened between two looks at a client's state.
+    pub(crate) fn between(before: &ThrottleState, after: &ThrottleState) -> Self {
+        let held_back = after.held_back.saturating_sub(before.held_back);
+        Self {
+            refusals: after.refusals.saturating_sub(before.refusals),
+            held_back_ms: u64::try_from(held_back.as_millis()).unwrap_or(u64::MAX),
+            lowest_limit: after.lowest_limit,
+        }
+    }
+}
+
 /// What a backup did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -80,6 +104,9 @@ pub struct BackupReport {
     pub bytes_stored: u64,
     /// Requests made to the server, retries included.
     pub requests: u64,
+    /// How far the server held it back.
+    #[serde(default)]
+    pub throttling: Throttling,
     /// Milliseconds the run took.
     pub elapsed_ms: u64,
     /// Whether the run was stopped before its end; what was read is committed.
@@ -124,6 +151,9 @@ pub struct RestoreReport {
     pub failures: Vec<ItemFailure>,
     /// Requests made to the server, retries included.
     pub requests: u64,
+    /// How far the server held it back.
+    #[serde(default)]
+    pub throttling: Throttling,
     /// Milliseconds the restore took.
     pub elapsed_ms: u64,
     /// Whether it was stopped before its end; running it again continues.

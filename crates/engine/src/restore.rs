@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::list::StoredFolder;
 use crate::monitor::{Event, Monitor};
-use crate::report::{FolderRestore, RestoreReport};
 use crate::selection::{ItemMatcher, Selection};
+use crate::report::{FolderRestore, RestoreReport, Throttling};
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
 use crate::vault::Vault;
@@ -81,6 +81,7 @@ impl Vault {
     ) -> Result<RestoreReport> {
         let started = self.now_unix_ms();
         let requests_before = exchange.client().stats().requests;
+        let throttle_before = exchange.client().throttle();
         let mailbox = options
             .to_mailbox
             .clone()
@@ -132,6 +133,7 @@ impl Vault {
         };
         restore.monitor.event(event);
         report.requests = exchange.client().stats().requests - requests_before;
+        report.throttling = Throttling::between(&throttle_before, &exchange.client().throttle());
         report.elapsed_ms = u64::try_from(self.now_unix_ms() - started).unwrap_or(0);
         Ok(report)
     }

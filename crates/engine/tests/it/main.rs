@@ -13,4 +13,6 @@ mod restoring; // where things go, and never twice
 mod retaining; // policies, kept items, holds
 mod searching; // what a search finds, in which snapshots, and how its index is kept
 mod selecting; // which folders and items a backup and a restore take
+mod signing_in; // passwords, tokens, certificates, proxies, Autodiscover
+mod throttling; // Exchange's own limits, in virtual time
 mod world; // servers, vaults and short cuts the others use

@@ -14,7 +14,7 @@ mod look;
 mod operate;
 mod try_out;
 
-pub use exchange::{BackupArgs, RestoreArgs, ServerArgs};
+pub use exchange::{Auth, BackupArgs, RestoreArgs, ServerArgs};
 pub use keep::PruneArgs;
 pub use key::{
     KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,

@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use engine::{
-    Client, ClientOptions, CreateOptions, Credentials, Environment, EscrowPrivateKey, EscrowShare,
-    Exchange, KeyFile, NewKey, Passphrase, RecoveryPhrase, Selection, Snapshot, SnapshotSelector,
-    Unlock, Url, Vault, VaultOptions,
+    AutodiscoverOptions, Client, ClientOptions, ClientSecret, CreateOptions, Credentials,
+    Environment, EscrowPrivateKey, EscrowShare, Exchange, Fingerprint, KeyFile, NewKey, Passphrase,
+    Proxy, RecoveryPhrase, Selection, Snapshot, SnapshotSelector, Unlock, Url, Vault, VaultOptions,
+    Zeroizing,
 };
 use zeroize::Zeroizing;
 
-use crate::args::{AccessArgs, Cipher, RepositoryArgs, SelectionArgs, ServerArgs, SnapshotArgs};
+use crate::args::{
+    AccessArgs, Auth, BackupArgs, Cipher, RepositoryArgs, SelectionArgs, ServerArgs, SnapshotArgs,
+};
 use crate::exit::{Code, Failure, Result};
 use crate::output::Output;
 use crate::secrets::{self, Secret};
@@ -176,32 +179,120 @@ pub fn vault_options(context: &Context, access: &AccessArgs) -> Result<VaultOpti
 /// An account whose password is known; makes connections to any number of servers.
 pub struct Account {
     user: String,
-    password: String,
+    credentials: Credentials,
     extra_root_pem: Option<Vec<u8>>,
+    pins: Vec<Fingerprint>,
+    proxy: Option<Proxy>,
     output: Output,
 }
 
+const USER_AGENT: &str = concat!("postkeep/", env!("CARGO_PKG_VERSION"));
+
 impl Account {
     pub fn new(context: &Context, args: &ServerArgs) -> Result<Self> {
+        let usage = |error: engine::ServerError| Failure::usage(exit::chain(&error));
         let extra_root_pem = args.ca_file.as_deref().map(read_certificates).transpose()?;
+        let pins = args.tls_fingerprint.iter().map(|text| text.parse());
+        let pins = pins.collect::<Result<_, _>>().map_err(usage)?;
+        let proxy = args.proxy.as_deref().map(proxy).transpose()?;
         let file = args.password_file.as_deref();
+        let secret = secrets::find(Secret::Password, file, &args.user)?;
         Ok(Self {
             user: args.user.clone(),
-            password: secrets::find(Secret::Password, file, &args.user)?,
+            credentials: credentials(args, secret)?,
             extra_root_pem,
+            pins,
+            proxy,
             output: context.output,
         })
     }
 
     pub fn at(&self, server: &Url) -> Result<Exchange> {
         warn_of_plain_http(self.output, server);
-        let credentials = Credentials::basic(&self.user, &self.password);
-        let mut options = ClientOptions::new(server.clone(), credentials);
-        options.user_agent = concat!("postkeep/", env!("CARGO_PKG_VERSION")).to_owned();
+        let mut options = ClientOptions::new(server.clone(), self.credentials.clone());
+        options.user_agent = USER_AGENT.to_owned();
         options.extra_root_pem.clone_from(&self.extra_root_pem);
+        options.pinned_certificates.clone_from(&self.pins);
+        options.proxy.clone_from(&self.proxy);
         let client = Client::new(options).map_err(|error| Failure::usage(exit::chain(&error)))?;
         Ok(Exchange::new(client, server.as_str(), &self.user))
     }
+
+    /// Finds the server of a mailbox by Autodiscover, and tells where it was led.
+    pub async fn find(&self, address: &str, first: Option<&str>) -> Result<Url> {
+        let mut options = AutodiscoverOptions::new(address, self.credentials.clone());
+        options.user_agent = USER_AGENT.to_owned();
+        options.extra_root_pem.clone_from(&self.extra_root_pem);
+        options.pinned_certificates.clone_from(&self.pins);
+        options.proxy.clone_from(&self.proxy);
+        options.servers = first.map(server_url).transpose()?.into_iter().collect();
+        let found = engine::autodiscover(&options).await.map_err(|error| {
+            let code = match error.kind() {
+                engine::ServerErrorKind::Auth => Code::SignIn,
+                engine::ServerErrorKind::Invalid => Code::Usage,
+                _ => Code::NotFound,
+            };
+            Failure::new(code, exit::chain(&error)).hint("--server URL says where the server is")
+        })?;
+        for step in &found.steps {
+            let (form, url, outcome) = (step.form.as_str(), &step.url, &step.outcome);
+            let told = format!("autodiscover: {form} at {url}: {outcome}");
+            self.output.note(&told);
+        }
+        Ok(found.url)
+    }
+}
+
+/// Where Autodiscover finds the server of the address that the arguments name.
+pub async fn server(args: &BackupArgs, account: &Account, mailboxes: &[String]) -> Result<Url> {
+    let user = Some(&args.account.user).filter(|user| is_address(user));
+    let address = args.autodiscover.as_ref().or(user).or(mailboxes.first());
+    let Some(address) = address else {
+        return Err(
+            Failure::usage("neither a server is named nor an address to find it by")
+                .hint("--server URL, or --autodiscover SMTP"),
+        );
+    };
+    account
+        .find(address, args.autodiscover_server.as_deref())
+        .await
+}
+
+fn credentials(args: &ServerArgs, secret: String) -> Result<Credentials> {
+    let user = &args.user;
+    Ok(match args.auth {
+        Auth::Auto => Credentials::password(user, secret),
+        Auth::Basic => Credentials::basic(user, secret),
+        Auth::Ntlm => Credentials::ntlm(user, secret),
+        Auth::Negotiate => Credentials::negotiate(user, secret),
+        Auth::Oauth => {
+            let url = args.token_url.as_deref().unwrap_or_default();
+            let token_url = Url::parse(url).map_err(|error| {
+                Failure::usage(format!("the token address is not a URL: {error}"))
+            })?;
+            if token_url.scheme() != "https" && !is_this_machine(&token_url) {
+                return Err(Failure::usage("the token address must be an https address"));
+            }
+            let secret = ClientSecret {
+                token_url,
+                client_id: args.client_id.clone().unwrap_or_default(),
+                client_secret: Zeroizing::new(secret),
+                scope: args.scope.clone(),
+            };
+            Credentials::oauth_client(user, secret)
+        }
+    })
+}
+
+fn proxy(text: &str) -> Result<Proxy> {
+    let with_scheme = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    // The address may hold a password, so it is not repeated.
+    let url = Url::parse(&with_scheme)
+        .map_err(|error| Failure::usage(format!("the proxy's address is not a URL: {error}")))?;
+    Proxy::new(url).map_err(|error| Failure::usage(exit::chain(&error)))
 }
 
 /// Says so where a password would travel unencrypted.

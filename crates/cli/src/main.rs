@@ -6,6 +6,7 @@ mod args;
 mod command;
 mod config;
 mod exit;
+mod held_back;
 mod human;
 mod interrupt;
 mod operate;

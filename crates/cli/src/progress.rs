@@ -13,6 +13,9 @@ use crate::output::Output;
 /// Time between two lines where there are no bars, in milliseconds.
 const LINE_EVERY_MS: i64 = 5_000;
 
+/// A pause as long as this is worth a line of its own.
+const LONG_PAUSE: Duration = Duration::from_secs(2);
+
 /// How often bars move on by themselves, so that a waiting server does not look like a crash.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -44,6 +47,7 @@ struct State {
     items: u64,
     bytes: u64,
     failed: u64,
+    pause: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -80,6 +84,24 @@ impl Progress {
             // Above the bars; where that fails the terminal is gone.
             Some(bars) => drop(bars.println(human::plain(message))),
             None => self.output.note(message),
+        }
+    }
+
+    /// Tells what is left of a pause that the server asked for.
+    pub fn paused(&self, pause: Option<Duration>) {
+        let mut state = self.lock();
+        let begins = state.pause.is_none() && pause.is_some_and(|left| left >= LONG_PAUSE);
+        if pause.is_none() && state.pause.is_none() {
+            return;
+        }
+        state.pause = pause;
+        if state.total.is_some() {
+            self.show(&mut state);
+        } else if begins && let Some(left) = pause {
+            let what = state.what;
+            state.told_unix_ms = (self.environment.now_unix_ms)();
+            drop(state);
+            self.output.note(&format!("{what}: {}", paused(left)));
         }
     }
 
@@ -215,6 +237,7 @@ impl State {
             items: 0,
             bytes: 0,
             failed: 0,
+            pause: None,
         }
     }
 
@@ -236,8 +259,19 @@ impl State {
         if self.failed > 0 {
             sums.push_str(&format!(", {} failed", human::count(self.failed)));
         }
+        if let Some(pause) = self.pause {
+            sums.push_str(&format!(", {}", paused(pause)));
+        }
         sums
     }
+}
+
+fn paused(left: Duration) -> String {
+    let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    format!(
+        "the server is busy and asked for a pause: {} more",
+        human::duration(left_ms.max(1))
+    )
 }
 
 impl Monitor for Progress {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{RepositoryArgs, SelectionArgs, SnapshotArgs};
 
@@ -14,22 +14,76 @@ pub struct ServerArgs {
     /// The account: a UPN, an SMTP address or DOMAIN\user
     #[arg(long, value_name = "NAME")]
     pub user: String,
-    /// File that holds the account's password [otherwise: environment variable POSTKEEP_PASSWORD,
-    /// or a prompt]
+    /// File that holds the account's password, or the application's secret [otherwise:
+    /// environment variable POSTKEEP_PASSWORD, or a prompt]
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// How to sign in: auto takes the best that the server offers for a password
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = Auth::Auto)]
+    pub auth: Auth,
+    /// With --auth oauth: where an application gets its tokens
+    #[arg(long, value_name = "URL", required_if_eq("auth", "oauth"))]
+    pub token_url: Option<String>,
+    /// With --auth oauth: the application's id
+    #[arg(long, value_name = "ID", required_if_eq("auth", "oauth"))]
+    pub client_id: Option<String>,
+    /// With --auth oauth: what the tokens are for
+    #[arg(
+        long,
+        value_name = "SCOPE",
+        default_value = "https://outlook.office365.com/.default"
+    )]
+    pub scope: String,
     /// Certificates to trust besides the system's, in PEM form
     #[arg(long, value_name = "PEM")]
     pub ca_file: Option<PathBuf>,
+    /// Trust the server's certificate by its SHA-256 fingerprint, and no other [repeatable]
+    #[arg(long, value_name = "HEX", conflicts_with = "ca_file")]
+    pub tls_fingerprint: Vec<String>,
+    /// Go through this HTTP proxy; a password for it belongs into the environment variable
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "POSTKEEP_PROXY",
+        hide_env_values = true
+    )]
+    pub proxy: Option<String>,
+}
+
+/// Ways of signing in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    Auto,
+    Basic,
+    Ntlm,
+    Negotiate,
+    Oauth,
 }
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
     #[command(flatten)]
     pub repository: RepositoryArgs,
-    /// The server's EWS address; /EWS/Exchange.asmx is added where it has no path
+    /// The server's EWS address; /EWS/Exchange.asmx is added where it has no path [default: found
+    /// by Autodiscover from the account's or the first mailbox's address]
     #[arg(long, value_name = "URL", help_heading = "Exchange")]
-    pub server: String,
+    pub server: Option<String>,
+    /// Find the server of this address by Autodiscover
+    #[arg(
+        long,
+        value_name = "SMTP",
+        help_heading = "Exchange",
+        conflicts_with = "server"
+    )]
+    pub autodiscover: Option<String>,
+    /// Ask this server for it, before those of the address's domain
+    #[arg(
+        long,
+        value_name = "URL",
+        help_heading = "Exchange",
+        conflicts_with = "server"
+    )]
+    pub autodiscover_server: Option<String>,
     #[command(flatten)]
     pub account: ServerArgs,
     /// A mailbox: its primary SMTP address, several with commas, or @FILE with one a line

@@ -70,6 +70,20 @@ pub struct SimArgs {
     /// A JSON file with accounts, mailboxes and faults
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Be this Exchange: 2013-sp1, 2016, 2019, se, or no-export for a server without ExportItems
+    /// and UploadItems
+    #[arg(long, value_name = "VERSION", value_parser = ["2013-sp1", "2016", "2019", "se", "no-export"])]
+    pub exchange: Option<String>,
+    /// Limit each mailbox as Exchange's default policy does, or not at all
+    #[arg(long, value_name = "POLICY", value_parser = ["default", "unlimited"])]
+    pub throttle: Option<String>,
+    /// Offer these ways of signing in only [repeatable; default: all]
+    #[arg(long, value_name = "WAY", value_delimiter = ',',
+          value_parser = ["basic", "ntlm", "negotiate", "bearer"])]
+    pub sign_in: Vec<String>,
+    /// Serve over TLS with a self-signed certificate, made anew each time
+    #[arg(long)]
+    pub tls: bool,
     /// Misbehave: OPERATION[@TEXT] WHEN ACTION, such as "ExportItems every 5 busy 200" [repeatable]
     #[arg(long = "fault", value_name = "RULE")]
     pub faults: Vec<String>,

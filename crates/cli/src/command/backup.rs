@@ -8,6 +8,7 @@ use super::{MAX_NAMED, and_more, failed_items};
 use crate::args::BackupArgs;
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
+use crate::held_back::{self, HeldBack};
 use crate::human::{self, Columns, bytes, count, counted, duration, per_second, plain};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -29,18 +30,24 @@ pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
         ))
         .hint("--mailbox SMTP"));
     }
-    let server = config::server_url(&args.server)?;
+    let named = args.server.as_deref().map(config::server_url).transpose()?;
     let account = Account::new(context, &args.account)?;
     let vault = config::open_vault(context, &args.repository).await?;
+    let server = match named {
+        Some(server) => server,
+        None => config::server(&args, &account, &options.mailboxes).await?,
+    };
     let exchange = account.at(&server)?;
     let progress = Progress::new("backup", context.output, &context.environment);
     let interrupt = Interrupt::watch(
         progress.clone(),
         "stopping: what was read is being committed; Ctrl-C again ends at once",
     );
+    let held_back = HeldBack::watch(progress.clone(), exchange.client());
     let done = vault
         .backup(&exchange, &options, interrupt.token(), progress.clone())
         .await;
+    drop(held_back);
     progress.finish();
     let report = done.map_err(|error| {
         Failure::from(error)
@@ -94,6 +101,7 @@ pub fn people(report: &BackupReport) -> String {
     let mut text = table.to_string();
     text.push('\n');
     text.push_str(&totals(report));
+    text.push_str(&held_back::line(&report.throttling));
     for mailbox in report
         .mailboxes
         .iter()

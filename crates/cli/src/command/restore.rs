@@ -8,6 +8,7 @@ use super::search::Wanted;
 use crate::args::RestoreArgs;
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
+use crate::held_back::{self, HeldBack};
 use crate::human::{Columns, bytes, count, counted, duration};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -68,9 +69,11 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<Code> {
             config::server_url(args.to_server.as_deref().unwrap_or(&snapshot.about.server))?;
         let exchange = account.at(&server)?;
         let token = interrupt.token();
+        let held_back = HeldBack::watch(progress.clone(), exchange.client());
         let done = vault
             .restore(snapshot, &exchange, &options, token, progress.clone())
             .await;
+        drop(held_back);
         let report = done.map_err(|error| {
             progress.finish();
             Failure::from(error)
@@ -164,6 +167,7 @@ fn restored(restored: &Restored) -> String {
             duration(report.elapsed_ms),
         ));
     }
+    text.push_str(&held_back::line(&report.throttling));
     if restored.verified {
         let verified = counted(report.items_verified, "item");
         text.push_str(&format!(

@@ -1,6 +1,8 @@
 //! `postkeep sim`: serves simulated mailboxes until Ctrl-C.
 
-use ews_sim::{Account, Config, FaultPlan, Sim};
+use ews_sim::{
+    Account, Config, FaultPlan, ServerVersion, SignIn, Sim, ThrottlePolicy, TlsIdentity,
+};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -23,6 +25,8 @@ struct Document {
     url: String,
     accounts: Vec<String>,
     mailboxes: Vec<Mailbox>,
+    /// The certificate's SHA-256 hash, with `--tls`.
+    tls_fingerprint: Option<String>,
     #[serde(skip)]
     sign_in: String,
 }
@@ -43,14 +47,21 @@ pub async fn run(context: &Context, args: SimArgs) -> Result<Code> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| Failure::io(format!("listen on {}", args.listen), &error))?;
-    let server = sim
-        .serve(listener)
-        .await
-        .map_err(|error| Failure::sim(&error))?;
+    let failed = |error: ews_sim::Error| Failure::sim(&error);
+    let identity = match args.tls {
+        true => Some(identity(&args).map_err(failed)?),
+        false => None,
+    };
+    let serving = match &identity {
+        Some(identity) => sim.serve_tls(listener, identity).await,
+        None => sim.serve(listener).await,
+    };
+    let server = serving.map_err(failed)?;
     let document = Document {
         url: server.url().to_owned(),
         accounts: accounts(&args),
         mailboxes: mailboxes(&sim)?,
+        tls_fingerprint: identity.as_ref().map(TlsIdentity::fingerprint),
         sign_in: sign_in(&args, password.is_some()),
     };
     context.output.result(&document, people)?;
@@ -92,6 +103,22 @@ fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
     if let (true, Some(password)) = (args.accounts.is_empty(), password) {
         builder = builder.account(Account::impersonator(DEFAULT_ACCOUNT, password));
     }
+    builder = match args.exchange.as_deref() {
+        None => builder,
+        Some("no-export") => builder.without_export_items(),
+        Some(name) => builder.version(ServerVersion::named(name).map_err(failed)?),
+    };
+    if !args.sign_in.is_empty() {
+        let ways: std::result::Result<Vec<SignIn>, _> = args
+            .sign_in
+            .iter()
+            .map(|name| SignIn::named(name))
+            .collect();
+        builder = builder.sign_in(&ways.map_err(failed)?);
+    }
+    if let Some(name) = &args.throttle {
+        builder = builder.throttle(ThrottlePolicy::named(name).map_err(failed)?);
+    }
     if !args.faults.is_empty() {
         let plan: FaultPlan = args.faults.join(";").parse().map_err(failed)?;
         builder = builder.faults(plan.seed(args.seed));
@@ -100,6 +127,12 @@ fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
         builder = builder.without_export_items();
     }
     builder.build().map_err(failed)
+}
+
+/// A certificate for the address that is listened on, and for this machine by name.
+fn identity(args: &SimArgs) -> std::result::Result<TlsIdentity, ews_sim::Error> {
+    let address = args.listen.ip().to_string();
+    TlsIdentity::self_signed(&["localhost", "127.0.0.1", "::1", &address])
 }
 
 /// The accounts that the command line makes; a configuration file may name others.
@@ -147,5 +180,8 @@ fn people(document: &Document) -> String {
             count(mailbox.items),
         ]);
     }
-    format!("{}\n{}\n\n{table}", document.url, document.sign_in)
+    let fingerprint = document.tls_fingerprint.as_ref();
+    let trust = fingerprint.map(|hash| format!("--tls-fingerprint {hash}\n"));
+    let (url, sign_in) = (&document.url, &document.sign_in);
+    format!("{url}\n{sign_in}\n{}\n{table}", trust.unwrap_or_default())
 }

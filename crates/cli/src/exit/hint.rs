@@ -38,8 +38,8 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
     use ErrorKind as K;
     Some(match (error.kind(), Side::of(error)) {
         (K::Auth, Side::Exchange) => {
-            "check the account's name and password; the server must allow Basic authentication \
-             for EWS"
+            "check the account's name (DOMAIN\\user or user@domain) and password; --auth says how \
+             to sign in"
         }
         (K::Auth, _) => {
             "give the passphrase that the repository was created with, or another of its keys \
@@ -59,7 +59,7 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
         }
         (K::Unreachable, Side::Exchange) => {
             "check the host name, the port and the firewall; --ca-file trusts a private \
-             certificate authority"
+             certificate authority, --tls-fingerprint one certificate"
         }
         (K::Unreachable, _) => "check that the repository's folder or share is mounted",
         (K::NotEws, _) => {

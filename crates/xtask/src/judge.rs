@@ -70,6 +70,31 @@ fn client_judge(workspace: &Workspace, python: &OsStr, name: &str) -> Result<Too
         .arg(&scratch))
 }
 
+/// Lets Apache's NTLM and MIT's Kerberos judge how the client signs in.
+pub(crate) fn auth(workspace: &Workspace) -> Result {
+    let build = |arguments: &[&str]| {
+        let cargo = Tool::cargo().arg("build").args(arguments);
+        cargo.current_dir(workspace.root()).run()
+    };
+    build(&["--package", "postkeep"])?;
+    let example = ["--example", "sign_in", "--features", "kerberos"];
+    build(&[&["--package", "ews-client"][..], &example].concat())?;
+    let scratch = workspace.target_dir("judges").join("auth");
+    clear(&scratch)?;
+    let programs = workspace.program("debug");
+    let example = programs.with_file_name("examples").join("sign_in");
+    Tool::new(system_python())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(workspace.root().join("crates/xtask/judges/auth_check.py"))
+        .arg("--postkeep")
+        .arg(&programs)
+        .arg("--example")
+        .arg(example)
+        .arg("--scratch")
+        .arg(&scratch)
+        .run()
+}
+
 /// The system's Python 3, under the name it has here.
 pub(crate) fn system_python() -> &'static str {
     if cfg!(windows) { "python" } else { "python3" }

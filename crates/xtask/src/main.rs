@@ -46,6 +46,7 @@ usage: cargo xtask <command>
   judge ews-javascript
                      another one, from npm
   judge davmail      a gateway from IMAP to EWS, from Debian
+  judge auth         Apache with gss-ntlmssp, and MIT Kerberos, on how ews-client signs in
   judge format       a reader written from docs/format.md against `postkeep`
   judge servers      `postkeep` against odd servers written apart from the simulator
        [NAME]...     only these oddities; joined by + for several at once
@@ -88,6 +89,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["judge", "ews-javascript"] => judge::ews_javascript(&workspace),
         ["judge", "davmail"] => judge::davmail(&workspace),
         ["judge", "exchangelib"] => judge::exchangelib(&workspace),
+        ["judge", "auth"] => judge::auth(&workspace),
         ["judge", "format"] => judge_format::format(&workspace),
         ["judge", "export"] => judge_export::run(&workspace),
         ["judge", "servers", only @ ..] => judge_servers::run(&workspace, only),

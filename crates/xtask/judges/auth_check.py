@@ -1,0 +1,212 @@
+"""Lets strangers judge how ews-client signs in: Apache with mod_auth_gssapi and gss-ntlmssp, and
+an MIT Kerberos KDC, in front of `postkeep sim`.
+
+Debian packages: apache2 libapache2-mod-auth-gssapi gss-ntlmssp krb5-kdc krb5-admin-server
+krb5-user openssl. Everything lives in a scratch folder and listens on the loopback interface.
+"""
+
+import argparse
+import base64
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+USER = "svc@example.test"
+PASSWORD = "Pa55 w\u00f6rd!"
+MODULES = pathlib.Path("/usr/lib/apache2/modules")
+LOADED = [
+    "mpm_event", "authn_core", "authz_core", "authz_user", "auth_gssapi", "proxy", "proxy_http",
+    "headers", "ssl", "socache_shmcb",
+]
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def wait_for(port):
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"nothing listens on port {port}")
+
+
+class Judge:
+    def __init__(self, arguments):
+        self.scratch = pathlib.Path(arguments.scratch)
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        self.scratch.chmod(0o755)
+        self.example = arguments.example
+        self.postkeep = arguments.postkeep
+        self.processes = []
+        self.failed = 0
+        self.checks = 0
+        self.sim, self.kdc, self.plain, self.tls, self.krb, self.krb_tls = free_ports(6)
+        self.environment = dict(
+            os.environ,
+            KRB5_CONFIG=str(self.scratch / "krb5.conf"),
+            KRB5_KDC_PROFILE=str(self.scratch / "kdc.conf"),
+            KRB5CCNAME=f"FILE:{self.scratch / 'ccache'}",
+            NTLM_USER_FILE=str(self.scratch / "ntlm-users"),
+        )
+
+    def start(self, command, port):
+        log = open(self.scratch / f"{pathlib.Path(command[0]).name}.log", "ab")
+        process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        self.processes.append(process)
+        wait_for(port)
+
+    def run(self, *command, **more):
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, **more)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+
+    def servers(self):
+        self.start(
+            [self.postkeep, "sim", "--mailbox", USER, "--listen", f"127.0.0.1:{self.sim}"], self.sim
+        )
+        self.kerberos()
+        self.apache()
+
+    def kerberos(self):
+        (self.scratch / "krb5.conf").write_text(
+            "[libdefaults]\n default_realm = EXAMPLE.TEST\n dns_lookup_kdc = false\n"
+            " dns_canonicalize_hostname = false\n rdns = false\n"
+            f"[realms]\n EXAMPLE.TEST = {{ kdc = 127.0.0.1:{self.kdc} }}\n"
+        )
+        (self.scratch / "kdc.conf").write_text(
+            f"[kdcdefaults]\n kdc_ports = {self.kdc}\n kdc_tcp_ports = {self.kdc}\n"
+            f"[realms]\n EXAMPLE.TEST = {{\n  database_name = {self.scratch}/principal\n"
+            f"  key_stash_file = {self.scratch}/stash\n  acl_file = {self.scratch}/acl\n }}\n"
+        )
+        self.run("kdb5_util", "create", "-r", "EXAMPLE.TEST", "-s", "-P", "master")
+        for principal, key in [("svc", ["-pw", PASSWORD]), ("HTTP/localhost", ["-randkey"])]:
+            self.run("kadmin.local", "addprinc", *key, principal)
+        self.run("kadmin.local", "ktadd", "-k", str(self.scratch / "keytab"), "HTTP/localhost")
+        (self.scratch / "keytab").chmod(0o644)
+        self.start(["krb5kdc", "-n", "-P", str(self.scratch / "kdc.pid")], self.kdc)
+
+    def apache(self):
+        users = self.scratch / "ntlm-users"
+        users.write_text(f"EXAMPLE:svc:{PASSWORD}\n", encoding="utf-8")
+        users.chmod(0o644)
+        self.run(
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-sha384",
+            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+            "-keyout", str(self.scratch / "key.pem"), "-out", str(self.scratch / "cert.pem"),
+        )
+        basic = base64.b64encode(b"svc@example.test:secret").decode()
+        lines = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in LOADED]
+        lines += [
+            f"ServerRoot {self.scratch}", "ServerName localhost", f"PidFile {self.scratch}/pid",
+            f"ErrorLog {self.scratch}/error.log", "LogLevel info auth_gssapi:debug",
+            f"DefaultRuntimeDir {self.scratch}", f"Mutex file:{self.scratch}",
+        ]
+        if os.geteuid() == 0:
+            lines += ["User www-data", "Group www-data"]
+        for port, mechanism, tls in [
+            (self.plain, "ntlmssp", False), (self.tls, "ntlmssp", True),
+            (self.krb, "krb5", False), (self.krb_tls, "krb5", True),
+        ]:
+            lines += [f"Listen 127.0.0.1:{port}", f"<VirtualHost 127.0.0.1:{port}>"]
+            if tls:
+                lines += [
+                    "SSLEngine On", f"SSLCertificateFile {self.scratch}/cert.pem",
+                    f"SSLCertificateKeyFile {self.scratch}/key.pem",
+                ]
+            bound = "On" if mechanism == "ntlmssp" else "Off"
+            lines += [
+                "<Location /EWS>", "AuthType GSSAPI", "AuthName judge", "Require valid-user",
+                f"GssapiAllowedMech {mechanism}", f"GssapiConnectionBound {bound}",
+                f"GssapiCredStore keytab:{self.scratch}/keytab",
+                f'RequestHeader set Authorization "Basic {basic}"',
+                f"ProxyPass http://127.0.0.1:{self.sim}/EWS", "</Location>", "</VirtualHost>",
+            ]
+        (self.scratch / "httpd.conf").write_text("\n".join(lines) + "\n")
+        self.start(
+            ["apache2", "-DFOREGROUND", "-f", str(self.scratch / "httpd.conf")], self.krb_tls
+        )
+
+    def check(self, name, port, user, way, password, expected, tls=False):
+        scheme = "https" if tls else "http"
+        url = f"{scheme}://localhost:{port}/EWS/Exchange.asmx"
+        command = [self.example, url, user, way] + ([self.fingerprint()] if tls else [])
+        environment = dict(self.environment, EWS_PASSWORD=password)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        told = done.stdout + done.stderr
+        ok = (done.returncode == 0) == (expected is None) and (expected or "Inbox") in told
+        self.checks += 1
+        self.failed += not ok
+        print(f"{'ok  ' if ok else 'FAIL'} {name}" + ("" if ok else f"\n     {told.strip()}"))
+
+    def fingerprint(self):
+        command = ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in"]
+        done = subprocess.run(command + [str(self.scratch / "cert.pem")], capture_output=True, text=True)
+        return done.stdout.strip().split("=", 1)[1]
+
+    def judge(self):
+        refused = "refuses the user name or password"
+        for way in ["ntlm", "negotiate"]:
+            for tls, port in [(False, self.plain), (True, self.tls)]:
+                over = "TLS" if tls else "HTTP"
+                for user in ["EXAMPLE\\svc", "example\\SVC"]:
+                    name = f"gss-ntlmssp takes {way} over {over} from {user}"
+                    self.check(name, port, user, way, PASSWORD, None, tls)
+                name = f"gss-ntlmssp refuses a wrong password by {way} over {over}"
+                self.check(name, port, "EXAMPLE\\svc", way, "wrong", refused, tls)
+        self.check("auto finds NTLM", self.plain, "EXAMPLE\\svc", "auto", PASSWORD, None)
+        self.kerberos_checks()
+
+    def kerberos_checks(self):
+        for tls, port in [(False, self.krb), (True, self.krb_tls)]:
+            over = "TLS" if tls else "HTTP"
+            self.run("kinit", "svc", input=PASSWORD + "\n")
+            self.check(f"Kerberos over {over}", port, "svc", "kerberos", "", None, tls)
+            self.run("kdestroy")
+            name = f"no ticket over {over} is said"
+            self.check(name, port, "svc", "kerberos", "", "no Kerberos ticket", tls)
+        self.run("kinit", "-l", "2s", "svc", input=PASSWORD + "\n")
+        time.sleep(3)
+        self.check("an expired ticket is said", self.krb, "svc", "kerberos", "", "expired")
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait(10)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--postkeep", required=True)
+    parser.add_argument("--example", required=True)
+    parser.add_argument("--scratch", required=True)
+    arguments = parser.parse_args()
+    for program in ["apache2", "krb5kdc", "kinit", "openssl"]:
+        if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
+            sys.exit(f"{program} is missing; see the head of {__file__}")
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    judge = Judge(arguments)
+    try:
+        judge.servers()
+        judge.judge()
+    finally:
+        judge.stop()
+    print(f"{judge.checks - judge.failed} of {judge.checks} checks passed")
+    sys.exit(1 if judge.failed else 0)
+
+
+main()

@@ -7,7 +7,6 @@ use engine::{
     AutodiscoverOptions, Client, ClientOptions, ClientSecret, CreateOptions, Credentials,
     Environment, EscrowPrivateKey, EscrowShare, Exchange, Fingerprint, KeyFile, NewKey, Passphrase,
     Proxy, RecoveryPhrase, Selection, Snapshot, SnapshotSelector, Unlock, Url, Vault, VaultOptions,
-    Zeroizing,
 };
 use zeroize::Zeroizing;
 

@@ -30,6 +30,7 @@
 mod account;
 mod auth;
 mod autodiscover;
+mod builder;
 mod changes;
 mod clock;
 mod config;

@@ -1,7 +1,6 @@
-//! The simulated world and how to build one.
+//! The simulated world.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,32 +10,20 @@ use tokio::net::TcpListener;
 use crate::account::Account;
 use crate::auth::SignIn;
 use crate::autodiscover::AutodiscoverForm;
+pub use crate::builder::SimBuilder;
 use crate::clock::Clock;
-use crate::config::{Config, GenerateConfig, SyntheticConfig};
-use crate::directory::{Group, Groups};
+use crate::directory::Groups;
 use crate::error::Error;
 use crate::fault::{FaultPlan, FaultPlayer};
 use crate::handle::MailboxHandle;
 use crate::id::StoreGuid;
 use crate::listen::TlsIdentity;
 use crate::mailbox::{Store, StoreKind};
-use crate::populate;
 use crate::server;
 pub use crate::server::RunningServer;
 use crate::stats::{Recorder, Stats};
 use crate::subscription::Subscriptions;
 use crate::throttle::{Throttle, ThrottleEntry, ThrottlePolicy};
-
-/// The account that exists unless others are named.
-const DEFAULT_USER: &str = "svc@example.test";
-/// The password of everyone unless others are named.
-const DEFAULT_PASSWORD: &str = "secret";
-/// Largest request body, as Exchange's default.
-const DEFAULT_MAX_REQUEST_BYTES: u64 = 64 * 1024 * 1024;
-/// A minute of a stream of events.
-const EVENT_MINUTE: Duration = Duration::from_secs(60);
-/// The address under which the public folder store keeps its ids.
-const PUBLIC_ADDRESS: &str = "public-folders";
 
 /// The release the server says it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,10 +105,10 @@ pub(crate) struct World {
     pub(crate) requires_channel_binding: bool,
     pub(crate) redirects: BTreeMap<String, String>,
     pub(crate) autodiscover: Vec<AutodiscoverForm>,
-    nonces: AtomicU64,
-    throttle_policy: Option<ThrottlePolicy>,
-    throttle: OnceLock<Option<Arc<Throttle>>>,
-    clock: Clock,
+    pub(crate) nonces: AtomicU64,
+    pub(crate) throttle_policy: Option<ThrottlePolicy>,
+    pub(crate) throttle: OnceLock<Option<Arc<Throttle>>>,
+    pub(crate) clock: Clock,
 }
 
 /// The stores of one user.
@@ -197,7 +184,7 @@ impl World {
         })
     }
 
-    fn ensure_mailbox(&self, address: &str, archive: bool) -> Result<Mailbox, Error> {
+    pub(crate) fn ensure_mailbox(&self, address: &str, archive: bool) -> Result<Mailbox, Error> {
         let address = address.trim();
         if !address.contains('@') || address.contains(char::is_whitespace) {
             return Err(Error::invalid(format!(
@@ -347,346 +334,5 @@ impl Sim {
     /// responses and cancellations included.
     pub fn sent_messages(&self) -> u64 {
         self.0.recorder.snapshot().sent_messages
-    }
-}
-
-/// Describes a world; [`SimBuilder::build`] makes it.
-///
-/// Mailboxes come into being in the order of the calls. A world built twice by the same calls on
-/// the same data has the same ids, change keys and sync states.
-#[derive(Debug)]
-pub struct SimBuilder {
-    steps: Vec<Step>,
-    accounts: Vec<Account>,
-    mailbox_password: String,
-    faults: FaultPlan,
-    clock: Clock,
-    version: ServerVersion,
-    throttle: Option<ThrottlePolicy>,
-    sign_in: Vec<SignIn>,
-    requires_channel_binding: bool,
-    redirects: BTreeMap<String, String>,
-    autodiscover: Vec<AutodiscoverForm>,
-    has_export: bool,
-    has_public: bool,
-    max_request_bytes: u64,
-    groups: Groups,
-    event_minute: Duration,
-}
-
-/// Something that fills the world.
-#[derive(Debug)]
-enum Step {
-    Mailbox(String),
-    Archive(String),
-    LoadDir(PathBuf),
-    Generate(GenerateConfig),
-    Synthetic(SyntheticConfig),
-    Large {
-        address: String,
-        folder: String,
-        subject: String,
-        bytes: u64,
-        seed: u64,
-    },
-}
-
-impl Default for SimBuilder {
-    fn default() -> SimBuilder {
-        SimBuilder {
-            steps: Vec::new(),
-            accounts: Vec::new(),
-            mailbox_password: DEFAULT_PASSWORD.to_owned(),
-            faults: FaultPlan::none(),
-            clock: Clock::default(),
-            version: ServerVersion::default(),
-            throttle: None,
-            sign_in: SignIn::ALL.to_vec(),
-            requires_channel_binding: false,
-            redirects: BTreeMap::new(),
-            autodiscover: AutodiscoverForm::ALL.to_vec(),
-            has_export: true,
-            has_public: false,
-            max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
-            groups: Groups::new(),
-            event_minute: EVENT_MINUTE,
-        }
-    }
-}
-
-impl SimBuilder {
-    /// Adds an empty mailbox.
-    pub fn mailbox(mut self, address: &str) -> SimBuilder {
-        self.steps.push(Step::Mailbox(address.to_owned()));
-        self
-    }
-
-    /// Gives a mailbox (added if missing) an empty archive.
-    pub fn archive(mut self, address: &str) -> SimBuilder {
-        self.steps.push(Step::Archive(address.to_owned()));
-        self
-    }
-
-    /// Adds a distribution group of mailboxes, other groups and strangers, by their addresses.
-    pub fn group<M: Into<String>>(
-        mut self,
-        address: &str,
-        members: impl IntoIterator<Item = M>,
-    ) -> SimBuilder {
-        let group = Group {
-            address: address.to_owned(),
-            members: members.into_iter().map(Into::into).collect(),
-        };
-        self.groups.insert(address.to_lowercase(), group);
-        self
-    }
-
-    /// Sets how long a minute of a streaming connection is; default a minute. Tests of clients
-    /// that reconnect need not wait for one.
-    pub fn event_minute(mut self, minute: Duration) -> SimBuilder {
-        self.event_minute = minute;
-        self
-    }
-
-    /// Gives the organisation public folders.
-    pub fn public_folders(mut self) -> SimBuilder {
-        self.has_public = true;
-        self
-    }
-
-    /// Loads a folder of `.eml`, `.ics` and `.vcf` files.
-    ///
-    /// `DIR/<address>/<folder>/…/*` becomes mailboxes with folders; a directory of loose files,
-    /// or a tree whose first level has no addresses, becomes `alice@example.test`. English names
-    /// of well-known folders (`Inbox`, `Sent Items`, …) mean those.
-    pub fn load_dir(mut self, dir: impl AsRef<Path>) -> SimBuilder {
-        self.steps.push(Step::LoadDir(dir.as_ref().to_owned()));
-        self
-    }
-
-    /// Makes up realistic mailboxes from a seed: mail with threads and attachments, calendars,
-    /// contacts.
-    pub fn generate(mut self, config: GenerateConfig) -> SimBuilder {
-        self.steps.push(Step::Generate(config));
-        self
-    }
-
-    /// Fills a folder (mailbox and folder are added if missing) with items that are computed
-    /// when asked for: a million of them need no memory.
-    pub fn synthetic(mut self, address: &str, folder: &str, count: u64, seed: u64) -> SimBuilder {
-        self.steps.push(Step::Synthetic(SyntheticConfig {
-            mailbox: address.to_owned(),
-            folder: folder.to_owned(),
-            count,
-            seed,
-        }));
-        self
-    }
-
-    /// Adds a mail with one attachment of any size, computed while it is sent.
-    pub fn large_item(
-        mut self,
-        address: &str,
-        folder: &str,
-        subject: &str,
-        bytes: u64,
-        seed: u64,
-    ) -> SimBuilder {
-        self.steps.push(Step::Large {
-            address: address.to_owned(),
-            folder: folder.to_owned(),
-            subject: subject.to_owned(),
-            bytes,
-            seed,
-        });
-        self
-    }
-
-    /// Adds an account. The first call replaces the default `svc@example.test`.
-    pub fn account(mut self, account: Account) -> SimBuilder {
-        self.accounts.push(account);
-        self
-    }
-
-    /// Sets the password with which every mailbox signs in as itself; default `secret`.
-    pub fn mailbox_password(mut self, password: &str) -> SimBuilder {
-        password.clone_into(&mut self.mailbox_password);
-        self
-    }
-
-    /// Sets the fault rules to begin with.
-    pub fn faults(mut self, plan: FaultPlan) -> SimBuilder {
-        self.faults = plan;
-        self
-    }
-
-    /// Sets the clock of store-assigned times; default [`Clock::logical`].
-    pub fn clock(mut self, clock: Clock) -> SimBuilder {
-        self.clock = clock;
-        self
-    }
-
-    /// Sets the release the server says it is.
-    pub fn version(mut self, version: ServerVersion) -> SimBuilder {
-        self.version = version;
-        self
-    }
-
-    /// Limits what each user may do, in the runtime's time; by default nobody is limited.
-    pub fn throttle(mut self, policy: Option<ThrottlePolicy>) -> SimBuilder {
-        self.throttle = policy;
-        self
-    }
-
-    /// Offers these ways of signing in, in this order; by default all.
-    pub fn sign_in(mut self, ways: &[SignIn]) -> SimBuilder {
-        self.sign_in = ways.to_vec();
-        self
-    }
-
-    /// Refuses NTLM sign-ins without a channel binding, as Extended Protection does when set to
-    /// "Require". A wrong binding is refused in any case.
-    pub fn require_channel_binding(mut self) -> SimBuilder {
-        self.requires_channel_binding = true;
-        self
-    }
-
-    /// Answers only these forms of Autodiscover; by default all.
-    pub fn autodiscover(mut self, forms: &[AutodiscoverForm]) -> SimBuilder {
-        self.autodiscover = forms.to_vec();
-        self
-    }
-
-    /// Lets Autodiscover send whoever asks for one address to another.
-    pub fn autodiscover_redirect(mut self, from: &str, to: &str) -> SimBuilder {
-        self.redirects.insert(from.to_lowercase(), to.to_owned());
-        self
-    }
-
-    /// Makes a server without ExportItems and UploadItems: both are unknown operations.
-    pub fn without_export_items(mut self) -> SimBuilder {
-        self.has_export = false;
-        self
-    }
-
-    /// Sets the largest request body in bytes; default 64 MiB, as Exchange's.
-    pub fn max_request_bytes(mut self, bytes: u64) -> SimBuilder {
-        self.max_request_bytes = bytes;
-        self
-    }
-
-    /// Adds what a configuration file says.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::ErrorKind::Invalid`] if its fault rules are not understood.
-    pub fn config(mut self, config: &Config) -> Result<SimBuilder, Error> {
-        self.accounts.extend(config.accounts());
-        if let Some(password) = &config.mailbox_password {
-            self.mailbox_password.clone_from(password);
-        }
-        self.steps
-            .extend(config.mailboxes.iter().cloned().map(Step::Mailbox));
-        self.steps
-            .extend(config.archives.iter().cloned().map(Step::Archive));
-        self.has_public |= config.public_folders;
-        for (address, members) in &config.groups {
-            self = self.group(address, members.iter().cloned());
-        }
-        self.steps
-            .extend(config.mail.iter().cloned().map(Step::LoadDir));
-        self.steps.extend(config.generate.map(Step::Generate));
-        self.steps
-            .extend(config.synthetic.iter().cloned().map(Step::Synthetic));
-        if let Some(name) = &config.server {
-            self.version = ServerVersion::named(name)?;
-        }
-        if !config.sign_in.is_empty() {
-            let ways: Result<_, Error> = config.sign_in.iter().map(|n| SignIn::named(n)).collect();
-            self.sign_in = ways?;
-        }
-        if let Some(name) = &config.throttle {
-            self.throttle = ThrottlePolicy::named(name)?;
-        }
-        self.has_export &= !config.no_export;
-        if let Some(plan) = config.fault_plan()? {
-            self.faults = plan;
-        }
-        Ok(self)
-    }
-
-    /// Makes the world.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::ErrorKind::Io`] if a folder of mail cannot be read, `Invalid` if an address is
-    /// none.
-    pub fn build(mut self) -> Result<Sim, Error> {
-        if self.accounts.is_empty() {
-            self.accounts
-                .push(Account::impersonator(DEFAULT_USER, DEFAULT_PASSWORD));
-        }
-        let public = self.has_public.then(|| {
-            Arc::new(Store::new(
-                PUBLIC_ADDRESS,
-                StoreKind::Public,
-                self.clock.clone(),
-            ))
-        });
-        let world = World {
-            mailboxes: RwLock::default(),
-            public,
-            accounts: self.accounts,
-            mailbox_password: self.mailbox_password,
-            faults: FaultPlayer::default(),
-            recorder: Arc::default(),
-            version: self.version,
-            has_export: self.has_export,
-            max_request_bytes: self.max_request_bytes,
-            observer: RwLock::new(None),
-            groups: self.groups,
-            subscriptions: Subscriptions::default(),
-            event_minute: self.event_minute,
-            sign_in: self.sign_in,
-            requires_channel_binding: self.requires_channel_binding,
-            redirects: self.redirects,
-            autodiscover: self.autodiscover,
-            nonces: AtomicU64::new(0),
-            throttle_policy: self.throttle,
-            throttle: OnceLock::new(),
-            clock: self.clock,
-        };
-        world.faults.set(self.faults);
-        let sim = Sim(Arc::new(world));
-        for step in self.steps {
-            sim.run_step(step)?;
-        }
-        Ok(sim)
-    }
-}
-
-impl Sim {
-    fn run_step(&self, step: Step) -> Result<(), Error> {
-        match step {
-            Step::Mailbox(address) => self.0.ensure_mailbox(&address, false).map(drop),
-            Step::Archive(address) => self.0.ensure_mailbox(&address, true).map(drop),
-            Step::LoadDir(dir) => populate::load_dir(self, &dir),
-            Step::Generate(config) => populate::generate(self, config),
-            Step::Synthetic(config) => self.add_mailbox(&config.mailbox)?.add_synthetic(
-                &config.folder,
-                config.count,
-                config.seed,
-            ),
-            Step::Large {
-                address,
-                folder,
-                subject,
-                bytes,
-                seed,
-            } => self
-                .add_mailbox(&address)?
-                .add_large(&folder, &subject, bytes, seed)
-                .map(drop),
-        }
     }
 }

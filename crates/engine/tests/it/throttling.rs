@@ -97,7 +97,7 @@ async fn sixteen_requests_in_flight_get_nine_tenths_of_what_the_policy_allows() 
     let state = client.throttle();
     assert_eq!(state.refusals, refused);
     assert!(state.waits > 0 && state.held_back <= begun.elapsed());
-    assert_eq!(state.lowest_limit, 1);
+    assert!((1..10).contains(&state.lowest_limit));
     server.stop().await;
 }
 
@@ -109,8 +109,12 @@ async fn a_locked_mailbox_does_not_hold_up_another() {
     let (sim, server, client) = start(policy).await;
     let alice = client.for_mailbox(Access::Impersonate(ALICE.to_owned()));
     let bob = client.for_mailbox(Access::Impersonate(BOB.to_owned()));
-    ask(&alice).await.unwrap();
-    ask(&alice).await.unwrap();
+    // Together they use up four times the budget.
+    let (first, second, third, fourth) =
+        tokio::join!(ask(&alice), ask(&alice), ask(&alice), ask(&alice));
+    for answered in [first, second, third, fourth] {
+        answered.unwrap();
+    }
     let begun = Instant::now();
     let third = tokio::spawn({
         let alice = alice.clone();
@@ -118,7 +122,8 @@ async fn a_locked_mailbox_does_not_hold_up_another() {
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
     let state = client.throttle();
-    assert_eq!(state.longest_back_off(), Some(Duration::from_secs(299)));
+    let left = state.longest_back_off().unwrap();
+    assert!(left > Duration::from_secs(298) && left <= Duration::from_secs(300));
     assert_eq!((state.back_off, state.queued), (None, 1));
     ask(&bob).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(10));

@@ -59,7 +59,7 @@ pub use collect::{
     OpenSession,
 };
 pub use config::{CreateOptions, RepositoryId, Writers};
-pub use destination::{create_destination_from_url, destination_from_url};
+pub use destination::{Destination, create_destination_from_url, destination_from_url};
 pub use env::Environment;
 pub use error::{Error, ErrorKind, Result};
 pub use escrow::{EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS};

@@ -126,7 +126,8 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Repository")]
 pub struct RepositoryArgs {
-    /// Where the repository is: a folder, or a file:// URL
+    /// Where the repository is: a folder, or a URL (s3://BUCKET/PREFIX, azure://, gs://,
+    /// webdav+https://, sftp://; docs/destinations.md)
     #[arg(
         long,
         value_name = "URL",
@@ -162,6 +163,10 @@ pub struct AccessArgs {
     /// File that holds a share that `key share` wrote [repeatable]
     #[arg(long, value_name = "FILE", group = "unlock")]
     pub escrow_share_file: Vec<PathBuf>,
+    /// File with the destination's settings, a line NAME = VALUE for each, such as
+    /// AWS_ACCESS_KEY_ID; docs/destinations.md lists them [otherwise: the environment]
+    #[arg(long, value_name = "FILE", env = "POSTKEEP_DESTINATION_FILE")]
+    pub destination_file: Option<PathBuf>,
     /// Where local index files are kept; they can be deleted at any time [default: the system's
     /// cache folder]
     #[arg(long, value_name = "DIR")]

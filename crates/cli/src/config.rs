@@ -16,7 +16,7 @@ use crate::args::{
 use crate::exit::{Code, Failure, Result};
 use crate::output::Output;
 use crate::secrets::{self, Secret};
-use crate::{exit, platform};
+use crate::{destination, exit, platform};
 
 /// What every command gets.
 #[derive(Clone)]
@@ -29,9 +29,11 @@ pub struct Context {
 /// Opens the repository that the arguments name.
 pub async fn open_vault(context: &Context, args: &RepositoryArgs) -> Result<Vault> {
     let failed = |failure: Failure| failure.for_repository(&args.repo);
+    let access = &args.access;
     // A folder that is not there needs no passphrase to be told so.
-    engine::destination_from_url(&args.repo).map_err(|e| failed(e.into()))?;
-    let unlock = unlock(&args.repo, &args.access)?;
+    let found = destination::find(&args.repo, access.destination_file.as_deref())?;
+    found.open().map_err(|e| failed(e.into()))?;
+    let unlock = unlock(&args.repo, access)?;
     open_vault_with(context, args, &unlock).await
 }
 
@@ -42,7 +44,9 @@ pub async fn open_vault_with(
     unlock: &Unlock,
 ) -> Result<Vault> {
     let failed = |failure: Failure| failure.for_repository(&args.repo);
-    let destination = engine::destination_from_url(&args.repo).map_err(|e| failed(e.into()))?;
+    let file = args.access.destination_file.as_deref();
+    let destination = destination::find(&args.repo, file)?;
+    let destination = destination.open().map_err(|e| failed(e.into()))?;
     let options = vault_options(context, &args.access)?;
     Vault::open(destination, unlock, options)
         .await
@@ -63,7 +67,8 @@ pub async fn create_vault(
         _ => failure.for_repository(repo),
     };
     let options = vault_options(context, access)?;
-    let destination = engine::create_destination_from_url(repo).map_err(|e| failed(e.into()))?;
+    let destination = destination::find(repo, access.destination_file.as_deref())?;
+    let destination = destination.create().map_err(|e| failed(e.into()))?;
     let suite = match cipher {
         Cipher::Aes256Gcm => engine::Suite::Aes256Gcm,
         Cipher::ChaCha20Poly1305 => engine::Suite::ChaCha20Poly1305,

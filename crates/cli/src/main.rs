@@ -5,6 +5,7 @@
 mod args;
 mod command;
 mod config;
+mod destination;
 mod exit;
 mod held_back;
 mod human;

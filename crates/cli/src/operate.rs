@@ -185,7 +185,13 @@ impl Connections for Real {
 
 /// Opens a destination, without any key.
 pub fn open_store(url: &str) -> engine::Result<Arc<dyn ObjectStore>> {
-    engine::destination_from_url(url).map_err(|error| {
+    let destination = engine::Destination::new(url);
+    let opened = destination.and_then(|found| {
+        found
+            .with_settings(crate::destination::from_environment())
+            .open()
+    });
+    opened.map_err(|error| {
         let kind = match error.kind() {
             engine::RepositoryErrorKind::NotFound => ErrorKind::NotFound,
             engine::RepositoryErrorKind::Denied => ErrorKind::Denied,

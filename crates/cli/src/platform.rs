@@ -98,6 +98,11 @@ pub async fn stop_requested() -> std::io::Result<()> {
     }
 }
 
+/// The user's folder.
+pub fn home_dir() -> Option<PathBuf> {
+    folder(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
+}
+
 /// A command line for the system's shell.
 pub fn shell(command: &str) -> std::process::Command {
     let (shell, flag) = if cfg!(windows) {

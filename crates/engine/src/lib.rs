@@ -75,10 +75,11 @@ pub use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 // What callers construct, or meet inside errors, so that they need to name no other of our crates.
 pub use chunkstore::{
-    Argon2Params, Environment, Error as RepositoryError, ErrorKind as RepositoryErrorKind,
-    EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile, KeyId, KeyInfo, KeyList, KeyMethod,
-    KeyState, NewKey, NoteId, ObjectStore, Passphrase, RecoveryPhrase, Rotation, Suite, Unlock,
-    Writers, create_destination_from_url, destination_from_url,
+    Argon2Params, Destination, Environment, Error as RepositoryError,
+    ErrorKind as RepositoryErrorKind, EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile,
+    KeyId, KeyInfo, KeyList, KeyMethod, KeyState, NewKey, NoteId, ObjectStore, Passphrase,
+    RecoveryPhrase, Rotation, Suite, Unlock, Writers, create_destination_from_url,
+    destination_from_url,
 };
 pub use ews_client::{
     AutodiscoverOptions, Client, ClientOptions, ClientSecret, Credentials, Error as ServerError,

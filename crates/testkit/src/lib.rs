@@ -8,6 +8,8 @@
 //! - [`peak_rss_bytes`]: how much memory this process ever held.
 //! - [`capture_message`]: leaves messages behind for the schema to judge.
 //! - [`MailCorpus`]: a company's mail, made up, the same for the same seed.
+//! - [`conformance`]: what a repository asks of a destination, for any store; [`service`] finds real
+//!   servers to run it against, [`proxy`] makes them misbehave.
 //! - [`temp_dir`]: a folder that goes away with its handle.
 //!
 //! Only a crate's `tests/it` may use this crate. A unit test that did would meet two versions of
@@ -36,12 +38,16 @@
 )]
 
 mod capture;
+// Suites and proxies have names that only mean something with their module.
+pub mod conformance;
 mod damage;
 mod faulty_store;
 mod golden;
 mod mail_corpus;
 mod memory;
+pub mod proxy;
 mod scratch;
+mod services;
 mod shared;
 
 pub use capture::{capture_message, captures_messages};
@@ -51,4 +57,5 @@ pub use golden::{Difference, DifferenceKind, assert_same_dirs, differences};
 pub use mail_corpus::{CorpusMail, MailCorpus};
 pub use memory::{peak_rss_bytes, reset_peak_rss, rss_bytes};
 pub use scratch::temp_dir;
+pub use services::{Service, service};
 pub use shared::shared_dir;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ChildStdout;
 
 use crate::Result;
+use crate::servers::{self, Servers};
 use crate::tool::Tool;
 use crate::workspace::Workspace;
 
@@ -13,8 +14,11 @@ pub(crate) fn fmt(workspace: &Workspace) -> Result {
 }
 
 pub(crate) fn clippy(workspace: &Workspace) -> Result {
-    let arguments = ["clippy", "--workspace", "--all-targets", "--"];
-    cargo(workspace, &arguments).args(["-D", "warnings"]).run()
+    let arguments = ["clippy", "--workspace", "--all-targets"];
+    cargo(workspace, &arguments)
+        .args(DESTINATIONS)
+        .args(["--", "-D", "warnings"])
+        .run()
 }
 
 pub(crate) fn doc(workspace: &Workspace) -> Result {
@@ -22,6 +26,9 @@ pub(crate) fn doc(workspace: &Workspace) -> Result {
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()
 }
+
+/// CI looks at everything there is; at home one builds what one works on.
+const DESTINATIONS: [&str; 2] = ["--features", "postkeep/destinations"];
 
 const TEST: [&str; 2] = ["test", "--workspace"];
 
@@ -36,8 +43,15 @@ pub(crate) fn nextest(workspace: &Workspace) -> Result {
 }
 
 /// Runs the tests with their messages captured into a folder, and holds back the last summary.
-pub(crate) fn test_capturing(workspace: &Workspace, wire: &Path) -> Result<Summary> {
-    let mut tool = cargo(workspace, &TEST).env("POSTKEEP_CAPTURE", wire);
+pub(crate) fn test_capturing(
+    workspace: &Workspace,
+    wire: &Path,
+    servers: &Servers,
+) -> Result<Summary> {
+    let mut tool = cargo(workspace, &TEST)
+        .args(DESTINATIONS)
+        .env("POSTKEEP_CAPTURE", wire)
+        .env(servers::VARIABLE, &servers.list);
     let mut child = tool.spawn_piped()?;
     let mut summary = Summary::default();
     if let Some(output) = child.stdout.take() {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::servers::Servers;
 use crate::workspace::Workspace;
 use crate::{Result, arrows, cargo_steps, judge, tidy, wire};
 
@@ -30,9 +31,17 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     );
     let folder = workspace.wire_dir();
     clear(&folder)?;
+    let mut servers = None;
+    let starting = timed("servers", || {
+        servers = Some(Servers::start(workspace)?);
+        Ok(())
+    })?;
+    timings.push(("servers", starting));
     let mut summary = None;
     let tests = timed("tests", || {
-        summary = Some(cargo_steps::test_capturing(workspace, &folder)?);
+        if let Some(servers) = &servers {
+            summary = Some(cargo_steps::test_capturing(workspace, &folder, servers)?);
+        }
         Ok(())
     })?;
     timings.push(("tests", tests));

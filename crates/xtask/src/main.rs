@@ -18,6 +18,7 @@ mod judge;
 mod judge_export;
 mod judge_format;
 mod judge_servers;
+mod servers;
 mod tidy;
 mod tool;
 mod wire;
@@ -40,6 +41,7 @@ usage: cargo xtask <command>
   arrows             which crate may depend on which
   tidy               file sizes, forgotten files, open ends, paths named in documents
   test [--nextest]   cargo test --workspace, or the same by nextest and cargo test --doc
+  servers COMMAND... runs a command while real S3, Azure, Google, WebDAV and SFTP servers run
   wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
   judge clients      the three clients below, one after the other
   judge exchangelib  an independent client against `postkeep sim`
@@ -83,6 +85,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["tidy"] => tidy::run(&workspace),
         ["test"] => cargo_steps::test(&workspace),
         ["test", "--nextest"] => cargo_steps::nextest(&workspace),
+        ["servers", program, arguments @ ..] => servers::run(&workspace, program, arguments),
         ["wire"] => wire::run(&workspace, &workspace.wire_dir()),
         ["wire", folder] => wire::run(&workspace, folder.as_ref()),
         ["judge", "clients"] => judge::clients(&workspace),

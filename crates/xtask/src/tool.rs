@@ -99,6 +99,12 @@ impl Tool {
         self.spawn()
     }
 
+    /// Starts the program with nothing to read and nobody to read what it says.
+    pub(crate) fn spawn_mute(&mut self) -> Result<Child> {
+        self.command.stderr(Stdio::null());
+        self.spawn_silent()
+    }
+
     /// An unsuccessful end is an error.
     pub(crate) fn judge(&self, status: ExitStatus) -> Result {
         if status.success() {

@@ -8,8 +8,19 @@ mod damage;
 mod faults;
 // Random histories of puts, commits, abandons and reopenings against a model.
 mod histories;
+// The bytes of key objects, as documented.
+mod key_vectors;
 // Ways to open a repository: key slots, escrow, rotation.
 mod keys;
+// Destinations over the network, against real servers.
+#[cfg(all(
+    feature = "s3",
+    feature = "azure",
+    feature = "gcs",
+    feature = "webdav",
+    feature = "sftp"
+))]
+mod destinations;
 // Fixtures of the modules above.
 mod support;
 // small records beside the snapshots

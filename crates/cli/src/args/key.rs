@@ -161,6 +161,9 @@ pub struct KeyShareArgs {
         hide_env_values = true
     )]
     pub repo: String,
+    /// File with the destination's settings
+    #[arg(long, value_name = "FILE", env = "POSTKEEP_DESTINATION_FILE")]
+    pub destination_file: Option<PathBuf>,
     /// File that holds the escrow's private key
     #[arg(long, value_name = "FILE")]
     pub escrow_key_file: PathBuf,

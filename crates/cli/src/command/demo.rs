@@ -249,7 +249,8 @@ async fn open_or_create(
     passphrase: &Passphrase,
 ) -> Result<(Vault, &'static str)> {
     let is_there = async {
-        let destination = engine::destination_from_url(repo)?;
+        let destination =
+            crate::destination::find(repo, access.destination_file.as_deref())?.open()?;
         let options = config::vault_options(context, access)?;
         Ok::<_, Failure>(Vault::open(destination, passphrase, options).await?)
     };

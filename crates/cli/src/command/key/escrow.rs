@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::new::write_secret;
 use crate::args::{KeyEscrowArgs, KeyGenerateArgs, KeyShareArgs};
 use crate::config::{self, Context};
+use crate::destination;
 use crate::exit::{Code, Failure, Result};
 use crate::secrets::{self, Secret};
 
@@ -85,7 +86,8 @@ struct Shares {
 
 pub async fn share(context: &Context, args: KeyShareArgs) -> Result<Code> {
     let failed = |failure: Failure| failure.for_repository(&args.repo);
-    let destination = engine::destination_from_url(&args.repo).map_err(|e| failed(e.into()))?;
+    let destination = destination::find(&args.repo, args.destination_file.as_deref())?;
+    let destination = destination.open().map_err(|e| failed(e.into()))?;
     let text = Zeroizing::new(secrets::from_file(
         Secret::EscrowKey,
         &args.escrow_key_file,

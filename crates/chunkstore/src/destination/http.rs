@@ -1,0 +1,9 @@
+//! What destinations over HTTP have in common.
+
+/// TLS by rustls and ring. reqwest takes the process-wide provider: an application that chose one
+/// keeps it; a lost race means that somebody else just did.
+pub(super) fn ensure_tls() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}

@@ -1,0 +1,48 @@
+//! Repeating requests that a busy or restarting server refused.
+
+use std::future::Future;
+use std::time::Duration;
+
+use reqwest::{Error, Response, StatusCode};
+
+/// Waits before the second, third … attempt; about 12 seconds in all, which is a server's restart.
+const WAITS: [Duration; 5] = [
+    Duration::from_millis(200),
+    Duration::from_millis(600),
+    Duration::from_millis(1_500),
+    Duration::from_secs(3),
+    Duration::from_secs(7),
+];
+
+/// Sends until the answer is neither a server's failure nor no connection. A create that is repeated
+/// may find its own success; who asked for it compares.
+pub(super) async fn retrying<F>(send: impl Fn() -> F) -> Result<Response, Error>
+where
+    F: Future<Output = Result<Response, Error>>,
+{
+    for wait in WAITS {
+        match send().await {
+            Ok(response) if !is_transient(response.status()) => return Ok(response),
+            Err(error) if !(error.is_connect() || error.is_request()) => return Err(error),
+            Ok(response) => {
+                tracing::debug!(status = %response.status(), "a WebDAV request is repeated");
+            }
+            Err(error) => tracing::debug!(%error, "a WebDAV request is repeated"),
+        }
+        tokio::time::sleep(wait).await;
+    }
+    send().await
+}
+
+fn is_transient(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::LOCKED
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}

@@ -1,0 +1,278 @@
+//! Destinations over the network: the suite against real servers, and servers that misbehave.
+//!
+//! `cargo xtask servers` starts them; `POSTKEEP_SERVERS` names its list.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chunkstore::{Destination, ErrorKind, ObjectStore, Repository, Writers};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use testkit::conformance;
+use testkit::proxy::{Mischief, Proxy};
+
+use crate::support::{assert_readable, cheap, environment, fill, open, passphrase};
+
+/// A destination of the list.
+struct Offer {
+    url: String,
+    settings: Vec<(String, String)>,
+}
+
+/// The destination of a name; see `testkit::service`.
+fn offer(name: &str) -> Option<Offer> {
+    let testkit::Service { url, settings } = testkit::service(name)?;
+    Some(Offer { url, settings })
+}
+
+impl Offer {
+    /// A folder of the destination; each test has its own, each run too, since servers stay.
+    fn open(&self, folder: &str) -> Arc<dyn ObjectStore> {
+        let url = format!("{}/{folder}-{}", self.url, std::process::id());
+        let destination = Destination::new(&url).unwrap();
+        destination
+            .with_settings(self.settings.clone())
+            .open()
+            .unwrap()
+    }
+
+    /// Host and port, for a proxy to stand in front of.
+    fn address(&self) -> String {
+        let (_, rest) = self.url.split_once("://").unwrap();
+        rest.split('/').next().unwrap().to_owned()
+    }
+
+    fn through(&self, proxy: &Proxy) -> Self {
+        Self {
+            url: self.url.replace(&self.address(), &proxy.address()),
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+async fn conforms(name: &str, listed: usize) {
+    let Some(offer) = offer(name) else { return };
+    conformance::whole(&offer.open("suite"), "suite", listed).await;
+    let store = offer.open("repository");
+    let repository =
+        Repository::create(Arc::clone(&store), &passphrase(), &cheap(), environment(1))
+            .await
+            .unwrap();
+    assert_eq!(repository.writers(), Writers::Many, "{name}");
+    let chunks = fill(&repository, 1, 30).await;
+    let other = open(offer.open("repository"), 2).await.unwrap();
+    assert_readable(&other, &chunks).await;
+    let options = chunkstore::CheckOptions { read_data: true };
+    let report = other.check(&options, &|_| {}).await.unwrap();
+    assert!(report.is_clean(), "{name}: {report:?}");
+    let again = Repository::create(store, &passphrase(), &cheap(), environment(3)).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_as_moto_speaks_it_keeps_a_repository() {
+    conforms("moto", conformance::MANY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn azure_blobs_as_azurite_serves_them_keep_a_repository() {
+    conforms("azurite", 600).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_storage_keeps_a_repository() {
+    conforms("google", conformance::MANY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apaches_webdav_keeps_a_repository_of_one_writer() {
+    let Some(offer) = offer("apache") else { return };
+    let store = offer.open("repository");
+    let repository =
+        Repository::create(Arc::clone(&store), &passphrase(), &cheap(), environment(1))
+            .await
+            .unwrap();
+    assert_eq!(repository.writers(), Writers::Single, "it is not atomic");
+    let chunks = fill(&repository, 1, 30).await;
+    let other = open(offer.open("repository"), 2).await.unwrap();
+    assert_eq!(other.writers(), Writers::Single);
+    assert_readable(&other, &chunks).await;
+    let options = chunkstore::CheckOptions { read_data: true };
+    let report = other.check(&options, &|_| {}).await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    let again = Repository::create(store, &passphrase(), &cheap(), environment(3)).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openssh_keeps_a_repository() {
+    conforms("openssh", 300).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_ignores_conditions_is_found_out_and_limited_to_one_writer() {
+    let Some(offer) = offer("google-careless") else {
+        return;
+    };
+    let store = offer.open("careless");
+    let winners = conformance::race(&store, "careless", "race").await;
+    assert!(winners > 1, "this one is careless: {winners}");
+    let repository =
+        Repository::create(Arc::clone(&store), &passphrase(), &cheap(), environment(1))
+            .await
+            .unwrap();
+    assert_eq!(repository.writers(), Writers::Single);
+    let other = open(store, 2).await.unwrap();
+    assert_eq!(other.writers(), Writers::Single, "every machine is told");
+}
+
+/// An upload that is cut is no object, and the repeated one is whole.
+async fn survives_cut_uploads(name: &str) {
+    let Some(offer) = offer(name) else { return };
+    let cuts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&cuts);
+    let proxy = Proxy::start(&offer.address(), Duration::ZERO, move |head| {
+        if head.method == "PUT" && counted.fetch_add(1, Ordering::Relaxed) < 2 {
+            Mischief::CutBody(400_000)
+        } else {
+            Mischief::None
+        }
+    })
+    .await;
+    let path = Path::from("cut/upload");
+    let body = Bytes::from(vec![7; 3 << 20]);
+    let store = offer.through(&proxy).open("cut");
+    let create = || conformance::create(&store, &path, body.clone());
+    // Whether the adapter repeats it or we do: in the end it is there, whole.
+    let mut done = create().await;
+    for _ in 0..3 {
+        match done {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => break,
+            Err(_) => done = create().await,
+        }
+    }
+    assert!(
+        cuts.load(Ordering::Relaxed) >= 2,
+        "{name}: uploads were cut"
+    );
+    let direct = offer.open("cut");
+    let there = direct.get(&path).await.unwrap().bytes().await.unwrap();
+    assert!(there == body, "{name}: {} bytes", there.len());
+    assert_eq!(
+        conformance::list(&direct, &Path::from("cut")).await.len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_cut_is_repeated_whole() {
+    for name in ["moto", "azurite"] {
+        survives_cut_uploads(name).await;
+    }
+}
+
+/// Requests that are answered 503, and a create whose answer is lost.
+async fn survives_a_storm(name: &str) {
+    let Some(offer) = offer(name) else { return };
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let proxy = Proxy::start(&offer.address(), Duration::ZERO, move |_| {
+        // Two of three requests fail, for a while.
+        let nth = counted.fetch_add(1, Ordering::Relaxed);
+        if nth < 30 && !nth.is_multiple_of(3) {
+            Mischief::Unavailable
+        } else {
+            Mischief::None
+        }
+    })
+    .await;
+    let store = offer.through(&proxy).open("storm");
+    let repository = Repository::create(store, &passphrase(), &cheap(), environment(1)).await;
+    let repository = repository.unwrap();
+    let chunks = fill(&repository, 2, 8).await;
+    assert!(
+        asked.load(Ordering::Relaxed) > 30,
+        "{name}: the storm was met"
+    );
+    let calm = open(offer.open("storm"), 2).await.unwrap();
+    assert_readable(&calm, &chunks).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_503_only_delays() {
+    for name in ["moto", "azurite", "apache"] {
+        survives_a_storm(name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_line_only_delays() {
+    let Some(offer) = offer("moto") else { return };
+    // 16 KiB every 20 ms: 800 KB/s, and 2 MiB take longer than any one read may.
+    let pause = Duration::from_millis(20);
+    let proxy = Proxy::start(&offer.address(), pause, |_| Mischief::None).await;
+    let store = offer.through(&proxy).open("slow");
+    let body = Bytes::from(vec![3; 2 << 20]);
+    let path = Path::from("slow/object");
+    let options = PutOptions::from(PutMode::Create);
+    store
+        .put_opts(&path, body.clone().into(), options)
+        .await
+        .unwrap();
+    assert!(store.get(&path).await.unwrap().bytes().await.unwrap() == body);
+}
+
+/// Which credentials a request was made with: what a bucket policy decides by.
+fn policy_of_writers(head: &testkit::proxy::Head) -> Mischief {
+    let is_create = head.header("if-none-match") == Some("*");
+    match head.method.as_str() {
+        "GET" | "HEAD" => Mischief::None,
+        "PUT" if is_create => Mischief::None,
+        _ => Mischief::Forbidden,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writers_credentials_back_up_and_can_destroy_nothing() {
+    let Some(offer) = offer("moto") else { return };
+    let owner = offer.open("policy");
+    let created = Repository::create(owner, &passphrase(), &cheap(), environment(1)).await;
+    let before = fill(&created.unwrap(), 1, 20).await;
+    let proxy = Proxy::start(&offer.address(), Duration::ZERO, policy_of_writers).await;
+    let store = offer.through(&proxy).open("policy");
+    let writer = open(Arc::clone(&store), 2).await.unwrap();
+    let added = fill(&writer, 2, 20).await;
+    let mut listed = Vec::new();
+    for folder in ["packs", "keys", "sessions", "index"] {
+        let names = conformance::list(&store, &Path::from(folder)).await;
+        listed.extend(names.into_iter().map(Path::from));
+    }
+    assert!(listed.len() > 8, "{listed:?}");
+    for path in &listed {
+        let denied = store.delete(path).await.unwrap_err();
+        assert!(is_denied(&denied), "delete {path}: {denied}");
+        let options = PutOptions::from(PutMode::Overwrite);
+        let denied = store
+            .put_opts(path, Bytes::from_static(b"gone").into(), options)
+            .await
+            .unwrap_err();
+        assert!(is_denied(&denied), "overwrite {path}: {denied}");
+    }
+    let removed = writer.remove_key(writer.opened_with()).await;
+    assert_eq!(removed.unwrap_err().kind(), ErrorKind::Conflict);
+    let key = chunkstore::NewKey::KeyFile(chunkstore::KeyFile::generate(&environment(7)));
+    let key = writer.add_key(&key, "").await.unwrap();
+    assert_eq!(
+        writer.remove_key(key).await.unwrap_err().kind(),
+        ErrorKind::Denied
+    );
+    let owner = open(offer.open("policy"), 3).await.unwrap();
+    assert_readable(&owner, &before).await;
+    assert_readable(&owner, &added).await;
+}
+
+fn is_denied(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::PermissionDenied { .. })
+}

@@ -1,5 +1,6 @@
 //! One writer's batch.
 
+mod adopt;
 mod options;
 
 use std::collections::{HashMap, HashSet};
@@ -339,23 +340,6 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a chunk needs no place in this session.
-    pub(crate) fn has(&self, id: &ChunkId) -> bool {
-        let known = self.inner.is_known(id);
-        known || self.inner.state().chunks.contains_key(&id.short())
-    }
-
-    /// Takes over a chunk that is framed already, from another pack.
-    pub(crate) async fn adopt(
-        &self,
-        (kind, id, plain_len): (ChunkKind, ChunkId, usize),
-        frame: &[u8],
-    ) -> Result<()> {
-        self.inner.uploads.advance().await?;
-        self.inner.adopt((kind, id, plain_len), frame)?;
-        self.inner.uploads.advance().await
-    }
-
     fn store(&self) -> &Store {
         self.inner.repository.store()
     }
@@ -366,19 +350,6 @@ impl Inner {
     fn is_known(&self, id: &ChunkId) -> bool {
         let catalogue = self.repository.catalogue();
         catalogue.index.contains(id, &self.absent)
-    }
-
-    fn adopt(&self, (kind, id, len): (ChunkKind, ChunkId, usize), frame: &[u8]) -> Result<()> {
-        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        let known = self.is_known(&id);
-        let Some(lane) = self.reserve(&id, (kind, len), known) else {
-            return Ok(());
-        };
-        let stored = self.append(lane, (id, kind), frame, len);
-        if let Err(error) = &stored {
-            self.uploads.fail(error);
-        }
-        stored
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -70,7 +70,7 @@ impl Servers {
             list: root.join("list"),
         };
         let scripts = workspace.root().join("crates/xtask/servers");
-        let offers = vec![
+        let offers = [
             servers.moto(&root)?,
             servers.azurite((&root, &state), &scripts)?,
             servers.google(&scripts, false)?,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use engine::{
     AutodiscoverOptions, Client, ClientOptions, ClientSecret, CreateOptions, Credentials,
-    Environment, EscrowPrivateKey, EscrowShare, Exchange, Fingerprint, KeyFile, NewKey, Passphrase,
-    Proxy, RecoveryPhrase, Selection, Snapshot, SnapshotSelector, Unlock, Url, Vault, VaultOptions,
+    Environment, EscrowPrivateKey, EscrowShare, Exchange, Fingerprint, KeyFile, MailboxName,
+    NewKey, Passphrase, Proxy, RecoveryPhrase, Selection, Snapshot, SnapshotSelector, Unlock, Url,
+    Vault, VaultOptions,
 };
 use zeroize::Zeroizing;
 
@@ -367,13 +368,22 @@ pub fn mailboxes(typed: &[String]) -> Result<Vec<String>> {
     if !typed.is_empty() && mailboxes.is_empty() {
         return Err(Failure::usage("--mailbox names no mailbox"));
     }
-    if let Some(bad) = mailboxes.iter().find(|mailbox| !is_address(mailbox)) {
-        return Err(Failure::usage(format!("{bad} is not a mailbox address"))
-            .hint("give primary SMTP addresses such as alice@example.com"));
+    for mailbox in &mailboxes {
+        mailbox_name(mailbox)?;
     }
     let mut seen = BTreeSet::new();
     mailboxes.retain(|mailbox| seen.insert(mailbox.to_lowercase()));
     Ok(mailboxes)
+}
+
+/// The name of a mailbox as typed.
+pub fn mailbox_name(typed: &str) -> Result<MailboxName> {
+    typed.parse().map_err(|_| {
+        Failure::usage(format!("{typed} is not a mailbox address")).hint(
+            "give primary SMTP addresses such as alice@example.com, with /archive or /recoverable \
+             behind them for these parts, or example.com/public",
+        )
+    })
 }
 
 pub fn is_address(text: &str) -> bool {

@@ -6,12 +6,14 @@
 //! run, a crashed one and a new one all continue in the same way.
 
 mod choose;
+mod coverage;
 mod fetch;
 mod folder;
 mod mailbox;
 mod portable;
 mod reconcile;
 mod settle;
+mod single;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,7 @@ pub(crate) use fetch::worth_asking_again;
 
 use crate::blocking::IndexHandle;
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::mailbox_name::{MailboxName, MailboxPart};
 use crate::monitor::{Event, Monitor};
 use crate::report::{BackupReport, Gap, ItemFailure, MailboxReport, Throttling};
 use crate::selection::Selection;
@@ -36,8 +39,12 @@ use crate::vault::Vault;
 /// How a backup is run.
 #[derive(Clone, Debug)]
 pub struct BackupOptions {
-    /// Addresses of the mailboxes; empty means the account's own.
+    /// Names of the mailboxes, see [`MailboxName`]; empty means the account's own.
     pub mailboxes: Vec<String>,
+    /// The archives of these mailboxes too, where there are any; default no.
+    pub archives: bool,
+    /// The recoverable items of these mailboxes, and of their archives, too; default no.
+    pub recoverable: bool,
     /// What of each mailbox; empty means everything.
     pub selection: Selection,
     /// Mailboxes read at the same time; default 4.
@@ -61,6 +68,8 @@ impl Default for BackupOptions {
     fn default() -> Self {
         Self {
             mailboxes: Vec::new(),
+            archives: false,
+            recoverable: false,
             selection: Selection::default(),
             mailboxes_at_once: 4,
             requests_per_mailbox: 4,
@@ -85,7 +94,7 @@ struct Round {
 
 /// What one mailbox's part of a round came to.
 struct MailboxOutcome {
-    mailbox: String,
+    mailbox: MailboxName,
     result: Result<Read>,
 }
 
@@ -97,6 +106,8 @@ struct Read {
     index: IndexHandle,
     snapshot: SnapshotId,
     time_unix_ms: i64,
+    /// What else of the owner's mail is to be read, since the options ask for it and it exists.
+    also: Vec<MailboxName>,
 }
 
 impl Vault {
@@ -131,7 +142,7 @@ impl Vault {
             report: BackupReport::default(),
             errors: Vec::new(),
         };
-        let mut waiting = run.mailboxes();
+        let mut waiting = run.mailboxes()?;
         while !waiting.is_empty() {
             waiting = run.round(waiting).await?;
             if cancel.is_cancelled() {
@@ -163,26 +174,28 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The mailboxes asked for, each once.
-    fn mailboxes(&self) -> Vec<String> {
-        let mut mailboxes: Vec<String> = Vec::new();
-        let own = [self.exchange.account().to_owned()];
-        let asked = if self.options.mailboxes.is_empty() {
-            &own
-        } else {
-            &self.options.mailboxes[..]
-        };
-        for mailbox in asked {
-            let mailbox = mailbox.trim().to_lowercase();
-            if !mailboxes.contains(&mailbox) {
-                mailboxes.push(mailbox);
+    fn mailboxes(&self) -> Result<Vec<MailboxName>> {
+        if self.options.mailboxes.is_empty() {
+            // The account's own, by whatever name it signs in with.
+            let own = MailboxName::new(self.exchange.account(), MailboxPart::Primary);
+            return Ok(vec![own]);
+        }
+        let mut mailboxes: Vec<MailboxName> = Vec::new();
+        for asked in &self.options.mailboxes {
+            let name: MailboxName = asked.parse()?;
+            if !mailboxes
+                .iter()
+                .any(|known| known.stored() == name.stored())
+            {
+                mailboxes.push(name);
             }
         }
-        mailboxes
+        Ok(mailboxes)
     }
 
     /// Reads mailboxes until all are done or the round has lasted long enough; returns those
     /// with work left.
-    async fn round(&mut self, mailboxes: Vec<String>) -> Result<Vec<String>> {
+    async fn round(&mut self, mailboxes: Vec<MailboxName>) -> Result<Vec<MailboxName>> {
         let session = self
             .vault
             .repository
@@ -224,7 +237,7 @@ impl Run<'_> {
     }
 
     /// Publishes the indexes of what was committed, and adds to the report.
-    async fn account(&mut self, outcomes: Vec<MailboxOutcome>) -> Result<Vec<String>> {
+    async fn account(&mut self, outcomes: Vec<MailboxOutcome>) -> Result<Vec<MailboxName>> {
         let mut waiting = Vec::new();
         for MailboxOutcome { mailbox, result } in outcomes {
             match result {
@@ -239,12 +252,18 @@ impl Run<'_> {
                     self.report.add(read.report, read.failures, read.gaps);
                 }
                 Err(error) => {
+                    let reason = one_line(&error);
                     let report = MailboxReport {
-                        mailbox,
-                        error: Some(one_line(&error)),
+                        mailbox: mailbox.stored(),
+                        error: Some(reason.clone()),
                         ..MailboxReport::default()
                     };
-                    self.report.add(report, Vec::new(), Vec::new());
+                    let gap = Gap {
+                        mailbox: mailbox.stored(),
+                        what: Gap::WHOLE_MAILBOX.to_owned(),
+                        reason,
+                    };
+                    self.report.add(report, Vec::new(), vec![gap]);
                     self.errors.push(error);
                 }
             }
@@ -255,7 +274,7 @@ impl Run<'_> {
         Ok(waiting)
     }
 
-    fn finish(self, waiting: &[String]) -> Result<BackupReport> {
+    fn finish(self, waiting: &[MailboxName]) -> Result<BackupReport> {
         let Self {
             mut report, errors, ..
         } = self;
@@ -272,54 +291,62 @@ impl Run<'_> {
     }
 }
 
-/// Reads mailboxes side by side, as many at once as the options say. A panic in one of them
-/// becomes that mailbox's error.
+/// Reads mailboxes side by side, as many at once as the options say, and what the options ask for
+/// beside them. A panic in one of them becomes that mailbox's error.
 async fn read_all(
     round: &Round,
-    mailboxes: Vec<String>,
+    mailboxes: Vec<MailboxName>,
     newest: &[Snapshot],
 ) -> Vec<MailboxOutcome> {
     let at_once = Arc::new(Semaphore::new(round.options.mailboxes_at_once.max(1)));
     let mut tasks = JoinSet::new();
     let mut names = std::collections::HashMap::new();
-    for mailbox in &mailboxes {
-        let parent = newest
-            .iter()
-            .find(|snapshot| snapshot.mailbox == *mailbox)
-            .cloned();
-        let (round, at_once, name) = (round.clone(), Arc::clone(&at_once), mailbox.clone());
-        let task = tasks.spawn(async move {
-            let _turn = at_once.acquire().await;
-            mailbox::read(round, name, parent).await
-        });
-        names.insert(task.id(), mailbox.clone());
-    }
-    let mut outcomes = Vec::with_capacity(mailboxes.len());
-    while let Some(joined) = tasks.join_next_with_id().await {
+    let mut order = mailboxes.clone();
+    let mut next = mailboxes;
+    let mut outcomes = Vec::with_capacity(order.len());
+    loop {
+        for mailbox in next.drain(..) {
+            let stored = mailbox.stored();
+            let parent = newest
+                .iter()
+                .find(|snapshot| snapshot.mailbox == stored)
+                .cloned();
+            let (round, at_once, name) = (round.clone(), Arc::clone(&at_once), mailbox.clone());
+            let task = tasks.spawn(async move {
+                let _turn = at_once.acquire().await;
+                mailbox::read(round, name, parent).await
+            });
+            names.insert(task.id(), mailbox);
+        }
+        let Some(joined) = tasks.join_next_with_id().await else {
+            break;
+        };
         let (id, result) = match joined {
             Ok((id, result)) => (id, result),
             Err(panic) => {
-                let id = panic.id();
-                (
-                    id,
-                    Err(Error::with_source(
-                        ErrorKind::Internal,
-                        "a defect stopped the mailbox",
-                        panic,
-                    )),
-                )
+                let message = "a defect stopped the mailbox";
+                let error = |panic| Error::with_source(ErrorKind::Internal, message, panic);
+                (panic.id(), Err(error(panic)))
             }
         };
-        if let Some(mailbox) = names.remove(&id) {
-            round.monitor.event(Event::MailboxFinished {
-                mailbox: &mailbox,
-                complete: result.as_ref().is_ok_and(|read| read.report.complete),
-            });
-            let result = result.doing(|| format!("back up {mailbox}"));
-            outcomes.push(MailboxOutcome { mailbox, result });
+        let Some(mailbox) = names.remove(&id) else {
+            continue;
+        };
+        round.monitor.event(Event::MailboxFinished {
+            mailbox: &mailbox.stored(),
+            complete: result.as_ref().is_ok_and(|read| read.report.complete),
+        });
+        for other in result.iter().flat_map(|read| &read.also) {
+            if !order.contains(other) {
+                next.push(other.clone());
+                let behind = order.iter().position(|name| *name == mailbox);
+                order.insert(behind.map_or(order.len(), |at| at + 1), other.clone());
+            }
         }
+        let result = result.doing(|| format!("back up {}", mailbox.stored()));
+        outcomes.push(MailboxOutcome { mailbox, result });
     }
-    outcomes.sort_by_key(|outcome| mailboxes.iter().position(|name| *name == outcome.mailbox));
+    outcomes.sort_by_key(|outcome| order.iter().position(|name| *name == outcome.mailbox));
     outcomes
 }
 

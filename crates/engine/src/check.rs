@@ -160,7 +160,7 @@ impl Vault {
         if damaged.is_empty() {
             return Ok(());
         }
-        let folders = self.stored_folders(snapshot).await?;
+        let folders = self.all_folders(snapshot).await?;
         let id = snapshot.short_id();
         for item in check
             .items_damaged
@@ -172,7 +172,7 @@ impl Vault {
                     key.folder == folder.key && crate::catalog::shown_key(key) == item.key
                 })
             });
-            item.folder = found.map(|folder| folder.path.clone()).unwrap_or_default();
+            item.folder = found.map(|folder| folder.title()).unwrap_or_default();
         }
         Ok(())
     }

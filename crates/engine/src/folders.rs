@@ -3,14 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use ews_client::{
-    BaseShape, Client, DistinguishedFolder, FindFolder, Folder, FolderIdRef, FolderKind,
+    BaseShape, Client, DistinguishedFolder, FindFolder, Folder, FolderId, FolderIdRef, FolderKind,
     FolderShape, FolderTraversal, GetFolder, MapiType, Paging, PropertyPath,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use mailindex::FolderKey;
 use tokio::sync::Semaphore;
 
 use crate::error::{Doing, Error, ErrorKind, Result};
-use crate::keys::folder_key;
+use crate::keys::{Holds, associated_key, folder_key};
+use crate::mailbox_name::MailboxPart;
 use crate::path::level;
 
 /// PidTagLocalCommitTimeMax: when anything in the folder last changed.
@@ -24,28 +26,122 @@ const PAGE: u32 = 1000;
 /// A path is cut off here, so that a loop in a broken hierarchy ends.
 const MAX_DEPTH: usize = 300;
 
-/// The folders whose names depend on the mailbox's language, and their ids in EWS.
-const DISTINGUISHED: [DistinguishedFolder; 10] = [
-    DistinguishedFolder::Inbox,
-    DistinguishedFolder::SentItems,
-    DistinguishedFolder::Drafts,
-    DistinguishedFolder::DeletedItems,
-    DistinguishedFolder::JunkEmail,
-    DistinguishedFolder::Outbox,
-    DistinguishedFolder::Calendar,
-    DistinguishedFolder::Contacts,
-    DistinguishedFolder::Tasks,
-    DistinguishedFolder::Notes,
-];
+/// PidTagAssociatedContentCount: how many associated items the folder has.
+const ASSOCIATED_COUNT: u16 = 0x3617;
 
-/// What a mailbox has beside its visible folders, by the root of it, and how a report calls it.
-const BESIDE: [(DistinguishedFolder, &str); 2] = [
-    (DistinguishedFolder::ArchiveMsgFolderRoot, "archive mailbox"),
-    (
-        DistinguishedFolder::RecoverableItemsRoot,
-        "recoverable items",
-    ),
-];
+/// Public folders asked for their subfolders at the same time.
+const PARENTS_AT_ONCE: usize = 4;
+
+/// How a part of somebody's mail lies in EWS.
+struct Layout {
+    root: DistinguishedFolder,
+    /// The folders whose names depend on the mailbox's language, and what we call them: the same
+    /// in every part, so that an archive's deleted items meet a primary mailbox's.
+    distinguished: &'static [(DistinguishedFolder, &'static str)],
+    /// What there is beside it, by the root of that.
+    beside: &'static [(DistinguishedFolder, MailboxPart)],
+}
+
+const PRIMARY: Layout = Layout {
+    root: DistinguishedFolder::MsgFolderRoot,
+    distinguished: &[
+        (DistinguishedFolder::Inbox, "inbox"),
+        (DistinguishedFolder::SentItems, "sentitems"),
+        (DistinguishedFolder::Drafts, "drafts"),
+        (DistinguishedFolder::DeletedItems, "deleteditems"),
+        (DistinguishedFolder::JunkEmail, "junkemail"),
+        (DistinguishedFolder::Outbox, "outbox"),
+        (DistinguishedFolder::Calendar, "calendar"),
+        (DistinguishedFolder::Contacts, "contacts"),
+        (DistinguishedFolder::Tasks, "tasks"),
+        (DistinguishedFolder::Notes, "notes"),
+        (DistinguishedFolder::Journal, "journal"),
+    ],
+    beside: &[
+        (
+            DistinguishedFolder::ArchiveMsgFolderRoot,
+            MailboxPart::Archive,
+        ),
+        (
+            DistinguishedFolder::RecoverableItemsRoot,
+            MailboxPart::Recoverable,
+        ),
+    ],
+};
+
+const ARCHIVE: Layout = Layout {
+    root: DistinguishedFolder::ArchiveMsgFolderRoot,
+    distinguished: &[
+        (DistinguishedFolder::ArchiveInbox, "inbox"),
+        (DistinguishedFolder::ArchiveDeletedItems, "deleteditems"),
+    ],
+    beside: &[(
+        DistinguishedFolder::ArchiveRecoverableItemsRoot,
+        MailboxPart::ArchiveRecoverable,
+    )],
+};
+
+const RECOVERABLE: Layout = Layout {
+    root: DistinguishedFolder::RecoverableItemsRoot,
+    distinguished: &[
+        (
+            DistinguishedFolder::RecoverableItemsDeletions,
+            "recoverableitemsdeletions",
+        ),
+        (
+            DistinguishedFolder::RecoverableItemsVersions,
+            "recoverableitemsversions",
+        ),
+        (
+            DistinguishedFolder::RecoverableItemsPurges,
+            "recoverableitemspurges",
+        ),
+        (
+            DistinguishedFolder::RecoverableItemsDiscoveryHolds,
+            "recoverableitemsdiscoveryholds",
+        ),
+    ],
+    beside: &[],
+};
+
+const ARCHIVE_RECOVERABLE: Layout = Layout {
+    root: DistinguishedFolder::ArchiveRecoverableItemsRoot,
+    distinguished: &[
+        (
+            DistinguishedFolder::ArchiveRecoverableItemsDeletions,
+            "recoverableitemsdeletions",
+        ),
+        (
+            DistinguishedFolder::ArchiveRecoverableItemsVersions,
+            "recoverableitemsversions",
+        ),
+        (
+            DistinguishedFolder::ArchiveRecoverableItemsPurges,
+            "recoverableitemspurges",
+        ),
+        (
+            DistinguishedFolder::ArchiveRecoverableItemsDiscoveryHolds,
+            "recoverableitemsdiscoveryholds",
+        ),
+    ],
+    beside: &[],
+};
+
+const PUBLIC: Layout = Layout {
+    root: DistinguishedFolder::PublicFoldersRoot,
+    distinguished: &[],
+    beside: &[],
+};
+
+fn layout(part: MailboxPart) -> &'static Layout {
+    match part {
+        MailboxPart::Primary => &PRIMARY,
+        MailboxPart::Archive => &ARCHIVE,
+        MailboxPart::Recoverable => &RECOVERABLE,
+        MailboxPart::ArchiveRecoverable => &ARCHIVE_RECOVERABLE,
+        MailboxPart::Public => &PUBLIC,
+    }
+}
 
 /// One folder of a live mailbox.
 #[derive(Clone, Debug)]
@@ -61,68 +157,66 @@ pub(crate) struct RemoteFolder {
     pub(crate) total: u32,
     pub(crate) commit_time: Option<i64>,
     pub(crate) deleted: Option<u32>,
+    /// How many associated items it has, where the server says.
+    pub(crate) associated: Option<u32>,
+    pub(crate) holds: Holds,
+}
+
+impl RemoteFolder {
+    /// The associated items of a folder, as a folder of their own.
+    pub(crate) fn hidden(&self) -> Self {
+        Self {
+            key: associated_key(&self.id),
+            id: self.id.clone(),
+            parent: Some(self.key),
+            path: hidden_path(&self.path),
+            name: String::new(),
+            class: String::new(),
+            distinguished: None,
+            is_search: self.is_search,
+            total: self.associated.unwrap_or(0),
+            commit_time: None,
+            deleted: None,
+            associated: None,
+            holds: Holds::Associated,
+        }
+    }
+}
+
+/// How a folder's associated items are called in listings and reports.
+pub(crate) fn hidden_path(path: &str) -> String {
+    format!("{path} (associated)")
 }
 
 /// The folders of a live mailbox.
 pub(crate) struct RemoteFolders {
-    /// The id of the folder that holds all visible ones (msgfolderroot).
+    /// The id of the folder that holds all others, such as msgfolderroot.
     pub(crate) root_id: String,
-    /// All visible folders, parents before children.
+    /// All folders of the part, parents before children.
     pub(crate) folders: Vec<RemoteFolder>,
-    /// What the mailbox has beside them, which a backup of the folders does not cover.
-    pub(crate) beside: Vec<&'static str>,
+    /// What the owner has beside this part.
+    pub(crate) beside: Vec<MailboxPart>,
 }
 
 impl RemoteFolders {
-    /// Reads the whole hierarchy in two requests: one names the distinguished folders whatever
-    /// the language, one lists the tree with all that tells whether a folder has changed.
-    pub(crate) async fn read(client: &Client, permits: &Semaphore) -> Result<Self> {
-        let (root, distinguished, beside) = distinguished(client, permits).await?;
-        let root_id = root.id.id.clone();
-        let mut found: Vec<Folder> = Vec::new();
-        let mut seen = HashSet::new();
-        let mut offset = 0;
-        loop {
-            let page = {
-                let _permit = permits.acquire().await;
-                client
-                    .find_folder(&FindFolder {
-                        parents: vec![FolderIdRef::Id(root.id.clone())],
-                        traversal: FolderTraversal::Deep,
-                        shape: shape(),
-                        restriction: None,
-                        paging: Some(Paging {
-                            offset,
-                            max_entries: PAGE,
-                        }),
-                    })
-                    .await
-                    .doing(|| "list the folders".into())?
-            };
-            let got = u32::try_from(page.folders.len()).unwrap_or(u32::MAX);
-            let before = found.len();
-            let new = page
-                .folders
-                .into_iter()
-                .filter(|folder| seen.insert(folder.id.id.clone()));
-            found.extend(new);
-            let all = page.total.is_none_or(|total| seen.len() as u64 >= total);
-            if got == 0 || (page.includes_last && (all || found.len() == before)) {
-                break;
-            }
-            if found.len() == before {
-                // To take this for the whole list would make the others look deleted.
-                let message = "the server repeats a part of its list of folders without end";
-                return Err(Error::new(ErrorKind::Internal, message));
-            }
-            offset = page
-                .next_offset
-                .filter(|next| *next > offset)
-                .unwrap_or(offset + got);
-        }
+    /// Reads the whole hierarchy of a part in two requests: one names the distinguished folders
+    /// whatever the language, one lists the tree with all that tells whether a folder has
+    /// changed. Public folders are listed level by level, since servers do not do it otherwise.
+    pub(crate) async fn read(
+        client: &Client,
+        permits: &Semaphore,
+        part: MailboxPart,
+    ) -> Result<Self> {
+        let layout = layout(part);
+        let (root, distinguished, beside) = distinguished(client, permits, layout).await?;
+        let found = if part == MailboxPart::Public {
+            levels(client, permits, &root.id).await?
+        } else {
+            below(client, permits, &root.id, FolderTraversal::Deep).await?
+        };
         Ok(Self {
-            folders: with_paths(&root_id, found, &distinguished),
-            root_id,
+            folders: with_paths(&root.id.id, found, &distinguished),
+            root_id: root.id.id,
             beside,
         })
     }
@@ -133,6 +227,92 @@ impl RemoteFolders {
             .iter()
             .find(|folder| folder.distinguished.as_deref() == Some(name))
     }
+}
+
+/// The folders below one, all levels of them or one.
+async fn below(
+    client: &Client,
+    permits: &Semaphore,
+    parent: &FolderId,
+    traversal: FolderTraversal,
+) -> Result<Vec<Folder>> {
+    let mut found: Vec<Folder> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut offset = 0;
+    loop {
+        let page = {
+            let _permit = permits.acquire().await;
+            client
+                .find_folder(&FindFolder {
+                    parents: vec![FolderIdRef::Id(parent.clone())],
+                    traversal,
+                    shape: shape(),
+                    restriction: None,
+                    paging: Some(Paging {
+                        offset,
+                        max_entries: PAGE,
+                    }),
+                })
+                .await
+                .doing(|| "list the folders".into())?
+        };
+        let got = u32::try_from(page.folders.len()).unwrap_or(u32::MAX);
+        let before = found.len();
+        let new = page
+            .folders
+            .into_iter()
+            .filter(|folder| seen.insert(folder.id.id.clone()));
+        found.extend(new);
+        let all = page.total.is_none_or(|total| seen.len() as u64 >= total);
+        if got == 0 || (page.includes_last && (all || found.len() == before)) {
+            return Ok(found);
+        }
+        if found.len() == before {
+            // To take this for the whole list would make the others look deleted.
+            let message = "the server repeats a part of its list of folders without end";
+            return Err(Error::new(ErrorKind::Internal, message));
+        }
+        offset = page
+            .next_offset
+            .filter(|next| *next > offset)
+            .unwrap_or(offset + got);
+    }
+}
+
+/// All folders below one, level by level; those without subfolders are not asked for them.
+async fn levels(client: &Client, permits: &Semaphore, root: &FolderId) -> Result<Vec<Folder>> {
+    let mut found: Vec<Folder> = Vec::new();
+    let mut seen = HashSet::from([root.id.clone()]);
+    let mut parents = vec![root.clone()];
+    for _ in 0..MAX_DEPTH {
+        let reads: Vec<_> = parents
+            .iter()
+            .map(|parent| below(client, permits, parent, FolderTraversal::Shallow))
+            .collect();
+        let level: Vec<Vec<Folder>> = stream::iter(reads)
+            .buffered(PARENTS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut next = Vec::new();
+        for (parent, children) in parents.iter().zip(level) {
+            for mut folder in children {
+                if !seen.insert(folder.id.id.clone()) {
+                    continue;
+                }
+                // Asked for one parent, so the answer says where it lies even where it does not.
+                folder.parent.get_or_insert_with(|| parent.clone());
+                if folder.child_folder_count != Some(0) {
+                    next.push(folder.id.clone());
+                }
+                found.push(folder);
+            }
+        }
+        if next.is_empty() {
+            break;
+        }
+        parents = next;
+    }
+    Ok(found)
 }
 
 fn shape() -> FolderShape {
@@ -150,7 +330,9 @@ fn shape() -> FolderShape {
         LOCAL_COMMIT_TIME_MAX,
         MapiType::SystemTime,
     ));
-    additional.push(PropertyPath::tag(DELETED_COUNT_TOTAL, MapiType::Integer));
+    for count in [DELETED_COUNT_TOTAL, ASSOCIATED_COUNT] {
+        additional.push(PropertyPath::tag(count, MapiType::Integer));
+    }
     FolderShape::new(BaseShape::IdOnly).with(additional)
 }
 
@@ -159,7 +341,8 @@ fn shape() -> FolderShape {
 async fn distinguished(
     client: &Client,
     permits: &Semaphore,
-) -> Result<(Folder, HashMap<String, &'static str>, Vec<&'static str>)> {
+    layout: &Layout,
+) -> Result<(Folder, HashMap<String, &'static str>, Vec<MailboxPart>)> {
     let ask = async |ids: Vec<FolderIdRef>| {
         let _permit = permits.acquire().await;
         client
@@ -169,10 +352,15 @@ async fn distinguished(
             })
             .await
     };
-    let root = FolderIdRef::from(DistinguishedFolder::MsgFolderRoot);
+    let root = FolderIdRef::from(layout.root);
     let mut ids = vec![root.clone()];
-    ids.extend(DISTINGUISHED.map(FolderIdRef::from));
-    ids.extend(BESIDE.map(|(folder, _)| FolderIdRef::from(folder)));
+    ids.extend(
+        layout
+            .distinguished
+            .iter()
+            .map(|(id, _)| FolderIdRef::from(*id)),
+    );
+    ids.extend(layout.beside.iter().map(|(id, _)| FolderIdRef::from(*id)));
     let outcomes = match ask(ids).await {
         Ok(outcomes) => outcomes,
         Err(error)
@@ -201,18 +389,25 @@ async fn distinguished(
             ));
         }
     };
-    let names = DISTINGUISHED.map(DistinguishedFolder::as_str);
+    let names = layout.distinguished.iter().map(|(_, name)| *name);
     // The names come first: a zip takes from its first side before it sees the second's end.
     let found = names
-        .into_iter()
         .zip(outcomes.by_ref())
         .filter_map(|(name, outcome)| Some((outcome.ok()?.id.id, name)))
         .collect();
     let beside = outcomes
-        .zip(BESIDE)
-        .filter_map(|(outcome, (_, what))| outcome.is_ok().then_some(what))
+        .zip(layout.beside)
+        .filter_map(|(outcome, (_, part))| outcome.is_ok().then_some(*part))
         .collect();
     Ok((root, found, beside))
+}
+
+/// A name that only servers of later versions give, as we call it in every part.
+fn plain_name(distinguished: &str) -> String {
+    match distinguished.strip_prefix("archive") {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => distinguished.to_owned(),
+    }
 }
 
 fn with_paths(
@@ -260,7 +455,7 @@ fn with_paths(
             distinguished: distinguished
                 .get(&folder.id.id)
                 .map(|name| (*name).to_owned())
-                .or_else(|| folder.distinguished_id.clone()),
+                .or_else(|| folder.distinguished_id.as_deref().map(plain_name)),
             is_search: folder.kind == FolderKind::Search,
             total: folder
                 .total_count
@@ -273,6 +468,11 @@ fn with_paths(
                 .property(DELETED_COUNT_TOTAL)
                 .and_then(|property| property.as_i64())
                 .and_then(|count| u32::try_from(count).ok()),
+            associated: folder
+                .property(ASSOCIATED_COUNT)
+                .and_then(|property| property.as_i64())
+                .and_then(|count| u32::try_from(count).ok()),
+            holds: Holds::Items,
         })
         .collect();
     folders.sort_by(|a, b| a.path.cmp(&b.path));

@@ -21,6 +21,34 @@ pub(crate) fn folder_key(folder_id: &str) -> FolderKey {
     FolderKey(key)
 }
 
+/// The key under which a folder's associated items stand, apart from its others.
+pub(crate) fn associated_key(folder_id: &str) -> FolderKey {
+    let hash = blake3::derive_key("postkeep associated folder key 1", folder_id.as_bytes());
+    let mut key = [0; 8];
+    key.copy_from_slice(&hash[..8]);
+    FolderKey(key)
+}
+
+/// What stands under a folder's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// The items that users see.
+    Items,
+    /// Folder-associated items: views, categories, rules, settings of programs.
+    Associated,
+}
+
+impl Holds {
+    /// What stands under this key of that folder.
+    pub(crate) fn of(key: FolderKey, folder_id: &str) -> Self {
+        if key == associated_key(folder_id) {
+            Self::Associated
+        } else {
+            Self::Items
+        }
+    }
+}
+
 /// The key of an item, from its folder and its EWS ItemId.
 pub(crate) fn item_key(folder: FolderKey, item_id: &str) -> ItemKey {
     let hash = blake3::derive_key("postkeep item key 1", item_id.as_bytes());

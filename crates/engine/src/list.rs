@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::catalog::shown_key;
 use crate::error::{Doing, Error, ErrorKind, Result};
-use crate::keys::{FOLDER_RANGE, TreeKey, items_of};
+use crate::folders::hidden_path;
+use crate::keys::{FOLDER_RANGE, Holds, TreeKey, items_of};
 use crate::path::level;
 use crate::selection::{FolderChooser, ItemFacts, ItemMatcher, ItemVerdict, Selection, has_age};
 use crate::snapshot::Snapshot;
@@ -34,6 +35,9 @@ pub struct FolderEntry {
     pub distinguished: Option<String>,
     /// Its class, such as IPF.Note.
     pub class: String,
+    /// Whether this is what the folder holds beside the items that users see: views, categories,
+    /// rules, settings of programs.
+    pub associated: bool,
     /// Items in it.
     pub items: u64,
     /// Bytes of these items as the server counts them.
@@ -67,7 +71,19 @@ pub struct ItemEntry {
 pub(crate) struct StoredFolder {
     pub(crate) key: FolderKey,
     pub(crate) row: FolderRow,
+    /// Its path; of associated items, that of the folder they belong to.
     pub(crate) path: String,
+    pub(crate) holds: Holds,
+}
+
+impl StoredFolder {
+    /// How listings and reports call it.
+    pub(crate) fn title(&self) -> String {
+        match self.holds {
+            Holds::Items => self.path.clone(),
+            Holds::Associated => hidden_path(&self.path),
+        }
+    }
 }
 
 /// An item of a snapshot with where its bytes are.
@@ -100,7 +116,7 @@ impl Vault {
     /// The folders of a snapshot, sorted by path.
     pub async fn folders(&self, snapshot: &Snapshot) -> Result<Vec<FolderEntry>> {
         let mut folders = Vec::new();
-        for folder in self.stored_folders(snapshot).await? {
+        for folder in self.all_folders(snapshot).await? {
             let (mut items, mut bytes) = (0, 0u64);
             let mut entries = self.stored_items(snapshot, folder.key);
             while let Some(item) = entries.try_next().await? {
@@ -111,6 +127,7 @@ impl Vault {
                 path: folder.path,
                 distinguished: folder.row.distinguished,
                 class: folder.row.folder_class,
+                associated: folder.holds == Holds::Associated,
                 items,
                 bytes,
             });
@@ -128,9 +145,9 @@ impl Vault {
         selection: &Selection,
     ) -> Result<Vec<ItemEntry>> {
         let mut listed = Vec::new();
-        for (folder, items) in self.chosen(snapshot, selection).await? {
+        for (folder, items) in self.chosen_of_all(snapshot, selection).await? {
             let mut entries: Vec<ItemEntry> = futures::stream::iter(items)
-                .map(|item| self.item_entry(folder.path.clone(), item))
+                .map(|item| self.item_entry(folder.title(), item))
                 .buffered(SUMMARIES_AT_ONCE)
                 .try_collect()
                 .await?;
@@ -147,7 +164,7 @@ impl Vault {
     pub async fn item(&self, snapshot: &Snapshot, wanted: &str) -> Result<(ItemEntry, Vec<u8>)> {
         let selection = Selection::of_items([wanted.to_owned()]);
         let (folder, mut items) = self
-            .chosen(snapshot, &selection)
+            .chosen_of_all(snapshot, &selection)
             .await?
             .into_iter()
             .next()
@@ -159,7 +176,7 @@ impl Vault {
             })?;
         let item = items.remove(0);
         let stream = self.read_whole(item.content()?, MAX_WHOLE_BYTES).await?;
-        Ok((self.item_entry(folder.path, item).await?, stream))
+        Ok((self.item_entry(folder.title(), item).await?, stream))
     }
 
     async fn item_entry(&self, folder: String, item: StoredItem) -> Result<ItemEntry> {
@@ -177,8 +194,16 @@ impl Vault {
         })
     }
 
-    /// The folders of a snapshot with their paths, parents before children.
+    /// The folders that users see, with their paths, parents before children.
     pub(crate) async fn stored_folders(&self, snapshot: &Snapshot) -> Result<Vec<StoredFolder>> {
+        let mut folders = self.all_folders(snapshot).await?;
+        folders.retain(|folder| folder.holds == Holds::Items);
+        Ok(folders)
+    }
+
+    /// All folders of a snapshot with their paths, parents before children, and behind each what
+    /// it holds of associated items.
+    pub(crate) async fn all_folders(&self, snapshot: &Snapshot) -> Result<Vec<StoredFolder>> {
         let tree = TreeReader::new(self.source(), snapshot.root.clone());
         let (from, to) = FOLDER_RANGE;
         let entries: Vec<Entry> = tree
@@ -194,13 +219,22 @@ impl Vault {
         }
         let mut folders: Vec<StoredFolder> = rows
             .iter()
-            .map(|(key, row)| StoredFolder {
-                key: *key,
-                row: row.clone(),
-                path: path(*key, &rows),
+            .map(|(key, row)| {
+                let holds = Holds::of(*key, &row.folder_id);
+                let shown = match holds {
+                    Holds::Items => Some(*key),
+                    Holds::Associated => row.parent,
+                };
+                StoredFolder {
+                    key: *key,
+                    row: row.clone(),
+                    path: shown.map(|key| path(key, &rows)).unwrap_or_default(),
+                    holds,
+                }
             })
             .collect();
-        folders.sort_by(|a, b| a.path.cmp(&b.path));
+        let is_hidden = |folder: &StoredFolder| folder.holds == Holds::Associated;
+        folders.sort_by(|a, b| (&a.path, is_hidden(a)).cmp(&(&b.path, is_hidden(b))));
         Ok(folders)
     }
 
@@ -218,17 +252,42 @@ impl Vault {
             .boxed()
     }
 
-    /// Folders and items that a selection means; folders without any such item only if they were
-    /// chosen as folders.
+    /// Folders and items that a selection means, of what users see; folders without any such item
+    /// only if they were chosen as folders.
     pub(crate) async fn chosen(
         &self,
         snapshot: &Snapshot,
         selection: &Selection,
     ) -> Result<Vec<(StoredFolder, Vec<StoredItem>)>> {
+        let folders = self.chosen_folders(snapshot, selection).await?;
+        // Items that are named one by one are meant whatever they are.
+        let named = !selection.items.is_empty();
+        let visible = folders
+            .into_iter()
+            .filter(|folder| named || folder.holds == Holds::Items);
+        self.chosen_in(snapshot, selection, visible.collect()).await
+    }
+
+    /// The same, associated items included. Conditions on items leave them out.
+    pub(crate) async fn chosen_of_all(
+        &self,
+        snapshot: &Snapshot,
+        selection: &Selection,
+    ) -> Result<Vec<(StoredFolder, Vec<StoredItem>)>> {
+        let folders = self.chosen_folders(snapshot, selection).await?;
+        self.chosen_in(snapshot, selection, folders).await
+    }
+
+    async fn chosen_in(
+        &self,
+        snapshot: &Snapshot,
+        selection: &Selection,
+        folders: Vec<StoredFolder>,
+    ) -> Result<Vec<(StoredFolder, Vec<StoredItem>)>> {
         let mut chosen = Vec::new();
         let mut missing: HashSet<&str> = selection.items.iter().map(String::as_str).collect();
         let matcher = ItemMatcher::new(selection);
-        for folder in self.chosen_folders(snapshot, selection).await? {
+        for folder in folders {
             let mut items = Vec::new();
             let mut entries = self.stored_items(snapshot, folder.key);
             while let Some(item) = entries.try_next().await? {
@@ -261,7 +320,7 @@ impl Vault {
         snapshot: &Snapshot,
         selection: &Selection,
     ) -> Result<Vec<StoredFolder>> {
-        let mut folders = self.stored_folders(snapshot).await?;
+        let mut folders = self.all_folders(snapshot).await?;
         let distinguished = folders.iter().filter_map(|folder| {
             Some((folder.path.as_str(), folder.row.distinguished.as_deref()?))
         });
@@ -271,7 +330,10 @@ impl Vault {
             let message = format!("snapshot {} has no folder {wanted}", snapshot.short_id());
             return Err(Error::new(ErrorKind::NotFound, message));
         }
-        folders.retain(|folder| chooser.has(&folder.path));
+        let narrow = selection.has_conditions();
+        folders.retain(|folder| {
+            chooser.has(&folder.path) && !(narrow && folder.holds == Holds::Associated)
+        });
         Ok(folders)
     }
 

@@ -33,6 +33,11 @@ pub struct Gap {
     pub reason: String,
 }
 
+impl Gap {
+    /// What a gap says it is when a mailbox could not be opened at all.
+    pub const WHOLE_MAILBOX: &'static str = "the whole mailbox";
+}
+
 /// What happened to one mailbox in a backup.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

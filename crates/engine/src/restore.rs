@@ -21,14 +21,16 @@ use mailindex::FolderKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::list::StoredFolder;
+use crate::folders::hidden_path;
+use crate::keys::Holds;
+use crate::list::{StoredFolder, StoredItem};
 use crate::monitor::{Event, Monitor};
 use crate::report::{FolderRestore, RestoreReport, Throttling};
 use crate::selection::{ItemMatcher, Selection};
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
 use crate::vault::Vault;
-use target::{Present, Target};
+use target::{Place, Present, Target};
 use upload::Uploads;
 
 /// What to restore and where to.
@@ -36,7 +38,9 @@ use upload::Uploads;
 pub struct RestoreOptions {
     /// What of the snapshot; empty means everything.
     pub selection: Selection,
-    /// The mailbox to write to; the snapshot's own if `None`.
+    /// The name of the mailbox to write to; the snapshot's own if `None`. What a server keeps of
+    /// deleted items cannot be written to: recoverable items go back into the mailbox or archive
+    /// that they were deleted from, below a folder of their own.
     pub to_mailbox: Option<String>,
     /// A folder below which everything is put, created where it is missing.
     pub to_folder: Option<String>,
@@ -82,13 +86,10 @@ impl Vault {
         let started = self.now_unix_ms();
         let requests_before = exchange.client().stats().requests;
         let throttle_before = exchange.client().throttle();
-        let mailbox = options
-            .to_mailbox
-            .clone()
-            .unwrap_or_else(|| snapshot.mailbox.clone())
-            .to_lowercase();
+        let place = Place::new(snapshot, options)?;
+        let mailbox = place.mailbox.stored();
         let folders = self.wanted_folders(snapshot, &options.selection).await?;
-        let target = Target::open(exchange, &mailbox, snapshot, options).await?;
+        let target = Target::open(exchange, place, snapshot, options).await?;
         let mut restore = Restore {
             vault: self,
             snapshot,
@@ -112,9 +113,10 @@ impl Vault {
         };
         restore.monitor.event(event);
         let all = self.stored_folders(snapshot).await?;
-        let paths = restore
-            .target
-            .place(&all, &folders.iter().map(|(f, _)| f).collect::<Vec<_>>());
+        let visible = folders.iter().map(|(folder, _)| folder);
+        let visible: Vec<_> = visible.filter(|f| f.holds == Holds::Items).collect();
+        let mut paths = restore.target.place(&all, &visible);
+        restore.target.place_hidden(&folders, &mut paths);
         for (folder, _) in &folders {
             if cancel.is_cancelled() {
                 restore.report.interrupted = true;
@@ -146,7 +148,7 @@ impl Vault {
         selection: &Selection,
     ) -> Result<Vec<(StoredFolder, u64)>> {
         if !selection.items.is_empty() || selection.has_conditions() {
-            let chosen = self.chosen(snapshot, selection).await?;
+            let chosen = self.chosen_of_all(snapshot, selection).await?;
             return Ok(chosen
                 .into_iter()
                 .map(|(f, items)| (f, items.len() as u64))
@@ -181,12 +183,15 @@ impl Restore<'_> {
         self.monitor.event(event);
         let existing = self.target.existing(path);
         let mut line = FolderRestore {
-            path: path.to_owned(),
-            created: existing.is_none(),
+            path: match folder.holds {
+                Holds::Items => path.to_owned(),
+                Holds::Associated => hidden_path(path),
+            },
+            created: existing.is_none() && folder.holds == Holds::Items,
             ..FolderRestore::default()
         };
         let present = match &existing {
-            Some(id) => self.target.present(id, path).await?,
+            Some(id) => self.target.present(id, path, folder.holds).await?,
             None => Present::default(),
         };
         let id = match existing {
@@ -195,6 +200,7 @@ impl Restore<'_> {
             None => Some(self.target.create(path, folder).await?),
         };
         let mut uploads = Uploads::new(self.vault, self.snapshot, &self.target, self.options);
+        uploads.holds = folder.holds;
         let selection = &self.options.selection;
         let matcher = ItemMatcher::new(selection);
         let mut items = self.vault.stored_items(self.snapshot, folder.key);
@@ -206,7 +212,9 @@ impl Restore<'_> {
                 continue;
             }
             let origin = self.origin(&item)?;
-            if present.has(&origin, &item.state.item_id) {
+            if present.has(&origin, &item.state.item_id)
+                || self.is_there(folder, &item, &present).await
+            {
                 line.skipped += 1;
                 continue;
             }
@@ -230,6 +238,16 @@ impl Restore<'_> {
             self.report.folders.push(line);
         }
         Ok(())
+    }
+
+    /// Whether an associated item has a counterpart. Programs look for theirs by class and
+    /// subject, and would meet two of them.
+    async fn is_there(&self, folder: &StoredFolder, item: &StoredItem, present: &Present) -> bool {
+        if folder.holds == Holds::Items {
+            return false;
+        }
+        let summary = self.vault.summary(&item.entry).await.unwrap_or_default();
+        present.has_associated(&item.state.item_class, &summary.subject)
     }
 
     /// Moves what the uploads have done so far into the report.
@@ -256,7 +274,7 @@ impl Restore<'_> {
     }
 
     /// What identifies this version of this item of this repository wherever it is restored.
-    fn origin(&self, item: &crate::list::StoredItem) -> Result<String> {
+    fn origin(&self, item: &StoredItem) -> Result<String> {
         let mut hasher = blake3::Hasher::new_derive_key("postkeep restore origin 1");
         hasher.update(&self.vault.repository.id().to_bytes());
         hasher.update(self.snapshot.mailbox.as_bytes());

@@ -4,6 +4,7 @@ use chunkstore::{SnapshotInfo, TreeRoot};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::mailbox_name::MailboxName;
 
 /// The state of one mailbox at one time.
 #[derive(Clone, Debug)]
@@ -112,7 +113,11 @@ impl SnapshotSelector {
         snapshots: Vec<Snapshot>,
         mailbox: Option<&str>,
     ) -> Result<Vec<Snapshot>> {
-        let wanted = mailbox.map(str::to_lowercase);
+        // Whoever reads public folders, they are one mailbox.
+        let wanted = mailbox.map(|name| {
+            name.parse::<MailboxName>()
+                .map_or_else(|_| name.to_lowercase(), |name| name.stored())
+        });
         let in_mailbox = |snapshot: &Snapshot| {
             wanted
                 .as_deref()

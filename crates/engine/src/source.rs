@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use ews_client::{Access, Client, ResponseCode};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::mailbox_name::MailboxName;
+
 /// A server, and the account that may read or write mailboxes there.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -128,5 +130,11 @@ impl Exchange {
             self.client
                 .for_mailbox(Access::Impersonate(address.to_owned()))
         }
+    }
+
+    /// A client for a part of somebody's mail. Public folders of a domain without a reader are
+    /// opened as the account sees them.
+    pub(crate) fn open(&self, name: &MailboxName) -> Client {
+        self.mailbox(name.address().unwrap_or(&self.account))
     }
 }

@@ -86,10 +86,20 @@ pub struct BackupArgs {
     pub autodiscover_server: Option<String>,
     #[command(flatten)]
     pub account: ServerArgs,
-    /// A mailbox: its primary SMTP address, several with commas, or @FILE with one a line
-    /// [repeatable; default: the account's own]
-    #[arg(long = "mailbox", value_name = "SMTP", help_heading = "Selection")]
+    /// A mailbox: its primary SMTP address, with /archive or /recoverable behind it for these
+    /// alone, or example.com/public; several with commas, or @FILE with one a line [repeatable;
+    /// default: the account's own]
+    #[arg(long = "mailbox", value_name = "NAME", help_heading = "Selection")]
     pub mailboxes: Vec<String>,
+    /// The archives of these mailboxes too, where there are any
+    #[arg(long = "archive", help_heading = "Selection")]
+    pub archives: bool,
+    /// What the server still keeps of deleted items too
+    #[arg(long, help_heading = "Selection")]
+    pub recoverable: bool,
+    /// The public folders of the account's domain too
+    #[arg(long, help_heading = "Selection")]
+    pub public_folders: bool,
     #[command(flatten)]
     pub selection: SelectionArgs,
     /// Mailboxes read at the same time
@@ -126,8 +136,9 @@ pub struct RestoreArgs {
     pub search: Option<String>,
     #[command(flatten)]
     pub account: ServerArgs,
-    /// Restore into this mailbox instead of the one the snapshot came from
-    #[arg(long, value_name = "SMTP", help_heading = "Target")]
+    /// Restore into this mailbox instead of the one the snapshot came from: an address, with
+    /// /archive behind it for the archive, or example.com/public
+    #[arg(long, value_name = "NAME", help_heading = "Target")]
     pub to_mailbox: Option<String>,
     /// Restore to this server instead of the one the snapshot came from
     #[arg(long, value_name = "URL", help_heading = "Target")]

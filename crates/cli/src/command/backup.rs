@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{BackupOptions, BackupReport};
+use engine::{BackupOptions, BackupReport, Gap};
 
 use super::{MAX_NAMED, and_more, failed_items};
 use crate::args::BackupArgs;
@@ -15,7 +15,9 @@ use crate::progress::Progress;
 
 pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
     let options = BackupOptions {
-        mailboxes: config::mailboxes(&args.mailboxes)?,
+        mailboxes: mailboxes(&args)?,
+        archives: args.archives,
+        recoverable: args.recoverable,
         selection: config::selection(&args.selection),
         mailboxes_at_once: usize::from(args.mailboxes_at_once),
         requests_per_mailbox: usize::from(args.requests),
@@ -61,6 +63,22 @@ pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
             .note("interrupted: the same command continues where this one stopped");
     }
     Ok(code(&report))
+}
+
+/// The mailboxes' names; with public folders asked for, theirs beside the others.
+fn mailboxes(args: &BackupArgs) -> Result<Vec<String>> {
+    let mut mailboxes = config::mailboxes(&args.mailboxes)?;
+    if args.public_folders {
+        let user = &args.account.user;
+        let Some((_, domain)) = user.rsplit_once('@') else {
+            return Err(Failure::usage(format!(
+                "{user} is not an address: the domain of the public folders is not known"
+            ))
+            .hint("--mailbox example.com/public"));
+        };
+        mailboxes.push(format!("{domain}/public"));
+    }
+    Ok(mailboxes)
 }
 
 fn code(report: &BackupReport) -> Code {
@@ -118,14 +136,20 @@ pub fn people(report: &BackupReport) -> String {
             &report.failures,
         ));
     }
-    if !report.gaps.is_empty() {
-        text.push_str(&not_covered(&report.gaps));
+    let gaps: Vec<&Gap> = report
+        .gaps
+        .iter()
+        // The lines above name those.
+        .filter(|gap| gap.what != Gap::WHOLE_MAILBOX)
+        .collect();
+    if !gaps.is_empty() {
+        text.push_str(&not_covered(&gaps));
     }
     text
 }
 
 /// What exists and is not in the snapshots; what all mailboxes have in common, in one line.
-fn not_covered(gaps: &[engine::Gap]) -> String {
+fn not_covered(gaps: &[&Gap]) -> String {
     let mut common: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for gap in gaps {
         let mailboxes = common.entry((&gap.what, &gap.reason)).or_default();

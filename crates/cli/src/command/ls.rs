@@ -90,8 +90,13 @@ fn people(document: &Document) -> String {
 fn folder_table(folders: &[FolderEntry]) -> String {
     let mut table = Columns::new(&["FOLDER", ">ITEMS", ">SIZE"]);
     for folder in folders {
+        let mark = if folder.associated {
+            " (associated)"
+        } else {
+            ""
+        };
         table.row([
-            folder.path.clone(),
+            format!("{}{mark}", folder.path),
             count(folder.items),
             bytes(folder.bytes),
         ]);

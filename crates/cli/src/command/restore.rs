@@ -29,12 +29,8 @@ struct Restored {
 }
 
 pub async fn run(context: &Context, args: RestoreArgs) -> Result<Code> {
-    if let Some(bad) = args
-        .to_mailbox
-        .as_deref()
-        .filter(|address| !config::is_address(address))
-    {
-        return Err(Failure::usage(format!("{bad} is not a mailbox address")));
+    if let Some(to) = &args.to_mailbox {
+        config::mailbox_name(to)?;
     }
     let account = Account::new(context, &args.account)?;
     let vault = config::open_vault(context, &args.repository).await?;

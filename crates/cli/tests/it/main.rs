@@ -2,6 +2,8 @@
 
 // The running of programs: a desk with a repository and secrets, and a server.
 mod desk;
+// What is covered of which mailboxes.
+mod coverage;
 // The demonstration from start to end.
 mod demo;
 // Every documented exit code, with the line that says what went wrong and what to do.

@@ -12,16 +12,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use mailindex::{Change, FolderKey, FolderRow, Row, RowKey};
 use tokio::sync::Semaphore;
 
-use super::folder::{FolderRead, item_shape, wanted_item};
+use super::coverage::hidden_can_have_changed;
+use super::folder::FolderRead;
 use super::settle::Settling;
 use super::{Read, Round};
 use crate::blocking::IndexHandle;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::folders::{RemoteFolder, RemoteFolders};
-use crate::keys::{TreeKey, folder_key};
+use crate::keys::TreeKey;
+use crate::mailbox_name::{MailboxName, MailboxPart};
 use crate::monitor::Event;
 use crate::report::{Gap, ItemFailure, MailboxReport};
-use crate::selection::{FolderChooser, FolderVerdict};
 use crate::snapshot::{About, Snapshot};
 use crate::state::{Reading, folder_entry, item_entry};
 
@@ -31,7 +32,9 @@ const STAGED_PAGE: usize = 2_000;
 /// A mailbox being read: what its downloads and pages share.
 pub(super) struct Mailbox {
     pub(super) round: Round,
+    /// The name under which its snapshots stand.
     pub(super) address: String,
+    pub(super) name: MailboxName,
     pub(super) client: Client,
     /// Bounds the requests under way.
     pub(super) permits: Semaphore,
@@ -40,6 +43,8 @@ pub(super) struct Mailbox {
     pub(super) summaries: SegmentStore,
     pub(super) settling: Settling,
     pub(super) counts: Counts,
+    /// Rows of folders that hold the associated items of others.
+    pub(super) hidden_folders: AtomicU64,
     failures: Mutex<Vec<ItemFailure>>,
     /// Whether work was left for the next round or run.
     cut_short: AtomicBool,
@@ -70,14 +75,19 @@ impl Counts {
 }
 
 /// Reads a mailbox and puts its snapshot into the round's session.
-pub(super) async fn read(round: Round, address: String, parent: Option<Snapshot>) -> Result<Read> {
+pub(super) async fn read(
+    round: Round,
+    name: MailboxName,
+    parent: Option<Snapshot>,
+) -> Result<Read> {
+    let address = name.stored();
     round
         .monitor
         .event(Event::MailboxStarted { mailbox: &address });
-    let client = round.exchange.mailbox(&address);
+    let client = round.exchange.open(&name);
     let permits = Semaphore::new(round.options.requests_per_mailbox.max(1));
     // Before anything is written here: a mailbox that cannot be opened leaves no trace.
-    let remote = RemoteFolders::read(&client, &permits).await?;
+    let remote = RemoteFolders::read(&client, &permits, name.part()).await?;
     let index = round
         .vault
         .index(&address, parent.as_ref(), &*round.monitor)
@@ -99,6 +109,8 @@ pub(super) async fn read(round: Round, address: String, parent: Option<Snapshot>
         cut_short: AtomicBool::new(false),
         round,
         address,
+        name,
+        hidden_folders: AtomicU64::new(0),
     });
     let (folders_read, gaps) = if mailbox.round.options.selection.items.is_empty() {
         mailbox.read_folders(&remote).await?
@@ -106,7 +118,15 @@ pub(super) async fn read(round: Round, address: String, parent: Option<Snapshot>
         (mailbox.read_items(&remote).await?, Vec::new())
     };
     mailbox.settle_all().await?;
-    mailbox.snapshot(parent.as_ref(), folders_read, gaps).await
+    mailbox.count_hidden(&remote).await?;
+    let also = mailbox.asked_beside(&remote);
+    let mut read = mailbox
+        .snapshot(parent.as_ref(), folders_read, gaps)
+        .await?;
+    if read.report.complete {
+        read.also = also;
+    }
+    Ok(read)
 }
 
 impl Mailbox {
@@ -118,18 +138,14 @@ impl Mailbox {
             .await?
             .into_iter()
             .collect();
-        let not_covered = "this version backs up the visible folders of the primary mailbox";
-        let mut gaps: Vec<Gap> = remote
-            .beside
-            .iter()
-            .map(|what| self.gap(what, not_covered))
-            .collect();
+        let mut gaps = self.gaps_beside(remote);
         let chosen = self.chosen_folders(remote, &mut gaps)?;
         let mut changed = Vec::new();
         let mut rows = Vec::new();
         for folder in chosen {
             let row = known.get(&folder.key);
-            if self.can_have_changed(folder, row) {
+            let hidden = known.get(&folder.hidden().key);
+            if self.can_have_changed(folder, row) || hidden_can_have_changed(folder, hidden) {
                 changed.push(folder.clone());
             }
             let mut new_row = self.folder_row(folder, row);
@@ -159,60 +175,6 @@ impl Mailbox {
         Ok((folders, gaps))
     }
 
-    /// The folders that are meant and hold items; the others become gaps.
-    fn chosen_folders<'a>(
-        &self,
-        remote: &'a RemoteFolders,
-        gaps: &mut Vec<Gap>,
-    ) -> Result<Vec<&'a RemoteFolder>> {
-        let paths = || remote.folders.iter().map(|folder| folder.path.as_str());
-        let distinguished = remote
-            .folders
-            .iter()
-            .filter_map(|folder| Some((folder.path.as_str(), folder.distinguished.as_deref()?)));
-        let chooser = FolderChooser::new(&self.round.options.selection, distinguished);
-        let missing = chooser.missing(paths());
-        let mut chosen = Vec::new();
-        for folder in &remote.folders {
-            let verdict = chooser.verdict(&folder.path);
-            let reason = match verdict {
-                _ if folder.is_search => "a search folder holds no items of its own".to_owned(),
-                FolderVerdict::NotSelected => "not selected".to_owned(),
-                FolderVerdict::Excluded(pattern) => format!("excluded by {pattern}"),
-                FolderVerdict::Selected => {
-                    chosen.push(folder);
-                    continue;
-                }
-            };
-            gaps.push(self.gap(&folder.path, &reason));
-        }
-        if chosen.is_empty() && !missing.is_empty() {
-            let wanted = missing.join(", ");
-            let message = format!("the mailbox has no folder {wanted}");
-            return Err(Error::new(ErrorKind::NotFound, message));
-        }
-        gaps.extend(missing.iter().map(|wanted| {
-            let reason = "selected, but the mailbox has no such folder";
-            self.gap(wanted, reason)
-        }));
-        Ok(chosen)
-    }
-
-    /// What the conditions on items leave out of folders that are covered.
-    async fn gaps_within(&self, remote: &RemoteFolders, gaps: &mut Vec<Gap>) -> Result<()> {
-        if !self.round.options.selection.has_conditions() {
-            return Ok(());
-        }
-        for folder in &remote.folders {
-            let left_out = self.reading(folder.key).await?.left_out;
-            gaps.extend(left_out.counts.iter().map(|(reason, count)| {
-                let items = if *count == 1 { "item" } else { "items" };
-                self.gap(&folder.path, &format!("{count} {items} {reason}"))
-            }));
-        }
-        Ok(())
-    }
-
     async fn read_changed(self: &Arc<Self>, changed: Vec<RemoteFolder>) -> Result<()> {
         let at_once = self.round.options.requests_per_mailbox.max(1);
         let reads: Vec<_> = changed
@@ -225,6 +187,10 @@ impl Mailbox {
             .try_collect::<()>()
             .await?;
         self.settle_all().await?;
+        if self.name.part() == MailboxPart::Public {
+            // They are always listed as a whole.
+            return Ok(());
+        }
         for folder in &changed {
             if self.must_stop() {
                 break;
@@ -243,6 +209,11 @@ impl Mailbox {
             path: &folder.path,
         };
         self.round.monitor.event(event);
+        // First what users do not see: the folder's own row says that all of it was read.
+        self.read_hidden(&folder).await?;
+        if self.name.part() == MailboxPart::Public {
+            return self.read_by_listing(&folder).await;
+        }
         FolderRead::new(self, folder).await?.run().await
     }
 
@@ -253,80 +224,17 @@ impl Mailbox {
         known: &HashMap<FolderKey, FolderRow>,
         rows: &mut Vec<Change>,
     ) -> Result<()> {
-        let live: std::collections::HashSet<_> =
-            remote.folders.iter().map(|folder| folder.key).collect();
+        let live: std::collections::HashSet<_> = remote
+            .folders
+            .iter()
+            .flat_map(|folder| [folder.key, folder.hidden().key])
+            .collect();
         for key in known.keys().filter(|key| !live.contains(key)).copied() {
             let items = self.index.run(move |index| index.item_count(&key)).await?;
             self.counts.add_deleted(items);
             rows.push(Change::DeleteFolder(key));
         }
         Ok(())
-    }
-
-    /// Reads single items, each in the folder it lies in.
-    async fn read_items(self: &Arc<Self>, remote: &RemoteFolders) -> Result<u64> {
-        let ids: Vec<ews_client::ItemId> = self
-            .round
-            .options
-            .selection
-            .items
-            .iter()
-            .map(|id| ews_client::ItemId::new(id.clone()))
-            .collect();
-        let mut shape = item_shape();
-        shape
-            .additional
-            .push(ews_client::PropertyPath::field("item:ParentFolderId"));
-        let request = ews_client::GetItem {
-            shape,
-            ids: ids.clone(),
-        };
-        let outcomes = {
-            let _permit = self.permits.acquire().await;
-            self.client
-                .get_item(&request)
-                .await
-                .doing(|| "find the items".into())?
-        };
-        let mut by_folder: HashMap<FolderKey, Vec<super::fetch::Wanted>> = HashMap::new();
-        for (id, outcome) in ids.iter().zip(outcomes) {
-            let item = outcome.map_err(|error| {
-                let kind = crate::error::kind_of_ews(error.kind());
-                Error::with_source(kind, format!("find item {}", id.id), error)
-            })?;
-            let folder = item
-                .parent_folder_id
-                .as_ref()
-                .map(|folder| folder_key(&folder.id));
-            if let Some((folder, wanted)) =
-                folder.and_then(|folder| Some((folder, wanted_item(folder, &item)?)))
-            {
-                by_folder.entry(folder).or_default().push(wanted);
-            }
-        }
-        let folders = by_folder.len() as u64;
-        for (key, wanted) in by_folder {
-            let Some(folder) = remote.folders.iter().find(|folder| folder.key == key) else {
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    "an item lies outside the visible folders",
-                ));
-            };
-            if self
-                .index
-                .run(move |index| index.folder(&key))
-                .await?
-                .is_none()
-            {
-                let mut row = self.folder_row(folder, None);
-                (row.commit_time, row.deleted_count) = (None, None);
-                self.index
-                    .run(move |index| index.stage(&[Change::PutFolder(key, row)]))
-                    .await?;
-            }
-            self.download(folder, wanted).await?;
-        }
-        Ok(folders)
     }
 
     /// Whether a folder has to be looked at: not if the marks the server keeps are what they
@@ -391,7 +299,7 @@ impl Mailbox {
             .count() as u64
     }
 
-    fn gap(&self, what: &str, reason: &str) -> Gap {
+    pub(super) fn gap(&self, what: &str, reason: &str) -> Gap {
         Gap {
             mailbox: self.address.clone(),
             what: what.into(),
@@ -420,11 +328,13 @@ impl Mailbox {
         let failures =
             std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
         let totals = self.index.run(|index| index.counts_with_staged()).await?;
+        let hidden = self.hidden_folders.load(Ordering::Relaxed);
+        let folders = totals.folders.saturating_sub(hidden);
         let options = &self.round.options;
         let about = About {
             server: self.round.exchange.server().to_owned(),
             program: options.program.clone(),
-            folders: totals.folders,
+            folders,
             items: totals.items,
             bytes: totals.item_bytes,
             failures: failures.len() as u64,
@@ -453,7 +363,7 @@ impl Mailbox {
             mailbox: self.address.clone(),
             snapshot: Some(snapshot.to_string()),
             complete,
-            folders: totals.folders,
+            folders,
             folders_read,
             items: totals.items,
             items_downloaded: self.counts.downloaded.load(Ordering::Relaxed),
@@ -469,6 +379,7 @@ impl Mailbox {
             index: self.index.clone(),
             snapshot,
             time_unix_ms,
+            also: Vec::new(),
         })
     }
 }

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ews_client::{
-    BaseShape, FindItem, FolderId, FolderIdRef, FolderShape, GetFolder, Paging, PropertyPath,
+    BaseShape, FindItem, FolderId, FolderIdRef, FolderShape, GetFolder, ItemTraversal, Paging,
+    PropertyPath,
 };
 use mailindex::{Change, FolderKey, ItemKey};
 use tokio::task::JoinSet;
@@ -16,6 +17,7 @@ use super::mailbox::Mailbox;
 use super::settle::SettledPage;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::folders::RemoteFolder;
+use crate::keys::Holds;
 use crate::report::ItemFailure;
 use crate::selection::ItemVerdict;
 use crate::state::{LeftOut, Reading};
@@ -45,7 +47,7 @@ impl Mailbox {
         {
             return Ok(());
         }
-        self.compare_all(folder).await
+        self.compare_all(folder).await.map(drop)
     }
 
     async fn count_now(&self, folder: &RemoteFolder) -> Result<Option<u64>> {
@@ -65,19 +67,29 @@ impl Mailbox {
     }
 
     /// Lists all items of a folder: downloads what is not stored, removes what is not listed.
-    async fn compare_all(self: &Arc<Self>, folder: &RemoteFolder) -> Result<()> {
+    /// Returns how many are listed; `None` if the run stopped before the end.
+    pub(super) async fn compare_all(
+        self: &Arc<Self>,
+        folder: &RemoteFolder,
+    ) -> Result<Option<u64>> {
         let mut seen = HashSet::new();
         let mut left_out = LeftOut::default();
         let mut offset = 0;
         loop {
             if self.must_stop() {
-                return Ok(());
+                return Ok(None);
             }
             let paging = Paging {
                 offset,
                 max_entries: PAGE,
             };
-            let request = FindItem::new(folder_ref(folder), self.item_shape(), paging);
+            let request = FindItem {
+                traversal: match folder.holds {
+                    Holds::Items => ItemTraversal::Shallow,
+                    Holds::Associated => ItemTraversal::Associated,
+                },
+                ..FindItem::new(folder_ref(folder), self.item_shape(), paging)
+            };
             let page = {
                 let _permit = self.permits.acquire().await;
                 self.client
@@ -100,9 +112,10 @@ impl Mailbox {
             let mut wanted = found;
             wanted.retain(|found| {
                 let stored = known.remove(&found.key);
-                let verdict = match stored {
-                    None => self.judge(found),
-                    Some(_) => ItemVerdict::Selected,
+                // Conditions are about what users see; the rest belongs to the folder.
+                let verdict = match (&stored, folder.holds) {
+                    (None, Holds::Items) => self.judge(found),
+                    _ => ItemVerdict::Selected,
                 };
                 if verdict != ItemVerdict::Selected {
                     left_out.add(verdict);
@@ -124,7 +137,8 @@ impl Mailbox {
         }
         self.settle_all().await?;
         self.note_left_out(folder.key, left_out).await?;
-        self.remove_all_but(folder.key, &seen).await
+        self.remove_all_but(folder.key, &seen).await?;
+        Ok(Some(seen.len() as u64))
     }
 
     /// What is remembered of reading a folder.

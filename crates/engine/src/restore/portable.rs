@@ -12,6 +12,7 @@ use super::again::{Again, may_pass};
 use super::rewrite::origin_path;
 use super::upload::{Done, Piece, Sender};
 use crate::error::{Error, Result};
+use crate::keys::Holds;
 use crate::portable::{self, Extent, Group, new_item, shape};
 use crate::split_mime::payloads;
 use crate::state::Form;
@@ -40,6 +41,15 @@ impl Sender {
     /// Creates items. What the server refuses is tried with fewer properties; what it may have
     /// created before the connection broke is looked for by its origin.
     pub(super) async fn create(&self, batch: Vec<Piece>, done: &mut Done) -> Result<()> {
+        if self.holds == Holds::Associated {
+            // An item that CreateItem makes is one that users see.
+            for piece in batch {
+                let reason = "the server takes associated items only as native streams";
+                done.failures
+                    .push(self.failure(&piece, reason.to_owned()).await);
+            }
+            return Ok(());
+        }
         let items = self.read_portable(batch, done).await;
         let mut waiting = VecDeque::from([(items, 1u32, Extent::Whole)]);
         while let Some((batch, attempt, extent)) = waiting.pop_front() {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ews_client::{
     BaseShape, Client, CreateFolder, FindFolder, FindItem, Folder, FolderId, FolderIdRef,
-    FolderKind, FolderShape, FolderTraversal, ItemShape, NewFolder, Outcome, Paging, PropertyPath,
-    ResponseCode,
+    FolderKind, FolderShape, FolderTraversal, Item, ItemShape, ItemTraversal, NewFolder, Outcome,
+    Paging, PropertyPath, ResponseCode,
 };
 use tokio::sync::Semaphore;
 
@@ -15,7 +15,9 @@ use super::rewrite::origin_path;
 use super::{Places, RestoreOptions, no_folder};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::folders::RemoteFolders;
+use crate::keys::Holds;
 use crate::list::StoredFolder;
+use crate::mailbox_name::{MailboxName, MailboxPart};
 use crate::path::{ends, last_level, name_of, parent_length};
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
@@ -38,11 +40,53 @@ pub(super) struct Target {
     single_items: bool,
 }
 
+/// Below which folder recoverable items go back where no other is given.
+const RECOVERED: &str = "Recovered Items";
+
+/// Which mailbox a restore writes to, and below which of its folders.
+pub(super) struct Place {
+    pub(super) mailbox: MailboxName,
+    below: Option<String>,
+}
+
+impl Place {
+    /// Where the options and the snapshot say.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that is none, or one of a part that cannot be written to.
+    pub(super) fn new(snapshot: &Snapshot, options: &RestoreOptions) -> Result<Self> {
+        let below = options.to_folder.as_ref();
+        let below = below.map(|path| path.trim_matches('/').to_owned());
+        if let Some(wanted) = &options.to_mailbox {
+            let mailbox: MailboxName = wanted.parse()?;
+            if !mailbox.part().is_writable() {
+                let message = format!("{mailbox} belongs to the server: nothing can be put there");
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+            return Ok(Self { mailbox, below });
+        }
+        // A name without an address is an account's own, and so a primary mailbox.
+        let own = || MailboxName::new(snapshot.mailbox.clone(), MailboxPart::Primary);
+        let source = snapshot.mailbox.parse().unwrap_or_else(|_| own());
+        let to = match source.part() {
+            MailboxPart::Recoverable => MailboxPart::Primary,
+            MailboxPart::ArchiveRecoverable => MailboxPart::Archive,
+            part => part,
+        };
+        Ok(Self {
+            mailbox: source.other(to),
+            below: below.or_else(|| (to != source.part()).then(|| RECOVERED.to_owned())),
+        })
+    }
+}
+
 /// What a folder holds already.
 #[derive(Clone, Default)]
 pub(super) struct Present {
     origins: HashSet<String>,
     ids: HashSet<String>,
+    /// Classes and subjects, of associated items.
+    associated: HashSet<(String, String)>,
 }
 
 impl Present {
@@ -50,18 +94,25 @@ impl Present {
     pub(super) fn has(&self, origin: &str, item_id: &str) -> bool {
         self.origins.contains(origin) || self.ids.contains(item_id)
     }
+
+    /// Whether there is an associated item of this class and subject.
+    pub(super) fn has_associated(&self, class: &str, subject: &str) -> bool {
+        let key = (class.to_lowercase(), subject.to_owned());
+        self.associated.contains(&key)
+    }
 }
 
 impl Target {
     pub(super) async fn open(
         exchange: &Exchange,
-        mailbox: &str,
+        place: Place,
         snapshot: &Snapshot,
         options: &RestoreOptions,
     ) -> Result<Self> {
-        let client = exchange.mailbox(mailbox);
+        let mailbox = &place.mailbox;
+        let client = exchange.open(mailbox);
         let permits = Arc::new(Semaphore::new(options.requests_at_once.max(1)));
-        let remote = RemoteFolders::read(&client, &permits)
+        let remote = RemoteFolders::read(&client, &permits, mailbox.part())
             .await
             .doing(|| format!("open the mailbox {mailbox}"))?;
         let by_path = remote
@@ -75,13 +126,10 @@ impl Target {
             permits,
             remote,
             by_path,
-            is_source: mailbox.eq_ignore_ascii_case(&snapshot.mailbox)
+            is_source: mailbox.stored() == snapshot.mailbox
                 && exchange.server() == snapshot.about.server,
             single_items: !options.selection.items.is_empty(),
-            below: options
-                .to_folder
-                .as_ref()
-                .map(|path| path.trim_matches('/').to_owned()),
+            below: place.below,
         })
     }
 
@@ -135,6 +183,19 @@ impl Target {
             places.insert(folder.key, format!("{below}/{}", &folder.path[from..]));
         }
         places
+    }
+
+    /// Associated items go where their folder goes; what of them is restored without it is found
+    /// by the folder's path.
+    pub(super) fn place_hidden(&self, folders: &[(StoredFolder, u64)], places: &mut Places) {
+        for (folder, _) in folders.iter().filter(|(f, _)| f.holds == Holds::Associated) {
+            let of_folder = folder.row.parent.and_then(|key| places.get(&key)).cloned();
+            let path = of_folder.unwrap_or_else(|| match &self.below {
+                Some(below) => below.clone(),
+                None => folder.path.clone(),
+            });
+            places.insert(folder.key, path);
+        }
     }
 
     /// The id of a folder that is there.
@@ -259,53 +320,57 @@ impl Target {
     }
 
     /// What a folder holds: the origins of restored items and, in the source mailbox, all ids.
-    pub(super) async fn present(&self, folder: &FolderId, path: &str) -> Result<Present> {
-        present_in(&self.client, &self.permits, folder, path, self.is_source).await
+    pub(super) async fn present(
+        &self,
+        folder: &FolderId,
+        path: &str,
+        holds: Holds,
+    ) -> Result<Present> {
+        let look = Look {
+            folder,
+            path,
+            holds,
+            ids: self.is_source,
+        };
+        present_in(&self.client, &self.permits, look).await
     }
+}
+
+/// What to look for in a folder.
+pub(super) struct Look<'a> {
+    pub(super) folder: &'a FolderId,
+    pub(super) path: &'a str,
+    pub(super) holds: Holds,
+    /// Whether the ids of all items matter.
+    pub(super) ids: bool,
 }
 
 /// What a folder holds: the origins of restored items and, if asked for, all ids.
 pub(super) async fn present_in(
     client: &Client,
     permits: &Semaphore,
-    folder: &FolderId,
-    path: &str,
-    ids: bool,
+    look: Look<'_>,
 ) -> Result<Present> {
     let mut present = Present::default();
     let mut previous = Vec::new();
     let (mut offset, mut listed) = (0, 0u64);
     loop {
-        let shape = ItemShape::new(BaseShape::IdOnly).with([origin_path().into()]);
         let paging = Paging {
             offset,
             max_entries: PAGE,
         };
-        let request = FindItem::new(FolderIdRef::Id(folder.clone()), shape, paging);
+        let request = look.request(paging);
         let page = {
             let _permit = permits.acquire().await;
             client
                 .find_item(&request)
                 .await
-                .doing(|| format!("look what the folder {path} holds"))?
+                .doing(|| format!("look what the folder {} holds", look.path))?
         };
         let got = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
         let mut listed_ids = Vec::with_capacity(page.items.len());
         for item in page.items {
-            let origin = item
-                .extended
-                .iter()
-                .find(|property| property.path.key == origin_path().key);
-            present.origins.extend(
-                origin
-                    .and_then(|property| property.as_str())
-                    .map(str::to_owned),
-            );
-            let Some(id) = item.id else { continue };
-            if ids {
-                present.ids.insert(id.id.clone());
-            }
-            listed_ids.push(id.id);
+            listed_ids.extend(present.note(item, &look));
         }
         listed += u64::from(got);
         // Some servers claim the end too early, others never: the total decides where there is
@@ -319,5 +384,45 @@ pub(super) async fn present_in(
             .next_offset
             .filter(|next| *next > offset)
             .unwrap_or(offset + got);
+    }
+}
+
+impl Look<'_> {
+    fn request(&self, paging: Paging) -> FindItem {
+        let mut shape = ItemShape::new(BaseShape::IdOnly).with([origin_path().into()]);
+        let mut traversal = ItemTraversal::Shallow;
+        if self.holds == Holds::Associated {
+            traversal = ItemTraversal::Associated;
+            shape = shape.with(["item:ItemClass", "item:Subject"].map(PropertyPath::field));
+        }
+        FindItem {
+            traversal,
+            ..FindItem::new(FolderIdRef::Id(self.folder.clone()), shape, paging)
+        }
+    }
+}
+
+impl Present {
+    /// Takes an item of the listing, and returns its id.
+    fn note(&mut self, item: Item, look: &Look<'_>) -> Option<String> {
+        let origin = item
+            .extended
+            .iter()
+            .find(|property| property.path.key == origin_path().key);
+        self.origins.extend(
+            origin
+                .and_then(|property| property.as_str())
+                .map(str::to_owned),
+        );
+        if look.holds == Holds::Associated {
+            let class = item.item_class.unwrap_or_default().to_lowercase();
+            self.associated
+                .insert((class, item.subject.unwrap_or_default()));
+        }
+        let id = item.id?.id;
+        if look.ids {
+            self.ids.insert(id.clone());
+        }
+        Some(id)
     }
 }

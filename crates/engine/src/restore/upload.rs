@@ -17,9 +17,10 @@ use super::RestoreOptions;
 use super::again::{Again, may_pass};
 use super::compare::difference;
 use super::rewrite::Rewrite;
-use super::target::Target;
+use super::target::{Look, Target, present_in};
 use crate::backup::worth_asking_again;
 use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::keys::Holds;
 use crate::list::StoredItem;
 use crate::report::ItemFailure;
 use crate::snapshot::Snapshot;
@@ -68,6 +69,7 @@ pub(super) struct Sender {
     mailbox: String,
     pub(super) folder: FolderId,
     path: String,
+    pub(super) holds: Holds,
     pub(super) verify: bool,
 }
 
@@ -117,6 +119,8 @@ pub(super) struct Uploads<'a> {
     client: Client,
     permits: Arc<Semaphore>,
     options: &'a RestoreOptions,
+    /// What the items are in their folder.
+    pub(super) holds: Holds,
     place: Option<(FolderId, String)>,
     batch: Vec<Piece>,
     tasks: JoinSet<Result<Done>>,
@@ -137,6 +141,7 @@ impl<'a> Uploads<'a> {
             client: target.client.clone(),
             permits: Arc::clone(&target.permits),
             options,
+            holds: Holds::Items,
             place: None,
             batch: Vec::new(),
             tasks: JoinSet::new(),
@@ -195,6 +200,7 @@ impl<'a> Uploads<'a> {
             mailbox: self.snapshot.mailbox.clone(),
             folder,
             path,
+            holds: self.holds,
             verify: self.options.verify,
         };
         self.tasks.spawn(async move { sender.run(batch).await });
@@ -285,7 +291,7 @@ impl Sender {
                     uploads.push(UploadItem {
                         parent: self.folder.clone(),
                         action: UploadAction::CreateNew,
-                        associated: None,
+                        associated: (self.holds == Holds::Associated).then_some(true),
                         data,
                     });
                     kept.push(piece);
@@ -371,9 +377,13 @@ impl Sender {
         if let Some(wait) = error.retry_after() {
             tokio::time::sleep(wait).await;
         }
-        let present =
-            super::target::present_in(&self.client, &self.permits, &self.folder, &self.path, false)
-                .await?;
+        let look = Look {
+            folder: &self.folder,
+            path: &self.path,
+            holds: self.holds,
+            ids: false,
+        };
+        let present = present_in(&self.client, &self.permits, look).await?;
         let (there, missing): (Vec<Piece>, Vec<Piece>) = batch
             .into_iter()
             .partition(|piece| present.has(&piece.origin, ""));

@@ -1,5 +1,7 @@
 //! The engine against the simulator over real HTTP, and real folders as destinations.
 
+mod associated; // what folders hold beside the items users see
+mod beside; // archives, recoverable items, public folders
 mod concurrency; // requests in flight
 mod damage; // broken indexes, broken objects, wrong secrets
 mod exporting; // files without any server

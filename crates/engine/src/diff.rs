@@ -85,18 +85,18 @@ impl Vault {
         }
         let mut paths = HashMap::new();
         let mut report = DiffReport::default();
-        let before = self.stored_folders(first).await?;
-        let after = self.stored_folders(second).await?;
+        let before = self.all_folders(first).await?;
+        let after = self.all_folders(second).await?;
         for folder in &before {
-            paths.insert(folder.key, folder.path.clone());
+            paths.insert(folder.key, folder.title());
             if !after.iter().any(|other| other.key == folder.key) {
-                report.folders_removed.push(folder.path.clone());
+                report.folders_removed.push(folder.title());
             }
         }
         for folder in &after {
-            paths.insert(folder.key, folder.path.clone());
+            paths.insert(folder.key, folder.title());
             if !before.iter().any(|other| other.key == folder.key) {
-                report.folders_added.push(folder.path.clone());
+                report.folders_added.push(folder.title());
             }
         }
         if first.root != second.root {

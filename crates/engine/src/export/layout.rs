@@ -106,6 +106,7 @@ mod tests {
             key: FolderKey([key; 8]),
             row,
             path: name.into(),
+            holds: crate::keys::Holds::Items,
         }
     }
 

@@ -246,6 +246,10 @@ async fn small_objects(repository: &Repository) -> Result<Vec<(String, u64)>> {
         .map(|meta| (meta.location.to_string(), meta.size))
         .collect();
     let catalogue = repository.catalogue();
+    // Those of older sessions may go: a checkpoint stands for them.
+    for commit in catalogue.commits() {
+        found.entry(commit.info.id.open_name()).or_insert(0);
+    }
     for id in catalogue.index_objects() {
         let name = layout::index_name(ulid::Ulid::from_bytes(id));
         let size = index.get(&name).copied().unwrap_or(0);

@@ -398,7 +398,7 @@ fn segments_close_by_themselves_when_full_or_when_too_many_are_open() {
             .filter(|(content, _)| content.try_content().is_none());
         assert!(open.count() <= 7);
         let store = segments(&chunks);
-        for n in 0..40 {
+        for n in 0..100 {
             let item = noise(1000 + n, 60_000);
             let content = write(&store, Arc::new(Opaque), &item, 60_000)
                 .await
@@ -406,7 +406,7 @@ fn segments_close_by_themselves_when_full_or_when_too_many_are_open() {
             pending.push((content, item));
         }
         assert!(pending[100].0.try_content().is_some());
-        assert!(pending[139].0.try_content().is_none());
+        assert!(pending[199].0.try_content().is_none());
         store.flush_all().await.unwrap();
         for (content, item) in &pending[100..] {
             let content = content.try_content().unwrap();

@@ -502,7 +502,7 @@ async fn items_and_trees_go_through_a_real_repository() {
         .chain([noise(1000, 6 << 20)])
         .collect();
     let mut parent = None;
-    for part in [0..200, 200..items.len()] {
+    for (time_unix_ms, part) in [(1, 0..200), (2, 200..items.len())] {
         let session = Arc::new(repository.session(small_packs()).await.unwrap());
         let segments = SegmentStore::new(session.clone(), SegmentOptions::default());
         let mut pending = Vec::new();
@@ -521,6 +521,7 @@ async fn items_and_trees_go_through_a_real_repository() {
         let root = root.await.unwrap();
         let snapshot = NewSnapshot {
             root: root.clone(),
+            time_unix_ms,
             ..snapshot("alice", b"")
         };
         session.add_snapshot(snapshot).unwrap();

@@ -70,7 +70,7 @@ fn a_wrong_password_is_code_5_and_unknown_mailboxes_are_7_and_no_right_is_6() {
         &run,
         5,
         "refuses the user name or password",
-        "name and password",
+        "check the account's name",
     );
     let run = backup(
         &desk,

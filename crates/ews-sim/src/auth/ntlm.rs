@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn the_wrapping_is_der() {
         let wrapped = wrapped(&[7; 300]);
-        assert_eq!(wrapped[..4], [0xa1, 0x82, 0x01, 0x4f]);
+        assert_eq!(wrapped[..4], [0xa1, 0x82, 0x01, 0x4b]);
         assert!(wrapped.ends_with(&[7; 300]));
     }
 

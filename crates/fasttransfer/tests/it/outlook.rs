@@ -241,8 +241,6 @@ fn open(path: &Path) -> Message {
 }
 
 fn fnv(text: &str) -> u64 {
-    // The same character, written in two ways.
-    let text = text.replace('\u{a0}', "&nbsp;");
     let bytes = text.chars().filter(|c| !c.is_whitespace());
     let bytes = bytes.collect::<String>().into_bytes();
     bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
@@ -270,7 +268,8 @@ fn rich_text_gives_back_the_html_and_text_that_other_readers_find() {
     for (name, is_html, hash) in CARRIED {
         let rich = rich_only(&open(&folder.join(name)));
         let found = match is_html {
-            true => html_body(&rich),
+            // The same character, written in two ways.
+            true => html_body(&rich).map(|html| html.replace('\u{a0}', "&nbsp;")),
             false => plain_text(&rich),
         };
         if found.as_deref().map(fnv) != Some(*hash) {

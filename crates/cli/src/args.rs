@@ -12,6 +12,7 @@ mod keep;
 mod key;
 mod look;
 mod operate;
+mod retention;
 mod try_out;
 
 pub use exchange::{Auth, BackupArgs, RestoreArgs, ServerArgs};
@@ -22,11 +23,16 @@ pub use key::{
 };
 pub use look::{
     CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, LsArgs, SearchArgs, SnapshotsArgs,
+    VersionsArgs,
 };
 pub use operate::{
     CompletionsArgs, ConfigCommand, ConfigFileArgs, ConfigInitArgs, ConfigSchemaArgs, DaemonArgs,
     DoctorArgs, ManArgs, ReportArgs, RunArgs, ScheduleCommand, ScheduleNextArgs, ServiceCommand,
     ServiceInstallArgs, StatusArgs,
+};
+pub use retention::{
+    ForgetArgs, HoldAddArgs, HoldArgs, HoldCommand, HoldListArgs, HoldRemoveArgs, PolicyArgs,
+    RetentionArgs, RetentionCommand,
 };
 pub use try_out::{DemoArgs, SimArgs};
 
@@ -73,7 +79,9 @@ pub enum Command {
     Cat(CatArgs),
     /// Find items in all snapshots, by words and more
     Search(SearchArgs),
-    /// Compare two snapshots of a mailbox
+    /// Show all versions of an item
+    Versions(VersionsArgs),
+    /// Compare two snapshots of a mailbox, or one with the live mailbox
     Diff(DiffArgs),
     /// Put items back into a live mailbox
     Restore(RestoreArgs),
@@ -120,6 +128,12 @@ pub enum Command {
     Man(ManArgs),
     /// Delete what no snapshot needs any more, and give its space back
     Prune(PruneArgs),
+    /// Decide by a policy which snapshots stay
+    Retention(RetentionArgs),
+    /// Forget snapshots by hand
+    Forget(ForgetArgs),
+    /// Hold what no policy may take away
+    Hold(HoldArgs),
 }
 
 /// Which repository, and how to open it.
@@ -210,6 +224,10 @@ pub struct SnapshotArgs {
     /// A snapshot's id, its beginning, or `latest`: the newest of each mailbox
     #[arg(long, value_name = "ID", default_value = "latest")]
     pub snapshot: String,
+    /// The state at a time, such as "2026-11-02 14:00" (this machine's time zone): of each mailbox
+    /// the newest snapshot made then or before
+    #[arg(long, value_name = "TIME", conflicts_with = "snapshot")]
+    pub as_of: Option<String>,
     /// Only this mailbox
     #[arg(long, value_name = "SMTP")]
     pub mailbox: Option<String>,

@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod doctor;
 mod export;
+mod hold;
 mod init;
 mod key;
 mod ls;
@@ -16,6 +17,7 @@ mod packaging;
 mod prune;
 mod report;
 mod restore;
+mod retention;
 mod run;
 mod schedule;
 mod search;
@@ -23,6 +25,7 @@ mod service;
 mod sim;
 mod snapshots;
 mod status;
+mod versions;
 
 use engine::ItemFailure;
 
@@ -42,6 +45,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Ls(args) => ls::run(context, args).await,
         Command::Cat(args) => cat::run(context, args).await,
         Command::Search(args) => search::run(context, args).await,
+        Command::Versions(args) => versions::run(context, args).await,
         Command::Diff(args) => diff::run(context, args).await,
         Command::Restore(args) => restore::run(context, args).await,
         Command::Export(args) => export::run(context, args).await,
@@ -58,6 +62,9 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Completions(args) => packaging::completions(context, &args),
         Command::Man(args) => packaging::man(context, &args),
         Command::Prune(args) => prune::run(context, args).await,
+        Command::Retention(args) => retention::run(context, args).await,
+        Command::Forget(args) => retention::forget(context, args).await,
+        Command::Hold(args) => hold::run(context, args).await,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::args::{
 use crate::exit::{Code, Failure, Result};
 use crate::output::Output;
 use crate::secrets::{self, Secret};
-use crate::{destination, exit, platform};
+use crate::{destination, exit, platform, when};
 
 /// What every command gets.
 #[derive(Clone)]
@@ -406,9 +406,20 @@ pub fn selection(args: &SelectionArgs) -> Selection {
     }
 }
 
+/// How the arguments name snapshots.
+pub fn selector(args: &SnapshotArgs) -> Result<SnapshotSelector> {
+    match &args.as_of {
+        Some(time) => {
+            let time = when::moment(time, &when::zone(None)?)?;
+            Ok(SnapshotSelector::AsOf(time.as_millisecond()))
+        }
+        None => Ok(args.snapshot.parse()?),
+    }
+}
+
 /// The snapshots that the arguments mean.
 pub async fn snapshots(vault: &Vault, args: &SnapshotArgs) -> Result<Vec<Snapshot>> {
-    let selector: SnapshotSelector = args.snapshot.parse()?;
+    let selector = selector(args)?;
     Ok(vault.select(&selector, args.mailbox.as_deref()).await?)
 }
 

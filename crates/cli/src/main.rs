@@ -15,6 +15,7 @@ mod output;
 mod platform;
 mod progress;
 mod secrets;
+mod when;
 
 use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;

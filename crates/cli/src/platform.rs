@@ -136,3 +136,11 @@ pub fn set_variable(name: &str, value: &str) -> String {
         format!("export {name}='{value}'")
     }
 }
+
+/// What the system calls the user, as far as it says so.
+pub fn user_name() -> Option<String> {
+    let variable = if cfg!(windows) { "USERNAME" } else { "USER" };
+    std::env::var(variable)
+        .ok()
+        .filter(|name| !name.trim().is_empty())
+}

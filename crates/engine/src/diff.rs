@@ -1,4 +1,6 @@
-//! What differs between two snapshots.
+//! What differs between two snapshots, or between one and the live mailbox.
+
+mod live;
 
 use std::collections::HashMap;
 
@@ -156,13 +158,7 @@ impl Vault {
             return Ok(());
         };
         let folder = paths.get(&key.folder).cloned().unwrap_or_default();
-        let counts = report.folders.entry(folder.clone()).or_default();
-        *match difference {
-            Difference::Added => &mut counts.added,
-            Difference::Removed => &mut counts.removed,
-            Difference::Changed => &mut counts.changed,
-            Difference::Flagged => &mut counts.flagged,
-        } += 1;
+        report.count(&folder, difference);
         let subject = self.summary(entry).await.unwrap_or_default().subject;
         report.items.push(ItemDifference {
             difference,
@@ -171,6 +167,18 @@ impl Vault {
             subject,
         });
         Ok(())
+    }
+}
+
+impl DiffReport {
+    fn count(&mut self, folder: &str, difference: Difference) {
+        let counts = self.folders.entry(folder.to_owned()).or_default();
+        *match difference {
+            Difference::Added => &mut counts.added,
+            Difference::Removed => &mut counts.removed,
+            Difference::Changed => &mut counts.changed,
+            Difference::Flagged => &mut counts.flagged,
+        } += 1;
     }
 }
 

@@ -43,6 +43,7 @@ mod state;
 mod stop;
 mod vault;
 mod vault_keys;
+mod versions;
 
 pub use backup::BackupOptions;
 pub use check::{DamagedItem, DamagedObject, VaultCheck};
@@ -59,7 +60,7 @@ pub use prune::{OpenBackup, PruneOptions, PrunePlan, PruneReport};
 pub use report::{
     BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, RestoreReport, Throttling,
 };
-pub use restore::RestoreOptions;
+pub use restore::{RestoreOptions, UserMap};
 pub use retention::{
     Bucket, ItemPlan, ItemReason, MailboxPlan, Period, Policy, Reason, RetentionOptions,
     RetentionPlan, SnapshotPlan, SnapshotTime, Verdict, decide,
@@ -71,6 +72,7 @@ pub use source::Exchange;
 pub use state::ItemSummary;
 pub use vault::{CreateOptions, Vault, VaultOptions};
 pub use vault_keys::escrow_shares;
+pub use versions::{Changed, ItemHistory, ItemVersion};
 
 /// Times with their time zones, as retention and restoring to a point in time take them.
 pub use jiff::{Timestamp, Zoned, tz::TimeZone};

@@ -12,6 +12,10 @@ mod portable;
 mod rewrite;
 mod target;
 mod upload;
+mod user_map;
+
+pub(crate) use compare::is_of_the_store;
+pub use user_map::UserMap;
 
 use std::collections::HashMap;
 use std::sync::Arc;

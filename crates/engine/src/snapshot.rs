@@ -92,6 +92,9 @@ pub enum SnapshotSelector {
     Latest,
     /// An id or its beginning.
     Id(String),
+    /// The state at a time, milliseconds since 1970 UTC: of each mailbox the newest made then or
+    /// before; complete ones are preferred over partial ones.
+    AsOf(i64),
 }
 
 impl std::str::FromStr for SnapshotSelector {
@@ -136,6 +139,12 @@ impl SnapshotSelector {
                     .filter(|s| in_mailbox(s) && !s.kept)
                     .collect(),
             ),
+            Self::AsOf(time) => latest(
+                snapshots
+                    .into_iter()
+                    .filter(|s| in_mailbox(s) && !s.kept && s.time_unix_ms <= *time)
+                    .collect(),
+            ),
             Self::Id(id) => {
                 let fitting: Vec<_> = snapshots
                     .into_iter()
@@ -157,6 +166,10 @@ impl SnapshotSelector {
             let what = match (self, mailbox) {
                 (Self::Latest, Some(mailbox)) => format!("no snapshot of {mailbox}"),
                 (Self::Latest, None) => "no snapshot".to_owned(),
+                (Self::AsOf(_), Some(mailbox)) => {
+                    format!("no snapshot of {mailbox} is as old as that")
+                }
+                (Self::AsOf(_), None) => "no snapshot is as old as that".to_owned(),
                 (Self::Id(id), Some(mailbox)) => format!("no snapshot {id} of {mailbox}"),
                 (Self::Id(id), None) => format!("no snapshot {id}"),
             };
@@ -220,6 +233,31 @@ mod tests {
             .map(|chosen| chosen.iter().map(|s| s.id.as_str()).collect::<Vec<_>>())
             .map_err(Error::kind);
         assert_eq!(ids, expected.map(<[_]>::to_vec), "{selector} {mailbox:?}");
+    }
+
+    #[test]
+    fn a_point_in_time_chooses_for_each_mailbox() {
+        let all = vec![
+            snapshot("01", "alice@x", 1, false),
+            snapshot("02", "alice@x", 3, false),
+            snapshot("03", "alice@x", 4, true),
+            snapshot("04", "bob@x", 2, false),
+            snapshot("05", "carol@x", 4, true),
+        ];
+        let check = |time: i64, expected: &[&str]| {
+            let chosen = SnapshotSelector::AsOf(time).choose(all.clone(), None);
+            let ids: Vec<_> = chosen
+                .unwrap_or_default()
+                .into_iter()
+                .map(|s| s.id)
+                .collect();
+            assert_eq!(ids, expected, "{time}");
+        };
+        check(0, &[]);
+        check(1, &["01"]);
+        check(2, &["01", "04"]);
+        check(3, &["02", "04"]);
+        check(9, &["02", "04", "05"]);
     }
 
     #[test]

@@ -146,6 +146,19 @@ pub struct RestoreArgs {
     /// Restore below this folder instead of into the original ones
     #[arg(long, value_name = "PATH", help_heading = "Target")]
     pub to_folder: Option<String>,
+    /// Restore below a folder of its own, named after the state that is restored ("Restored from
+    /// 2026-11-02 14.00")
+    #[arg(long, conflicts_with = "to_folder", help_heading = "Target")]
+    pub into: bool,
+    /// Restore each mailbox into the one that a list of users names: CSV lines `source,target`, of
+    /// addresses or of domains (@old.example,@new.example)
+    #[arg(
+        long,
+        value_name = "CSV",
+        conflicts_with = "to_mailbox",
+        help_heading = "Target"
+    )]
+    pub user_map: Option<PathBuf>,
     /// Show what would be created and skipped, and change nothing
     #[arg(long, help_heading = "Target")]
     pub dry_run: bool,

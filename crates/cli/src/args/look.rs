@@ -91,6 +91,20 @@ Queries (conditions must all hold; - in front of one means not, after --):
     deleted-since:7d     gone in a snapshot made since";
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: postkeep versions 77ab01c2d3e4 --mailbox alice@example.com")]
+pub struct VersionsArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// The item: the key that `ls` and `search` show or the beginning of it, or its EWS id
+    #[arg(value_name = "ITEM")]
+    pub item: String,
+    /// Only this mailbox
+    #[arg(long, value_name = "SMTP")]
+    pub mailbox: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_HELP)]
 pub struct DiffArgs {
     #[command(flatten)]
     pub repository: RepositoryArgs,
@@ -98,12 +112,42 @@ pub struct DiffArgs {
     #[arg(value_name = "A", default_value = "latest")]
     pub first: String,
     /// The one to compare with; without it, A is compared with the one before it
-    #[arg(value_name = "B")]
+    #[arg(value_name = "B", conflicts_with = "live")]
     pub second: Option<String>,
     /// Only this mailbox
     #[arg(long, value_name = "SMTP")]
     pub mailbox: Option<String>,
+    /// Show counts by folder only
+    #[arg(long)]
+    pub counts: bool,
+    /// Compare with the live mailbox on the server the snapshot came from
+    #[arg(long, requires = "user", help_heading = "Exchange")]
+    pub live: bool,
+    #[command(flatten)]
+    pub account: LiveArgs,
 }
+
+/// Who signs in at the server, where a server is needed only sometimes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Exchange")]
+pub struct LiveArgs {
+    /// The account: a UPN, an SMTP address or DOMAIN\user
+    #[arg(long, value_name = "NAME", requires = "live")]
+    pub user: Option<String>,
+    /// File that holds the account's password [otherwise: environment variable POSTKEEP_PASSWORD,
+    /// or a prompt]
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub password_file: Option<PathBuf>,
+    /// Certificates to trust besides the system's, in PEM form
+    #[arg(long, value_name = "PEM", requires = "live")]
+    pub ca_file: Option<PathBuf>,
+}
+
+const DIFF_HELP: &str = "\
+Examples:
+    postkeep diff                      each mailbox's newest snapshot and the one before
+    postkeep diff 3f2a9c0d1e 77ab01
+    postkeep diff --live --user svc@example.com --mailbox alice@example.com";
 
 #[derive(Debug, Args)]
 pub struct ExportArgs {

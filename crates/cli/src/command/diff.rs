@@ -3,10 +3,10 @@
 use engine::{DiffReport, Difference, Snapshot, SnapshotSelector, Vault};
 use serde::Serialize;
 
-use crate::args::DiffArgs;
-use crate::config::{self, Context};
+use crate::args::{DiffArgs, ServerArgs};
+use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
-use crate::human::{Columns, cut, plain, short_key, time};
+use crate::human::{Columns, count, cut, plain, short_key, time};
 
 #[derive(Serialize)]
 struct Document {
@@ -18,14 +18,33 @@ struct Pair {
     mailbox: String,
     first: String,
     first_time_unix_ms: i64,
-    second: String,
+    /// Absent: the live mailbox.
+    second: Option<String>,
     second_time_unix_ms: i64,
     #[serde(flatten)]
     report: DiffReport,
 }
 
 pub async fn run(context: &Context, args: DiffArgs) -> Result<Code> {
+    let account = match &args.account.user {
+        Some(user) if args.live => Some(Account::new(
+            context,
+            &ServerArgs {
+                user: user.clone(),
+                password_file: args.account.password_file.clone(),
+                ca_file: args.account.ca_file.clone(),
+            },
+        )?),
+        _ => None,
+    };
     let vault = config::open_vault(context, &args.repository).await?;
+    let counts_only = args.counts;
+    let people = move |document: &Document| people(document, counts_only);
+    if let Some(account) = account {
+        let differences = live(context, &vault, &args, &account).await?;
+        context.output.result(&Document { differences }, people)?;
+        return Ok(Code::Done);
+    }
     let mut differences = Vec::new();
     for (first, second) in pairs(&vault, &args).await? {
         let report = vault.diff(&first, &second).await?;
@@ -33,13 +52,41 @@ pub async fn run(context: &Context, args: DiffArgs) -> Result<Code> {
             mailbox: second.mailbox,
             first: first.id,
             first_time_unix_ms: first.time_unix_ms,
-            second: second.id,
+            second: Some(second.id),
             second_time_unix_ms: second.time_unix_ms,
             report,
         });
     }
     context.output.result(&Document { differences }, people)?;
     Ok(Code::Done)
+}
+
+/// Compares snapshots with the mailboxes they were made of, as these are now.
+async fn live(
+    context: &Context,
+    vault: &Vault,
+    args: &DiffArgs,
+    account: &Account,
+) -> Result<Vec<Pair>> {
+    let selector: SnapshotSelector = args.first.parse()?;
+    let mut differences = Vec::new();
+    for first in vault.select(&selector, args.mailbox.as_deref()).await? {
+        let exchange = account.at(&config::server_url(&first.about.server)?)?;
+        let done = vault.diff_live(&first, &exchange).await;
+        let report = done.map_err(|error| {
+            let user = args.account.user.as_deref().unwrap_or_default();
+            Failure::from(error).for_user(user)
+        })?;
+        differences.push(Pair {
+            mailbox: first.mailbox,
+            first: first.id,
+            first_time_unix_ms: first.time_unix_ms,
+            second: None,
+            second_time_unix_ms: (context.environment.now_unix_ms)(),
+            report,
+        });
+    }
+    Ok(differences)
 }
 
 /// The snapshots to compare, the older of a single one's pair found by itself.
@@ -103,22 +150,28 @@ fn only(mut snapshots: Vec<Snapshot>) -> Result<Snapshot> {
     }
 }
 
-fn people(document: &Document) -> String {
+fn people(document: &Document, counts_only: bool) -> String {
     if document.differences.is_empty() {
         return "no mailbox has two snapshots to compare\n".to_owned();
     }
-    let parts: Vec<String> = document.differences.iter().map(pair).collect();
+    let parts: Vec<String> = document
+        .differences
+        .iter()
+        .map(|p| pair(p, counts_only))
+        .collect();
     parts.join("\n")
 }
 
-fn pair(pair: &Pair) -> String {
+fn pair(pair: &Pair, counts_only: bool) -> String {
     let short = |id: &str| id.get(..10).unwrap_or(id).to_owned();
     let mut text = format!(
         "{}  {} ({}) -> {} ({})\n",
         pair.mailbox,
         short(&pair.first),
         time(pair.first_time_unix_ms),
-        short(&pair.second),
+        pair.second
+            .as_deref()
+            .map_or_else(|| "live".to_owned(), short),
         time(pair.second_time_unix_ms),
     );
     let report = &pair.report;
@@ -131,6 +184,9 @@ fn pair(pair: &Pair) -> String {
     if report.items.is_empty() {
         text.push_str("  no item differs\n");
         return text;
+    }
+    if counts_only {
+        return text + &by_folder(report);
     }
     let mut table = Columns::new(&["", "", "ITEM", "FOLDER", "SUBJECT"]);
     for item in &report.items {
@@ -149,4 +205,19 @@ fn pair(pair: &Pair) -> String {
         ]);
     }
     text + &table.to_string()
+}
+
+fn by_folder(report: &DiffReport) -> String {
+    let headings = ["FOLDER", ">NEW", ">GONE", ">CHANGED", ">READ OR UNREAD"];
+    let mut table = Columns::new(&headings);
+    for (folder, counts) in &report.folders {
+        table.row([
+            cut(folder, 60),
+            count(counts.added),
+            count(counts.removed),
+            count(counts.changed),
+            count(counts.flagged),
+        ]);
+    }
+    table.to_string()
 }

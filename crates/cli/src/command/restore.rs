@@ -1,6 +1,8 @@
 //! `postkeep restore`: puts items back into a live mailbox.
 
-use engine::{RestoreOptions, RestoreReport, Selection, Snapshot};
+use std::collections::HashMap;
+
+use engine::{RestoreOptions, RestoreReport, Selection, Snapshot, UserMap};
 use serde::Serialize;
 
 use super::failed_items;
@@ -9,7 +11,7 @@ use crate::args::RestoreArgs;
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::held_back::{self, HeldBack};
-use crate::human::{Columns, bytes, count, counted, duration};
+use crate::human::{Columns, bytes, count, counted, duration, time};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -47,20 +49,13 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<Code> {
     let chosen = wanted.find(&vault, interrupt.token(), &progress).await;
     let chosen = chosen
         .and_then(|chosen| refuse_mixing(&args, &chosen).map(|()| chosen))
-        .inspect_err(|_| progress.finish())?;
-    let mut options = RestoreOptions {
-        selection: Selection::default(),
-        to_mailbox: args.to_mailbox.clone(),
-        to_folder: args.to_folder.clone(),
-        dry_run: args.dry_run,
-        verify: args.verify,
-        requests_at_once: usize::from(args.requests),
-    };
+        .and_then(|chosen| Ok((targets(&args, &chosen)?, chosen)));
+    let (targets, chosen) = chosen.inspect_err(|_| progress.finish())?;
     let mut document = Document {
         restores: Vec::new(),
     };
-    for (snapshot, selection) in &chosen {
-        options.selection = selection.clone();
+    for ((snapshot, selection), to_mailbox) in chosen.iter().zip(targets) {
+        let options = options(&args, snapshot, selection.clone(), to_mailbox);
         let server =
             config::server_url(args.to_server.as_deref().unwrap_or(&snapshot.about.server))?;
         let exchange = account.at(&server)?;
@@ -90,6 +85,63 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<Code> {
     progress.finish();
     context.output.result(&document, people)?;
     Ok(code(&document))
+}
+
+/// Where each snapshot goes; `None`: to the mailbox it came from.
+fn targets(args: &RestoreArgs, chosen: &[(Snapshot, Selection)]) -> Result<Vec<Option<String>>> {
+    let Some(file) = &args.user_map else {
+        return Ok(vec![args.to_mailbox.clone(); chosen.len()]);
+    };
+    let csv = std::fs::read_to_string(file)
+        .map_err(|error| Failure::io(format!("read {}", file.display()), &error))?;
+    let map = UserMap::parse(&csv)?;
+    let mut sources: HashMap<String, &str> = HashMap::new();
+    let mut targets = Vec::with_capacity(chosen.len());
+    for (snapshot, _) in chosen {
+        let target = map.target(&snapshot.mailbox).ok_or_else(|| {
+            Failure::usage(format!(
+                "{} does not say where {} goes",
+                file.display(),
+                snapshot.mailbox
+            ))
+            .hint("add a line SOURCE,TARGET, or choose mailboxes with --mailbox")
+        })?;
+        // A search can mean several snapshots of one mailbox.
+        let source = sources.entry(target.clone()).or_insert(&snapshot.mailbox);
+        if *source != snapshot.mailbox {
+            let message = format!("{source} and {} would go into {target}", snapshot.mailbox);
+            return Err(Failure::usage(message));
+        }
+        targets.push(Some(target));
+    }
+    Ok(targets)
+}
+
+fn options(
+    args: &RestoreArgs,
+    snapshot: &Snapshot,
+    selection: Selection,
+    to_mailbox: Option<String>,
+) -> RestoreOptions {
+    RestoreOptions {
+        selection,
+        to_mailbox,
+        to_folder: match args.into {
+            true => Some(dated_folder(snapshot)),
+            false => args.to_folder.clone(),
+        },
+        dry_run: args.dry_run,
+        verify: args.verify,
+        requests_at_once: usize::from(args.requests),
+    }
+}
+
+/// A folder named after the state that is restored, so that the same restore finds it again.
+fn dated_folder(snapshot: &Snapshot) -> String {
+    format!(
+        "Restored from {}",
+        time(snapshot.time_unix_ms).replace(':', ".")
+    )
 }
 
 /// Several mailboxes go back each to its own, never all into one.

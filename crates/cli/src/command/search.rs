@@ -98,7 +98,7 @@ pub async fn selections(
     progress: &Arc<Progress>,
 ) -> Result<Vec<(Snapshot, Selection)>> {
     let query = vault.parse_query(query)?;
-    let selector: SnapshotSelector = snapshot.snapshot.parse()?;
+    let selector = config::selector(snapshot)?;
     let options = SearchOptions {
         mailbox: snapshot.mailbox.clone(),
         snapshot: Some(selector).filter(|selector| *selector != SnapshotSelector::Latest),

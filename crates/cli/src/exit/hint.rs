@@ -49,6 +49,7 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
             "allow it in the Exchange Management Shell: New-ManagementRoleAssignment -Name postkeep \
              -Role ApplicationImpersonation -User <account>"
         }
+        (K::Denied, Side::Here) if error.source().is_none() => return None,
         (K::Denied, _) => "give the system account that runs postkeep the right to this folder",
         (K::NotFound, Side::Exchange) => {
             "give the mailbox's primary SMTP address as this server knows it"

@@ -16,5 +16,7 @@ mod interrupt;
 mod keys;
 // Sets of a configuration: runs, reports, status.
 mod operating;
+// Policies, holds, versions, the live mailbox.
+mod keeping;
 // Each command on the way a user takes.
 mod tour;

@@ -135,6 +135,11 @@ fn bags(stored: &PropertyBag, live: &PropertyBag) -> Option<String> {
         .map(|property| format!("{} was added", name(&property.id)))
 }
 
+/// Whether a property belongs to the store and not to the item, or is our own.
+pub(crate) fn is_of_the_store(id: &PropId) -> bool {
+    !counts_for_equality(id)
+}
+
 fn counts_for_equality(id: &PropId) -> bool {
     match id {
         PropId::Tag(tag) => !OF_THE_STORE.contains(tag),

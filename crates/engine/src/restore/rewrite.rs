@@ -114,6 +114,60 @@ impl Rewrite<'_> {
     }
 }
 
+/// Sets the value of every origin in a stream that passes in pieces: one that lies behind the
+/// beginning, which [`Rewrite`] does not see, must not outdo the one in front.
+pub(super) struct OriginMask {
+    wanted: Vec<u8>,
+    value: Vec<u8>,
+    held: Vec<u8>,
+}
+
+impl OriginMask {
+    pub(super) fn new(origin: &str) -> Self {
+        let value = utf16(origin);
+        let mut wanted = name_bytes();
+        wanted.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        Self {
+            wanted,
+            value,
+            held: Vec::new(),
+        }
+    }
+
+    /// Takes a piece and gives what can be sent: all but the end, where an origin may begin.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.held.extend_from_slice(piece);
+        let whole = self.wanted.len() + self.value.len();
+        let mut from = 0;
+        while let Some(found) = self.find(from) {
+            let at = found + self.wanted.len();
+            let Some(old) = self.held.get_mut(at..at + self.value.len()) else {
+                break;
+            };
+            old.copy_from_slice(&self.value);
+            from = at;
+        }
+        let ready = self.held.len().saturating_sub(whole - 1);
+        let rest = self.held.split_off(ready);
+        std::mem::replace(&mut self.held, rest)
+    }
+
+    /// Gives what is left.
+    pub(super) fn finish(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+
+    fn find(&self, from: usize) -> Option<usize> {
+        let window = self.wanted.len();
+        let found = self
+            .held
+            .get(from..)?
+            .windows(window)
+            .position(|w| w == self.wanted);
+        found.map(|found| from + found)
+    }
+}
+
 /// The property's type, id, set and name, up to its value.
 fn named_atom() -> Vec<u8> {
     let mut atom = Vec::new();
@@ -413,6 +467,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_origin_far_behind_is_replaced_wherever_the_pieces_end(
+            before in 0usize..3_000, pieces in prop::collection::vec(1usize..200, 1..40)
+        ) {
+            let other = ORIGIN.replace('0', "f");
+            let old = Rewrite { origin: &other, is_read: None }.record();
+            let new = Rewrite { origin: ORIGIN, is_read: None }.record();
+            let filling = vec![0x29; before];
+            let stream = [filling.as_slice(), &old, b"between", &old, b"end"].concat();
+            let expected = [filling.as_slice(), &new, b"between", &new, b"end"].concat();
+            let mut mask = OriginMask::new(ORIGIN);
+            let (mut sent, mut at, mut lengths) = (Vec::new(), 0, pieces.iter().cycle());
+            while at < stream.len() {
+                let end = (at + lengths.next().unwrap()).min(stream.len());
+                sent.extend(mask.push(&stream[at..end]));
+                at = end;
+            }
+            sent.extend(mask.finish());
+            prop_assert_eq!(sent, expected);
+        }
+
         #[test]
         fn anything_else_is_left_as_it_is_and_nothing_panics(bytes: Vec<u8>, cut in 0usize..2000) {
             let rewrite = Rewrite { origin: ORIGIN, is_read: Some(true) };

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ews_client::{
     Client, ExportEvent, FolderId, ItemId, Outcome, UploadAction, UploadData, UploadItem,
 };
+use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -16,7 +17,7 @@ use tokio::task::JoinSet;
 use super::RestoreOptions;
 use super::again::{Again, may_pass};
 use super::compare::difference;
-use super::rewrite::Rewrite;
+use super::rewrite::{OriginMask, Rewrite};
 use super::target::{Look, Target, present_in};
 use crate::backup::worth_asking_again;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -532,5 +533,18 @@ async fn rewritten(
         .apply(&head),
     );
     let begin = stream::iter([Ok(head), Ok(rest)]);
-    Ok(begin.chain(source.map_err(io::Error::other)).boxed())
+    let pieces = begin.chain(source.map_err(io::Error::other)).boxed();
+    let mask = Some((pieces, OriginMask::new(&origin)));
+    let masked = stream::try_unfold(mask, |state| async move {
+        let Some((mut pieces, mut mask)) = state else {
+            return Ok::<_, io::Error>(None);
+        };
+        match pieces.try_next().await? {
+            Some(piece) => Ok(Some((mask.push(&piece).into(), Some((pieces, mask))))),
+            None => Ok(Some((mask.finish().into(), None))),
+        }
+    });
+    Ok(masked
+        .try_filter(|piece: &Bytes| ready(!piece.is_empty()))
+        .boxed())
 }

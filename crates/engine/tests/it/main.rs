@@ -6,6 +6,7 @@ mod concurrency; // requests in flight
 mod damage; // broken indexes, broken objects, wrong secrets
 mod exporting; // files without any server
 mod faults; // a server that misbehaves
+mod history; // versions of items, differences to the live mailbox, points in time
 mod incremental; // what a second run downloads
 mod machine; // a new machine with repository and passphrase alone
 mod memory; // one huge item, very many small ones

@@ -148,6 +148,9 @@ pub struct RestoreReport {
     /// Items stored as native streams that were created from MIME text and properties, since the
     /// server has no UploadItems: what neither of these holds was lost.
     pub items_converted: u64,
+    /// Items whose native streams the server refused, one by one with its reason: an older server,
+    /// an item too large. They were created from MIME text and properties, and count as converted.
+    pub fallbacks: Vec<ItemFailure>,
     /// Items of which the server refused some properties, or the MIME text.
     pub items_reduced: u64,
     /// Bytes of the restored items.

@@ -10,6 +10,7 @@ mod again;
 mod compare;
 mod portable;
 mod rewrite;
+mod stream;
 mod target;
 mod upload;
 mod user_map;
@@ -271,6 +272,7 @@ impl Restore<'_> {
         self.report.items_verified += done.verified;
         self.report.items_converted += done.converted;
         self.report.items_reduced += done.reduced;
+        self.report.fallbacks.extend(done.fallbacks);
         for failure in done.failures {
             self.monitor.event(Event::ItemFailed { failure: &failure });
             self.report.failures.push(failure);

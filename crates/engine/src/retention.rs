@@ -7,6 +7,8 @@ mod apply;
 mod decide;
 mod items;
 mod kept;
+#[cfg(test)]
+mod model;
 mod period;
 mod plan;
 #[cfg(test)]

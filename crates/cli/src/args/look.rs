@@ -13,6 +13,10 @@ pub struct SnapshotsArgs {
     /// Only this mailbox
     #[arg(long, value_name = "SMTP")]
     pub mailbox: Option<String>,
+    /// Also list what outlived its snapshots: deleted items and older versions that a policy keeps;
+    /// `ls`, `cat`, `export` and `restore` take their ids as well
+    #[arg(long)]
+    pub kept: bool,
 }
 
 #[derive(Debug, Args)]

@@ -222,6 +222,10 @@ fn restored(restored: &Restored) -> String {
             "{verified} read back and found equal to the backup\n"
         ));
     }
+    if !report.fallbacks.is_empty() {
+        let heading = "restored from text and properties, since the server refused their streams";
+        text.push_str(&failed_items(heading, &report.fallbacks));
+    }
     if !report.failures.is_empty() {
         text.push_str(&failed_items("not restored", &report.failures));
     }

@@ -19,13 +19,17 @@ struct Line {
     mailbox: String,
     time_unix_ms: i64,
     partial: bool,
+    kept: bool,
     #[serde(flatten)]
     about: About,
 }
 
 pub async fn run(context: &Context, args: SnapshotsArgs) -> Result<Code> {
     let vault = config::open_vault(context, &args.repository).await?;
-    let mut snapshots = vault.snapshots().await?;
+    let mut snapshots = match args.kept {
+        true => vault.snapshots_and_kept().await?,
+        false => vault.snapshots().await?,
+    };
     if let Some(mailbox) = &args.mailbox {
         snapshots.retain(|snapshot| snapshot.mailbox.eq_ignore_ascii_case(mailbox));
         if snapshots.is_empty() {
@@ -48,6 +52,7 @@ fn line(snapshot: Snapshot) -> Line {
         mailbox: snapshot.mailbox,
         time_unix_ms: snapshot.time_unix_ms,
         partial: snapshot.partial,
+        kept: snapshot.kept,
         about: snapshot.about,
     }
 }
@@ -77,6 +82,9 @@ fn remarks(line: &Line) -> String {
     let mut remarks = Vec::new();
     if line.partial {
         remarks.push("partial".to_owned());
+    }
+    if line.kept {
+        remarks.push("kept items".to_owned());
     }
     if line.about.failures > 0 {
         remarks.push(format!("{} missing", count(line.about.failures)));

@@ -74,6 +74,10 @@ fn a_policy_is_planned_applied_and_held_up() {
     assert_eq!(applied["applied"], true);
     let left = desk.json(&["snapshots"]);
     assert_eq!(left["snapshots"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        desk.json(&["snapshots", "--kept"])["snapshots"][0]["kept"],
+        false
+    );
     let nothing = desk.run(&["retention", "plan", "--keep-deleted-items", "30d"]);
     assert_eq!(nothing.code, 2, "{}", nothing.stderr);
 }

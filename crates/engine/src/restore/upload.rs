@@ -1,15 +1,12 @@
 //! Uploads items in batches, a few requests at once, in constant memory.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ews_client::{
     Client, ExportEvent, FolderId, ItemId, Outcome, UploadAction, UploadData, UploadItem,
 };
-use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -17,10 +14,11 @@ use tokio::task::JoinSet;
 use super::RestoreOptions;
 use super::again::{Again, may_pass};
 use super::compare::difference;
-use super::rewrite::{OriginMask, Rewrite};
+use super::rewrite::Rewrite;
+use super::stream::{head, rewritten};
 use super::target::{Look, Target, present_in};
 use crate::backup::worth_asking_again;
-use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Holds;
 use crate::list::StoredItem;
 use crate::report::ItemFailure;
@@ -37,9 +35,6 @@ const BATCH_BYTES: u64 = 4 << 20;
 /// Items larger than this are streamed from the repository while they are sent.
 const WHOLE_BYTES: u64 = 4 << 20;
 
-/// Bytes of a streamed item in which the read state and an older origin are looked for.
-const HEAD_BYTES: usize = 256 << 10;
-
 /// What was done since it was last asked.
 #[derive(Default)]
 pub(super) struct Done {
@@ -51,6 +46,8 @@ pub(super) struct Done {
     /// Items created with less than what is stored.
     pub(super) reduced: u64,
     pub(super) failures: Vec<ItemFailure>,
+    /// Native items whose streams the server refused, created from their portable form instead.
+    pub(super) fallbacks: Vec<ItemFailure>,
 }
 
 /// An item on its way.
@@ -224,6 +221,7 @@ impl<'a> Uploads<'a> {
         self.done.converted += done.converted;
         self.done.reduced += done.reduced;
         self.done.failures.extend(done.failures);
+        self.done.fallbacks.extend(done.fallbacks);
         Ok(true)
     }
 }
@@ -342,6 +340,7 @@ impl Sender {
         let mut again = Vec::new();
         let mut wait = None;
         let mut created = Vec::new();
+        let mut refused = Vec::new();
         for (piece, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 Ok(id) => created.push((piece, id)),
@@ -351,9 +350,13 @@ impl Sender {
                     wait = wait.max(error.back_off);
                     again.push((piece, error.to_string()));
                 }
-                Err(error) => done
-                    .failures
-                    .push(self.failure(&piece, error.to_string()).await),
+                Err(error)
+                    if matches!(error.kind(), Leaf::Denied | Leaf::NotFound | Leaf::Auth) =>
+                {
+                    done.failures
+                        .push(self.failure(&piece, error.to_string()).await);
+                }
+                Err(error) => refused.push((piece, error.to_string())),
             }
         }
         let bytes = created.iter().map(|(piece, _)| piece.bytes).sum();
@@ -361,7 +364,25 @@ impl Sender {
         if self.verify && !created.is_empty() {
             self.verify(created, done).await?;
         }
+        for (piece, reason) in refused {
+            self.fall_back(piece, &reason, done).await?;
+        }
         Ok((again, wait))
+    }
+
+    /// Creates an item whose native stream the server refused from its MIME text and properties,
+    /// and says so; where that fails, too, both reasons are told.
+    async fn fall_back(&self, piece: Piece, reason: &str, done: &mut Done) -> Result<()> {
+        let note = self.failure(&piece, reason.to_owned()).await;
+        let failed_before = done.failures.len();
+        self.create(vec![piece], done).await?;
+        if done.failures.len() == failed_before {
+            done.fallbacks.push(note);
+        }
+        for failure in done.failures.iter_mut().skip(failed_before) {
+            failure.reason = format!("{reason}; without its native stream: {}", failure.reason);
+        }
+        Ok(())
     }
 
     /// After a call that failed as a whole: what got through is known by its origin.
@@ -494,57 +515,4 @@ impl Sender {
             reason,
         }
     }
-}
-
-/// The beginning of a stream: up to [`HEAD_BYTES`], cut where the pieces end.
-async fn head(
-    mut source: stream::BoxStream<'static, chunkstore::Result<Bytes>>,
-) -> Result<Vec<u8>> {
-    let mut head = Vec::new();
-    while head.len() < HEAD_BYTES {
-        match source.try_next().await.doing(|| "read an item".into())? {
-            Some(piece) => head.extend_from_slice(&piece),
-            None => break,
-        }
-    }
-    head.truncate(HEAD_BYTES);
-    Ok(head)
-}
-
-/// A stored stream with its beginning rewritten.
-async fn rewritten(
-    mut source: stream::BoxStream<'static, chunkstore::Result<Bytes>>,
-    origin: String,
-    is_read: Option<bool>,
-) -> io::Result<stream::BoxStream<'static, io::Result<Bytes>>> {
-    let mut head = Vec::new();
-    while head.len() < HEAD_BYTES {
-        match source.try_next().await.map_err(io::Error::other)? {
-            Some(piece) => head.extend_from_slice(&piece),
-            None => break,
-        }
-    }
-    let rest = Bytes::from(head.split_off(head.len().min(HEAD_BYTES)));
-    let head = Bytes::from(
-        Rewrite {
-            origin: &origin,
-            is_read,
-        }
-        .apply(&head),
-    );
-    let begin = stream::iter([Ok(head), Ok(rest)]);
-    let pieces = begin.chain(source.map_err(io::Error::other)).boxed();
-    let mask = Some((pieces, OriginMask::new(&origin)));
-    let masked = stream::try_unfold(mask, |state| async move {
-        let Some((mut pieces, mut mask)) = state else {
-            return Ok::<_, io::Error>(None);
-        };
-        match pieces.try_next().await? {
-            Some(piece) => Ok(Some((mask.push(&piece).into(), Some((pieces, mask))))),
-            None => Ok(Some((mask.finish().into(), None))),
-        }
-    });
-    Ok(masked
-        .try_filter(|piece: &Bytes| ready(!piece.is_empty()))
-        .boxed())
 }

@@ -7,7 +7,7 @@ use chunkstore::{Session, TreeReader, TreeRoot};
 
 use super::decide::{SnapshotTime, decide, holds_snapshot};
 use super::kept::KeptTree;
-use super::plan::{How, MailboxPlan, Reasons, RetentionOptions, RetentionPlan};
+use super::plan::{How, MailboxPlan, Reasons, RetentionOptions, RetentionPlan, zone_name};
 use super::walk::{Outlived, Role};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::hold::Hold;
@@ -119,7 +119,7 @@ impl Vault {
         Ok(RetentionPlan {
             policy: options.policy,
             time_unix_ms: now_unix_ms,
-            time_zone: options.now.time_zone().iana_name().unwrap_or("").to_owned(),
+            time_zone: zone_name(&options.now),
             holds: active,
             mailboxes,
             applied: false,

@@ -320,7 +320,7 @@ impl Vault {
     }
 }
 
-fn zone_name(now: &Zoned) -> String {
+pub(super) fn zone_name(now: &Zoned) -> String {
     let zone = now.time_zone();
     zone.iana_name()
         .map_or_else(|| now.offset().to_string(), str::to_owned)

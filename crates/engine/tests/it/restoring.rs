@@ -117,6 +117,37 @@ async fn the_read_state_of_the_snapshot_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_the_server_refuses_is_restored_from_its_portable_form_and_told() {
+    let server = Server::start(sim_with(&[ALICE], 10)).await;
+    let store = Store::create().await;
+    backup(&store.vault, &server, &[ALICE]).await;
+    let snapshot = latest(&store.vault, ALICE).await;
+    let target = Server::start(Sim::builder().mailbox(ALICE).build().unwrap()).await;
+    target.sim.set_faults(FaultPlan::none().rule(
+        "UploadItems",
+        FaultWhen::Every(4),
+        FaultAction::Fail("ErrorCorruptData".into()),
+    ));
+    let options = RestoreOptions::default();
+    let report = restore(&store.vault, &snapshot, &target, &options).await;
+    assert_eq!((report.items_restored, report.items_converted), (10, 2));
+    assert_eq!(report.fallbacks.len(), 2);
+    for fallback in &report.fallbacks {
+        assert!(fallback.subject.starts_with("mail "), "{fallback:?}");
+        assert!(fallback.reason.contains("ErrorCorruptData"), "{fallback:?}");
+    }
+    let inbox = || target.sim.mailbox(ALICE).unwrap().items("Inbox").unwrap();
+    let mut subjects: Vec<_> = inbox().into_iter().map(|item| item.subject).collect();
+    subjects.sort();
+    let mut expected: Vec<_> = (0..10).map(|number| format!("mail {number}")).collect();
+    expected.sort();
+    assert_eq!(subjects, expected);
+    assert_eq!(target.sim.sent_messages(), 0);
+    let again = restore(&store.vault, &snapshot, &target, &options).await;
+    assert_eq!((again.items_restored, again.items_skipped), (0, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn folders_are_chosen_and_placed() {
     let server = Server::start(sim_with(&[ALICE, BOB], 5)).await;
     let alice = server.sim.mailbox(ALICE).unwrap();

@@ -196,11 +196,16 @@ const USER_AGENT: &str = concat!("postkeep/", env!("CARGO_PKG_VERSION"));
 impl Account {
     pub fn new(context: &Context, args: &ServerArgs) -> Result<Self> {
         let usage = |error: engine::ServerError| Failure::usage(exit::chain(&error));
-        let extra_root_pem = args.ca_file.as_deref().map(read_certificates).transpose()?;
-        let pins = args.tls_fingerprint.iter().map(|text| text.parse());
+        let extra_root_pem = args
+            .sign_in
+            .ca_file
+            .as_deref()
+            .map(read_certificates)
+            .transpose()?;
+        let pins = args.sign_in.tls_fingerprint.iter().map(|text| text.parse());
         let pins = pins.collect::<Result<_, _>>().map_err(usage)?;
-        let proxy = args.proxy.as_deref().map(proxy).transpose()?;
-        let file = args.password_file.as_deref();
+        let proxy = args.sign_in.proxy.as_deref().map(proxy).transpose()?;
+        let file = args.sign_in.password_file.as_deref();
         let secret = secrets::find(Secret::Password, file, &args.user)?;
         Ok(Self {
             user: args.user.clone(),
@@ -265,13 +270,13 @@ pub async fn server(args: &BackupArgs, account: &Account, mailboxes: &[String]) 
 
 fn credentials(args: &ServerArgs, secret: String) -> Result<Credentials> {
     let user = &args.user;
-    Ok(match args.auth {
+    Ok(match args.sign_in.auth {
         Auth::Auto => Credentials::password(user, secret),
         Auth::Basic => Credentials::basic(user, secret),
         Auth::Ntlm => Credentials::ntlm(user, secret),
         Auth::Negotiate => Credentials::negotiate(user, secret),
         Auth::Oauth => {
-            let url = args.token_url.as_deref().unwrap_or_default();
+            let url = args.sign_in.token_url.as_deref().unwrap_or_default();
             let token_url = Url::parse(url).map_err(|error| {
                 Failure::usage(format!("the token address is not a URL: {error}"))
             })?;
@@ -280,9 +285,9 @@ fn credentials(args: &ServerArgs, secret: String) -> Result<Credentials> {
             }
             let secret = ClientSecret {
                 token_url,
-                client_id: args.client_id.clone().unwrap_or_default(),
+                client_id: args.sign_in.client_id.clone().unwrap_or_default(),
                 client_secret: Zeroizing::new(secret),
-                scope: args.scope.clone(),
+                scope: args.sign_in.scope.clone(),
             };
             Credentials::oauth_client(user, secret)
         }

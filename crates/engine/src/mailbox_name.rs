@@ -34,6 +34,16 @@ impl MailboxPart {
         }
     }
 
+    /// The part that its items go back into: for what the server keeps of deleted items, the one
+    /// that they were deleted from.
+    pub(crate) fn restored_to(self) -> Self {
+        match self {
+            Self::Recoverable => Self::Primary,
+            Self::ArchiveRecoverable => Self::Archive,
+            part => part,
+        }
+    }
+
     /// Whether things can be put into it: what the server keeps of deleted items is its own.
     pub(crate) fn is_writable(self) -> bool {
         !matches!(self, Self::Recoverable | Self::ArchiveRecoverable)

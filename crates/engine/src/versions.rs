@@ -222,9 +222,9 @@ impl Vault {
     }
 
     async fn path_of(&self, folder: FolderKey, tree: &Snapshot) -> Result<String> {
-        let folders = self.stored_folders(tree).await?;
+        let folders = self.all_folders(tree).await?;
         let found = folders.into_iter().find(|known| known.key == folder);
-        Ok(found.map(|folder| folder.path).unwrap_or_default())
+        Ok(found.map(|folder| folder.title()).unwrap_or_default())
     }
 
     /// The key an item had in the folder it came from when it appeared.

@@ -14,9 +14,17 @@ pub struct ServerArgs {
     /// The account: a UPN, an SMTP address or DOMAIN\user
     #[arg(long, value_name = "NAME")]
     pub user: String,
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
+}
+
+/// How an account signs in.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Exchange")]
+pub struct SignInArgs {
     /// File that holds the account's password, or the application's secret [otherwise:
     /// environment variable POSTKEEP_PASSWORD, or a prompt]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "user")]
     pub password_file: Option<PathBuf>,
     /// How to sign in: auto takes the best that the server offers for a password
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Auth::Auto)]
@@ -35,10 +43,15 @@ pub struct ServerArgs {
     )]
     pub scope: String,
     /// Certificates to trust besides the system's, in PEM form
-    #[arg(long, value_name = "PEM")]
+    #[arg(long, value_name = "PEM", requires = "user")]
     pub ca_file: Option<PathBuf>,
     /// Trust the server's certificate by its SHA-256 fingerprint, and no other [repeatable]
-    #[arg(long, value_name = "HEX", conflicts_with = "ca_file")]
+    #[arg(
+        long,
+        value_name = "HEX",
+        conflicts_with = "ca_file",
+        requires = "user"
+    )]
     pub tls_fingerprint: Vec<String>,
     /// Go through this HTTP proxy; a password for it belongs into the environment variable
     #[arg(

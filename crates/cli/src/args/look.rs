@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{RepositoryArgs, SelectionArgs, SnapshotArgs};
+use super::{RepositoryArgs, SelectionArgs, SignInArgs, SnapshotArgs};
 
 #[derive(Debug, Args)]
 pub struct SnapshotsArgs {
@@ -138,13 +138,8 @@ pub struct LiveArgs {
     /// The account: a UPN, an SMTP address or DOMAIN\user
     #[arg(long, value_name = "NAME", requires = "live")]
     pub user: Option<String>,
-    /// File that holds the account's password [otherwise: environment variable POSTKEEP_PASSWORD,
-    /// or a prompt]
-    #[arg(long, value_name = "FILE", requires = "live")]
-    pub password_file: Option<PathBuf>,
-    /// Certificates to trust besides the system's, in PEM form
-    #[arg(long, value_name = "PEM", requires = "live")]
-    pub ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
 }
 
 const DIFF_HELP: &str = "\

@@ -31,8 +31,7 @@ pub async fn run(context: &Context, args: DiffArgs) -> Result<Code> {
             context,
             &ServerArgs {
                 user: user.clone(),
-                password_file: args.account.password_file.clone(),
-                ca_file: args.account.ca_file.clone(),
+                sign_in: args.account.sign_in.clone(),
             },
         )?),
         _ => None,

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use engine::{RestoreOptions, RestoreReport, Selection, Snapshot, UserMap};
+use engine::{
+    MailboxName, MailboxPart, RestoreOptions, RestoreReport, Selection, Snapshot, UserMap,
+};
 use serde::Serialize;
 
 use super::failed_items;
@@ -95,7 +97,7 @@ fn targets(args: &RestoreArgs, chosen: &[(Snapshot, Selection)]) -> Result<Vec<O
     let csv = std::fs::read_to_string(file)
         .map_err(|error| Failure::io(format!("read {}", file.display()), &error))?;
     let map = UserMap::parse(&csv)?;
-    let mut sources: HashMap<String, &str> = HashMap::new();
+    let mut sources: HashMap<String, String> = HashMap::new();
     let mut targets = Vec::with_capacity(chosen.len());
     for (snapshot, _) in chosen {
         let target = map.target(&snapshot.mailbox).ok_or_else(|| {
@@ -106,15 +108,25 @@ fn targets(args: &RestoreArgs, chosen: &[(Snapshot, Selection)]) -> Result<Vec<O
             ))
             .hint("add a line SOURCE,TARGET, or choose mailboxes with --mailbox")
         })?;
-        // A search can mean several snapshots of one mailbox.
-        let source = sources.entry(target.clone()).or_insert(&snapshot.mailbox);
-        if *source != snapshot.mailbox {
-            let message = format!("{source} and {} would go into {target}", snapshot.mailbox);
-            return Err(Failure::usage(message));
+        // A search can mean several snapshots of one mailbox, and a person can have several parts.
+        let owner = owner(&snapshot.mailbox)?;
+        let other = sources
+            .entry(target.clone())
+            .or_insert_with(|| owner.clone());
+        if *other != owner {
+            let message = format!("{other} and {owner} would both go into {target}");
+            let hint = "give each a line of its own, or choose mailboxes with --mailbox";
+            return Err(Failure::usage(message).hint(hint));
         }
         targets.push(Some(target));
     }
     Ok(targets)
+}
+
+/// Whose mail it is, whichever part of it.
+fn owner(mailbox: &str) -> Result<String> {
+    let name: MailboxName = mailbox.parse()?;
+    Ok(name.other(MailboxPart::Primary).stored())
 }
 
 fn options(

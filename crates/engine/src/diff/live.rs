@@ -15,6 +15,7 @@ use crate::error::{Doing, Result};
 use crate::folders::{RemoteFolder, RemoteFolders};
 use crate::keys::item_key;
 use crate::list::{StoredFolder, StoredItem};
+use crate::mailbox_name::MailboxName;
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
 use crate::vault::Vault;
@@ -25,15 +26,16 @@ const PAGE: u32 = 1000;
 impl Vault {
     /// Compares a snapshot with the mailbox as it is now: what was added, changed, marked as read
     /// or deleted since. Change keys are compared, so an item that was changed and changed back
-    /// counts as changed.
+    /// counts as changed. What folders hold beside the items that users see is left aside.
     ///
     /// # Errors
     /// `NotFound` if the server has no such mailbox, `Auth`, `Denied`, `Unreachable`, and those of
     /// the repository.
     pub async fn diff_live(&self, snapshot: &Snapshot, exchange: &Exchange) -> Result<DiffReport> {
-        let client = exchange.mailbox(&snapshot.mailbox);
+        let name: MailboxName = snapshot.mailbox.parse()?;
+        let client = exchange.open(&name);
         let permits = Semaphore::new(4);
-        let remote = RemoteFolders::read(&client, &permits)
+        let remote = RemoteFolders::read(&client, &permits, name.part())
             .await
             .doing(|| format!("open the mailbox {}", snapshot.mailbox))?;
         let stored = self.stored_folders(snapshot).await?;

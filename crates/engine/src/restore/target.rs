@@ -55,8 +55,13 @@ impl Place {
     /// # Errors
     /// `Invalid` for a name that is none, or one of a part that cannot be written to.
     pub(super) fn new(snapshot: &Snapshot, options: &RestoreOptions) -> Result<Self> {
+        // A name without an address is an account's own, and so a primary mailbox.
+        let own = || MailboxName::new(snapshot.mailbox.clone(), MailboxPart::Primary);
+        let source: MailboxName = snapshot.mailbox.parse().unwrap_or_else(|_| own());
         let below = options.to_folder.as_ref();
-        let below = below.map(|path| path.trim_matches('/').to_owned());
+        let below = below
+            .map(|path| path.trim_matches('/').to_owned())
+            .or_else(|| (!source.part().is_writable()).then(|| RECOVERED.to_owned()));
         if let Some(wanted) = &options.to_mailbox {
             let mailbox: MailboxName = wanted.parse()?;
             if !mailbox.part().is_writable() {
@@ -65,17 +70,9 @@ impl Place {
             }
             return Ok(Self { mailbox, below });
         }
-        // A name without an address is an account's own, and so a primary mailbox.
-        let own = || MailboxName::new(snapshot.mailbox.clone(), MailboxPart::Primary);
-        let source = snapshot.mailbox.parse().unwrap_or_else(|_| own());
-        let to = match source.part() {
-            MailboxPart::Recoverable => MailboxPart::Primary,
-            MailboxPart::ArchiveRecoverable => MailboxPart::Archive,
-            part => part,
-        };
         Ok(Self {
-            mailbox: source.other(to),
-            below: below.or_else(|| (to != source.part()).then(|| RECOVERED.to_owned())),
+            mailbox: source.other(source.part().restored_to()),
+            below,
         })
     }
 }

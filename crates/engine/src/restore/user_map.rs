@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::mailbox_name::{MailboxName, MailboxPart};
 
 /// Lines of a map; a list of everybody in a large company is below it.
 const MAX_LINES: usize = 1_000_000;
@@ -76,15 +77,22 @@ impl UserMap {
         }
     }
 
-    /// Where a mailbox goes; `None` if no line says.
+    /// Where a mailbox goes; `None` if no line says. An archive goes into the archive of its
+    /// owner's new mailbox, and what the server kept of deleted items into the mailbox or archive
+    /// that it was deleted from; public folders go by the line of their domain.
     pub fn target(&self, mailbox: &str) -> Option<String> {
-        let mailbox = mailbox.to_lowercase();
-        if let Some(target) = self.mailboxes.get(&mailbox) {
-            return Some(target.clone());
-        }
-        let (name, domain) = mailbox.rsplit_once('@')?;
-        let domain = self.domains.get(&format!("@{domain}"))?;
-        Some(format!("{name}{domain}"))
+        let name: MailboxName = mailbox.parse().ok()?;
+        let part = name.part().restored_to();
+        let owner = name.other(MailboxPart::Primary).stored();
+        let target = if let Some(target) = self.mailboxes.get(&owner) {
+            target.clone()
+        } else {
+            let (user, domain) = owner.rsplit_once('@').unwrap_or(("", &owner));
+            let domain = self.domains.get(&format!("@{domain}"))?;
+            format!("{user}{domain}")
+        };
+        let owner = target.strip_prefix('@').unwrap_or(&target);
+        Some(MailboxName::new(owner, part).stored())
     }
 }
 
@@ -107,6 +115,15 @@ mod tests {
         check("carol@old.example", Some("carol@new.example"));
         check("dave@third.example", None);
         check("public folders", None);
+        check(
+            "bob@old.example/archive",
+            Some("robert@else.example/archive"),
+        );
+        check("carol@old.example/recoverable", Some("carol@new.example"));
+        let archive = Some("carol@new.example/archive");
+        check("carol@old.example/archive/recoverable", archive);
+        check("old.example/public", Some("new.example/public"));
+        check("third.example/public", None);
     }
 
     #[test]

@@ -7,8 +7,6 @@ mod apply;
 mod decide;
 mod items;
 mod kept;
-#[cfg(test)]
-mod model;
 mod period;
 mod plan;
 #[cfg(test)]

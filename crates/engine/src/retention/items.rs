@@ -36,6 +36,17 @@ pub(crate) struct Sighting {
 }
 
 impl Sighting {
+    /// Whether this and its neighbour are one version.
+    pub(super) fn is_one_with(&self, other: &Self) -> bool {
+        self.content == other.content && !self.begins_behind(other) && !other.begins_behind(self)
+    }
+
+    /// Whether a kept tree says that this began later. It was written when all that lies before it
+    /// was known, so what came between was another version, though no tree has that any more.
+    fn begins_behind(&self, other: &Self) -> bool {
+        self.gone_unix_ms.is_some() && self.first_unix_ms > other.last_unix_ms
+    }
+
     /// Takes another sighting of the same version in.
     pub(crate) fn join(&mut self, other: &Self) {
         self.first_unix_ms = self.first_unix_ms.min(other.first_unix_ms);
@@ -95,7 +106,7 @@ pub(crate) fn versions(mut sightings: Vec<Sighting>) -> Vec<Sighting> {
     let mut versions: Vec<Sighting> = Vec::with_capacity(sightings.len());
     for seen in sightings {
         match versions.last_mut() {
-            Some(last) if last.content == seen.content => last.join(&seen),
+            Some(last) if last.is_one_with(&seen) => last.join(&seen),
             _ => versions.push(seen),
         }
     }
@@ -247,6 +258,16 @@ mod tests {
             (DAY, 9 * DAY)
         );
         assert!(joined[0].stays);
+    }
+
+    #[test]
+    fn a_kept_version_is_not_one_with_what_was_the_same_before_another() {
+        // 1, then 2, which nothing has any more, then 1 again, then 3.
+        let mut kept = seen(1, 7, 9, false);
+        kept.gone_unix_ms = Some(10 * DAY);
+        let sightings = [seen(1, 1, 5, true), kept, seen(3, 10, 20, true)];
+        assert_eq!(versions(sightings.to_vec()).len(), 3);
+        check((None, 2), &sightings, &[(1, Some(ItemReason::Versions))]);
     }
 
     #[test]

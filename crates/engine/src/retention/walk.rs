@@ -112,7 +112,7 @@ async fn one_tree(
         };
         let of_item = seen.entry(key).or_default();
         match of_item.last_mut() {
-            Some(known) if known.content == sighting.content => known.join(&sighting),
+            Some(known) if known.is_one_with(&sighting) => known.join(&sighting),
             _ => of_item.push(sighting),
         }
     }

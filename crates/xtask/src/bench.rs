@@ -1,71 +1,119 @@
-//! What the main job costs, against a general-purpose backup program on the same files.
+//! What Postkeep costs, against general-purpose backup programs on the same mail.
 
+mod contender;
 mod cost;
 mod export;
-mod peer;
+mod library;
+mod mail;
+mod peers;
+mod phase;
 mod product;
 mod report;
 mod server;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use cost::Series;
+use contender::Contender;
 pub(crate) use export::export;
+use library::Exchangelib;
+use mail::Mail;
+use product::{Form, Postkeep};
 
 use crate::Result;
 use crate::tool::Tool;
 use crate::workspace::Workspace;
 
 /// Enough for a median to throw out one disturbed run.
-pub(crate) const DEFAULT_RUNS: usize = 3;
+const DEFAULT_RUNS: usize = 3;
+const DEFAULT_MAILS: u32 = 40_000;
 
-/// The files both programs back up.
-struct Corpus {
-    folder: PathBuf,
-    files: u64,
-    bytes: u64,
+/// What to measure.
+pub(crate) struct PeersOptions {
+    runs: usize,
+    /// How many mails to make up; `None`: real ones.
+    mails: Option<u32>,
 }
 
-/// One program's measurements.
-struct Outcome {
-    program: &'static str,
-    version: String,
-    /// In the order in which they were run, with the command as a reader would type it.
-    steps: Vec<Series>,
-    /// Bytes of the repository's files after the last run.
-    stored_bytes: u64,
-}
-
-/// Measures and writes `docs/benchmarks.md`.
-pub(crate) fn main_job(workspace: &Workspace, runs: usize) -> Result {
-    if runs == 0 {
-        return Err("at least one run".to_owned());
+impl PeersOptions {
+    /// Reads `real|generated [--runs N] [--mails N]`.
+    pub(crate) fn parse(words: &[&str]) -> Result<Self> {
+        let (corpus, mut words) = words.split_first().ok_or("say real or generated")?;
+        let mut options = PeersOptions {
+            runs: DEFAULT_RUNS,
+            mails: match *corpus {
+                "real" => None,
+                "generated" => Some(DEFAULT_MAILS),
+                other => return Err(format!("no corpus is called {other}: real or generated")),
+            },
+        };
+        while let [name, value, rest @ ..] = words {
+            let number: u32 = value
+                .parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or_else(|| format!("{name} takes a number, not {value}"))?;
+            match (*name, &mut options.mails) {
+                ("--runs", _) => options.runs = number as usize,
+                ("--mails", Some(mails)) => *mails = number,
+                _ => return Err(format!("unknown option {name}")),
+            }
+            words = rest;
+        }
+        match words {
+            [] => Ok(options),
+            [name, ..] => Err(format!("{name} needs a value")),
+        }
     }
+
+    fn section(&self) -> &'static str {
+        match self.mails {
+            None => "peers real",
+            Some(_) => "peers generated",
+        }
+    }
+}
+
+/// Measures and writes a section of `docs/benchmarks.md`.
+pub(crate) fn peers(workspace: &Workspace, options: &PeersOptions) -> Result {
     Tool::cargo()
         .args(["build", "--release", "--package", "postkeep"])
         .current_dir(workspace.root())
         .run()?;
-    let corpus = Corpus::of(workspace.shared_dir()?.join("corpus/mail"))?;
+    let program = workspace.program("release");
     let scratch = workspace.target_dir("bench");
-    let mut outcomes = vec![product::measure(workspace, &corpus, &scratch, runs)?];
-    match peer::measure(workspace, &corpus, &scratch, runs) {
-        Ok(outcome) => outcomes.push(outcome),
-        // The peer is a comparison, not a condition.
-        Err(message) => println!("no comparison with restic: {message}"),
+    create(&scratch)?;
+    let mail = match options.mails {
+        None => Mail::real(workspace, &scratch)?,
+        Some(mails) => Mail::generated(workspace, &scratch, mails)?,
+    };
+    let mut contenders = Vec::new();
+    for form in [Form::Native, Form::Portable] {
+        let postkeep = Postkeep::new(program.clone(), form);
+        contenders.push(Contender::new(Box::new(postkeep), &scratch)?);
     }
-    report::write(workspace, &corpus, runs, &outcomes)
-}
-
-impl Corpus {
-    fn of(folder: PathBuf) -> Result<Self> {
-        let (files, bytes) = measure_folder(&folder)?;
-        Ok(Corpus {
-            folder,
-            files,
-            bytes,
-        })
+    for peer in peers::installed(&scratch)? {
+        contenders.push(Contender::new(Box::new(peer), &scratch)?);
     }
+    let reader = Exchangelib::install(workspace, program)?;
+    let mut reader = Contender::new(Box::new(reader), &scratch)?;
+    for run in 1..=options.runs {
+        for contender in contenders.iter_mut().chain([&mut reader]) {
+            println!(
+                "{}, run {run} of {}",
+                contender.program.name(),
+                options.runs
+            );
+            contender.run(workspace, &mail)?;
+        }
+    }
+    let measured = report::Measured {
+        mail: &mail,
+        runs: options.runs,
+        contenders: &contenders,
+        reader: &reader,
+    };
+    report::put_section(workspace, options.section(), &measured.section(workspace))
 }
 
 /// Counts the files below a folder and their bytes.
@@ -98,4 +146,26 @@ fn clear(folder: &Path) -> Result {
 fn create(folder: &Path) -> Result {
     fs::create_dir_all(folder)
         .map_err(|error| format!("cannot create {}: {error}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read_and_wrong_ones_named() {
+        let options = PeersOptions::parse(&["generated", "--mails", "500", "--runs", "5"]);
+        let options = options.unwrap_or_else(|message| panic!("{message}"));
+        assert_eq!((options.runs, options.mails), (5, Some(500)));
+        for (wrong, complaint) in [
+            (&[][..], "say real"),
+            (&["other"], "no corpus"),
+            (&["real", "--mails", "5"], "unknown option --mails"),
+            (&["real", "--runs"], "needs a value"),
+            (&["real", "--runs", "0"], "takes a number"),
+        ] {
+            let error = PeersOptions::parse(wrong).err().unwrap_or_default();
+            assert!(error.contains(complaint), "{wrong:?}: {error}");
+        }
+    }
 }

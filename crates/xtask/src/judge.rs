@@ -23,10 +23,15 @@ pub(crate) fn clients(workspace: &Workspace) -> Result {
 
 /// Runs exchangelib, a client written by people who know nothing of us, against `postkeep sim`.
 pub(crate) fn exchangelib(workspace: &Workspace) -> Result {
-    let folder = workspace.target_dir("judges");
-    let python = python_with(&folder.join("exchangelib-venv"), &[EXCHANGELIB])?;
+    let python = exchangelib_python(workspace)?;
     let judge = client_judge(workspace, python.as_os_str(), "exchangelib")?;
     judge.run()
+}
+
+/// A Python that has exchangelib.
+pub(crate) fn exchangelib_python(workspace: &Workspace) -> Result<PathBuf> {
+    let venv = workspace.target_dir("judges").join("exchangelib-venv");
+    python_with(&venv, &[EXCHANGELIB])
 }
 
 /// Runs ews-javascript-api, which npm installs below `target/`, against `postkeep sim`.

@@ -53,8 +53,11 @@ usage: cargo xtask <command>
   judge servers      `postkeep` against odd servers written apart from the simulator
        [NAME]...     only these oddities; joined by + for several at once
   judge export       every export format of the corpus, opened by other programs
-  bench main-job     backup and restore of the mail corpus against restic, into docs/benchmarks.md
-       [--runs N]    median of so many runs (default 3)
+  bench peers real|generated
+                     everything one does with a backup, against restic, borg and rustic on the same
+                     mail, into docs/benchmarks.md; installs what of them is not there
+       [--runs N]    median of so many interleaved runs (default 3)
+       [--mails N]   how many mails to make up (default 40,000)
   bench export       export of 10,000 items in every format, into docs/benchmarks.md
 ";
 
@@ -97,10 +100,8 @@ fn dispatch(words: &[&str]) -> Result {
         ["judge", "export"] => judge_export::run(&workspace),
         ["judge", "servers", only @ ..] => judge_servers::run(&workspace, only),
         ["bench", "export"] => bench::export(&workspace),
-        ["bench", "main-job"] => bench::main_job(&workspace, bench::DEFAULT_RUNS),
-        ["bench", "main-job", "--runs", runs] => {
-            let runs = runs.parse().map_err(|_| format!("not a number: {runs}"))?;
-            bench::main_job(&workspace, runs)
+        ["bench", "peers", words @ ..] => {
+            bench::peers(&workspace, &bench::PeersOptions::parse(words)?)
         }
         _ => Err(format!("unknown command: {}\n\n{HELP}", words.join(" "))),
     }

@@ -24,6 +24,17 @@ pub(super) struct Cost {
 }
 
 impl Cost {
+    /// One command after the other.
+    pub(super) fn and(&self, next: &Self) -> Self {
+        Cost {
+            wall_seconds: self.wall_seconds + next.wall_seconds,
+            user_seconds: self.user_seconds + next.user_seconds,
+            system_seconds: self.system_seconds + next.system_seconds,
+            peak_rss_bytes: self.peak_rss_bytes.max(next.peak_rss_bytes),
+            server_seconds: None,
+        }
+    }
+
     pub(super) fn cpu_seconds(&self) -> f64 {
         self.user_seconds + self.system_seconds
     }
@@ -31,20 +42,16 @@ impl Cost {
 
 /// One step, run several times.
 pub(super) struct Series {
-    /// What it does, for the table.
-    pub(super) name: &'static str,
-    /// The command with placeholders instead of this machine's paths.
+    /// The commands, a line each, with placeholders instead of this machine's paths.
     pub(super) command: String,
-    /// Whether it moves the whole corpus, so that a rate makes sense.
-    pub(super) moves_all: bool,
     pub(super) costs: Vec<Cost>,
 }
 
 impl Series {
-    /// The run in the middle by wall-clock time, whole: its figures belong together.
+    /// The run in the middle by processor time, whole: its figures belong together.
     pub(super) fn median(&self) -> Option<&Cost> {
         let mut sorted: Vec<&Cost> = self.costs.iter().collect();
-        sorted.sort_by(|a, b| a.wall_seconds.total_cmp(&b.wall_seconds));
+        sorted.sort_by(|a, b| a.cpu_seconds().total_cmp(&b.cpu_seconds()));
         sorted.get(sorted.len() / 2).copied()
     }
 }
@@ -75,12 +82,17 @@ impl<'a> Meter<'a> {
         let mut tool = Tool::new(system_python())
             .arg(&self.script)
             .arg(&report)
-            .args(command);
+            .args(command)
+            // borg writes into the folder where it is started.
+            .current_dir(self.scratch);
         for (variable, value) in &self.environment {
             tool = tool.env(variable, value);
         }
         let output = tool.capture()?;
-        let log = self.scratch.join(format!("{}.out", name.replace(' ', "-")));
+        let log = self.scratch.join(format!(
+            "{}.out",
+            name.replace(|c: char| !c.is_alphanumeric(), "-")
+        ));
         fs::write(&log, &output.stdout)
             .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         if !output.status.success() {
@@ -99,17 +111,15 @@ mod tests {
 
     #[test]
     fn the_median_is_one_whole_run() {
-        let cost = |wall_seconds: f64, peak_rss_bytes| Cost {
-            wall_seconds,
-            user_seconds: 0.0,
+        let cost = |user_seconds: f64, peak_rss_bytes| Cost {
+            wall_seconds: 0.0,
+            user_seconds,
             system_seconds: 0.0,
             peak_rss_bytes,
             server_seconds: None,
         };
         let series = Series {
-            name: "backup",
             command: String::new(),
-            moves_all: true,
             costs: vec![cost(9.0, 1), cost(1.0, 2), cost(2.0, 3)],
         };
         assert_eq!(series.median().map(|cost| cost.peak_rss_bytes), Some(3));

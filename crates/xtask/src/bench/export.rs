@@ -51,7 +51,7 @@ pub(crate) fn export(workspace: &Workspace) -> Result {
     let repo = [OsStr::new("--repo"), repository.as_os_str()];
     {
         let source = ["--generate", "1", "--items", ITEMS].map(OsStr::new);
-        let server = Server::start_with(&program, &source)?;
+        let server = Server::start(&program, &source)?;
         let url = server.url();
         run("init", &with(&["init"], repo))?;
         let words = [

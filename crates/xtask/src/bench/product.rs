@@ -1,143 +1,176 @@
-//! The product's side: two servers, one full of mail and one empty, and a repository between them.
+//! The product's side: a server full of mail, an empty one, and a repository between them.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::cost::{Cost, Meter, Series};
+use super::contender::Program;
+use super::create;
+use super::mail::Mail;
+use super::phase::Phase;
 use super::server::Server;
-use super::{Corpus, Outcome, clear, create, measure_folder};
 use crate::Result;
 use crate::tool::Tool;
-use crate::workspace::Workspace;
 
 /// The simulator's own account, which may impersonate every mailbox.
-const USER: &str = "svc@example.test";
+pub(super) const USER: &str = "svc@example.test";
 const PASSWORD: &str = "secret";
+/// A word of many mails, made up or not.
+const WORD: &str = "meeting";
 
-/// Where `postkeep sim` puts a folder that names no mailbox.
-const MAILBOX: &str = "alice@example.test";
-
-/// A command: its name, its arguments with `{}` placeholders, which server works, a whole corpus.
-type Step = (&'static str, &'static str, Option<Which>, bool);
-
-#[derive(Clone, Copy)]
-enum Which {
-    Full,
-    Empty,
+/// Which form items come in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Native,
+    Portable,
 }
 
-const STEPS: [Step; 4] = [
-    ("init", "init --repo {repo}", None, false),
-    (
-        "first backup",
-        "backup --repo {repo} --server {full} --user {user} --mailbox {mailbox}",
-        Some(Which::Full),
-        true,
-    ),
-    (
-        "backup without changes",
-        "backup --repo {repo} --server {full} --user {user} --mailbox {mailbox}",
-        Some(Which::Full),
-        false,
-    ),
-    (
-        "restore into an empty mailbox",
-        "restore --repo {repo} --snapshot latest --to-server {empty} --user {user} \
-         --mailbox {mailbox}",
-        Some(Which::Empty),
-        true,
-    ),
-];
+pub(super) struct Postkeep {
+    program: PathBuf,
+    form: Form,
+    full: Option<Server>,
+    empty: Option<Server>,
+    /// The key of the mail that is restored alone.
+    item: String,
+}
 
-pub(super) fn measure(
-    workspace: &Workspace,
-    corpus: &Corpus,
-    scratch: &Path,
-    runs: usize,
-) -> Result<Outcome> {
-    let program = workspace.program("release");
-    let version = Tool::new(&program).arg("--version").output()?;
-    let mut steps = STEPS.map(|(name, command, _, moves_all)| Series {
-        name,
-        command: format!("postkeep {}", shown(command)),
-        moves_all,
-        costs: Vec::new(),
-    });
-    let scratch = scratch.join("postkeep");
-    let mut stored_bytes = 0;
-    for run in 1..=runs {
-        println!("postkeep, run {run} of {runs}");
-        clear(&scratch)?;
-        let costs = run_once(workspace, &program, corpus, &scratch)?;
-        for (series, cost) in steps.iter_mut().zip(costs) {
-            series.costs.push(cost);
+impl Postkeep {
+    pub(super) fn new(program: PathBuf, form: Form) -> Self {
+        Postkeep {
+            program,
+            form,
+            full: None,
+            empty: None,
+            item: String::new(),
         }
-        stored_bytes = measure_folder(&scratch.join("repository"))?.1;
     }
-    Ok(Outcome {
-        program: "postkeep",
-        version: version.trim().to_owned(),
-        steps: steps.into(),
-        stored_bytes,
-    })
+
+    fn start(&self, mail: &Path) -> Result<Server> {
+        let mut words = vec![OsStr::new("--mail"), mail.as_os_str()];
+        if self.form == Form::Portable {
+            words.push(OsStr::new("--without-export"));
+        }
+        Server::start(&self.program, &words)
+    }
+
+    fn full_url(&self) -> Result<String> {
+        let server = self.full.as_ref().ok_or("the server was not started")?;
+        Ok(server.url())
+    }
+
+    /// Asks the backup for the first item of a folder.
+    fn first_item(&self, mail: &Mail, scratch: &Path) -> Result<String> {
+        let (mailbox, folder, _) = &mail.one;
+        let mut tool = Tool::new(&self.program)
+            .args(["ls", "--json", "--mailbox", mailbox, "--repo"])
+            .arg(scratch.join("repository"))
+            .arg(folder);
+        for (name, value) in self.environment(scratch) {
+            tool = tool.env(name, value);
+        }
+        let document: serde_json::Value =
+            serde_json::from_str(&tool.output()?).map_err(|error| format!("ls --json: {error}"))?;
+        let key = document.pointer("/mailboxes/0/items/0/key");
+        key.and_then(|key| key.as_str())
+            .map(str::to_owned)
+            .ok_or_else(|| format!("ls --json has no item of {folder}"))
+    }
 }
 
-fn run_once(
-    workspace: &Workspace,
-    program: &Path,
-    corpus: &Corpus,
-    scratch: &Path,
-) -> Result<Vec<Cost>> {
-    let nothing = scratch.join("nothing");
-    create(&nothing.join(MAILBOX).join("Inbox"))?;
-    let full = Server::start(program, &corpus.folder)?;
-    let empty = Server::start(program, &nothing)?;
-    let caches = scratch.join("caches");
-    create(&caches)?;
-    let environment = vec![
-        ("POSTKEEP_PASSWORD", OsString::from(PASSWORD)),
-        (
-            "POSTKEEP_PASSPHRASE",
-            OsString::from("a benchmark's secret"),
-        ),
+impl Program for Postkeep {
+    fn name(&self) -> &'static str {
+        match self.form {
+            Form::Native => "postkeep, native",
+            Form::Portable => "postkeep, portable",
+        }
+    }
+
+    fn version(&self) -> Result<String> {
+        Tool::new(&self.program).arg("--version").output()
+    }
+
+    fn environment(&self, scratch: &Path) -> Vec<(&'static str, OsString)> {
         // The caches are part of what is measured, and must not outlive it.
-        ("XDG_CACHE_HOME", caches.clone().into_os_string()),
-        ("XDG_DATA_HOME", caches.clone().into_os_string()),
-        ("XDG_STATE_HOME", caches.into_os_string()),
-    ];
-    let meter = Meter::new(workspace, scratch, environment);
-    let repository = scratch.join("repository");
-    let mut costs = Vec::new();
-    for (name, command, which, _) in STEPS {
-        let server = which.map(|which| match which {
-            Which::Full => &full,
-            Which::Empty => &empty,
-        });
-        let before = server.and_then(Server::cpu_seconds);
-        let words = command.split_whitespace().map(|word| match word {
-            "{repo}" => repository.clone().into_os_string(),
-            "{full}" => full.url().into(),
-            "{empty}" => empty.url().into(),
-            "{user}" => USER.into(),
-            "{mailbox}" => MAILBOX.into(),
-            word => word.into(),
-        });
-        let line: Vec<OsString> = std::iter::once(program.into()).chain(words).collect();
-        let mut cost = meter.measure(name, &line)?;
-        let after = server.and_then(Server::cpu_seconds);
-        cost.server_seconds = before.zip(after).map(|(before, after)| after - before);
-        println!("  {name}: {:.2} s", cost.wall_seconds);
-        costs.push(cost);
+        let caches = scratch.join("caches");
+        vec![
+            ("POSTKEEP_PASSWORD", PASSWORD.into()),
+            ("POSTKEEP_PASSPHRASE", "a benchmark's secret".into()),
+            ("XDG_CACHE_HOME", caches.clone().into()),
+            ("XDG_DATA_HOME", caches.clone().into()),
+            ("XDG_STATE_HOME", caches.into()),
+        ]
     }
-    Ok(costs)
-}
 
-/// The command as a reader would type it.
-fn shown(command: &str) -> String {
-    command
-        .replace("{repo}", "REPO")
-        .replace("{full}", "https://full/EWS/Exchange.asmx")
-        .replace("{empty}", "https://empty/EWS/Exchange.asmx")
-        .replace("{user}", USER)
-        .replace("{mailbox}", MAILBOX)
+    fn commands(&self, phase: Phase) -> &'static [&'static str] {
+        match phase {
+            Phase::Init => &["{postkeep} init --repo {repo}"],
+            Phase::First | Phase::NoChange | Phase::Changes | Phase::AfterDeletion => {
+                &["{postkeep} backup --repo {repo} --server {full} --user {user} --mailbox @{list}"]
+            }
+            Phase::RestoreOne => &[
+                "{postkeep} restore --repo {repo} --mailbox {mailbox} --item {item} \
+                   --to-server {empty} --user {user}",
+            ],
+            Phase::RestoreAll => {
+                &["{postkeep} restore --repo {repo} --to-server {empty} --user {user}"]
+            }
+            Phase::List => &["{postkeep} ls --repo {repo} **"],
+            Phase::SearchFirst | Phase::Search => &["{postkeep} search --repo {repo} {word}"],
+            Phase::Check => &["{postkeep} check --repo {repo} --read-data"],
+            Phase::Prune => &[
+                "{postkeep} retention apply --repo {repo} --keep-last 2",
+                "{postkeep} prune --repo {repo}",
+            ],
+        }
+    }
+
+    fn begin(&mut self, mail: &Mail, scratch: &Path) -> Result {
+        let nothing = scratch.join("nothing");
+        let addresses = mail.addresses()?;
+        for address in &addresses {
+            create(&nothing.join(address).join("Inbox"))?;
+        }
+        create(&scratch.join("caches"))?;
+        let list = scratch.join("mailboxes.txt");
+        fs::write(&list, addresses.join("\n"))
+            .map_err(|error| format!("cannot write {}: {error}", list.display()))?;
+        self.full = Some(self.start(&mail.now())?);
+        self.empty = Some(self.start(&nothing)?);
+        Ok(())
+    }
+
+    fn before(&mut self, phase: Phase, mail: &Mail, scratch: &Path) -> Result {
+        match phase {
+            Phase::Changes => mail.change_server(&self.full_url()?),
+            Phase::AfterDeletion => mail.empty_on_server(&self.full_url()?),
+            Phase::RestoreOne => {
+                self.item = self.first_item(mail, scratch)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn words(&self, mail: &Mail, scratch: &Path) -> Vec<(&'static str, OsString)> {
+        let url = |server: &Option<Server>| server.as_ref().map_or_else(String::new, Server::url);
+        vec![
+            ("{postkeep}", self.program.clone().into()),
+            ("{full}", url(&self.full).into()),
+            ("{empty}", url(&self.empty).into()),
+            ("{user}", USER.into()),
+            ("{list}", scratch.join("mailboxes.txt").into()),
+            ("{mailbox}", mail.one.0.clone().into()),
+            ("{item}", self.item.clone().into()),
+            ("{word}", WORD.into()),
+        ]
+    }
+
+    fn end(&mut self) {
+        (self.full, self.empty) = (None, None);
+    }
+
+    fn server_seconds(&self) -> Option<f64> {
+        let full = self.full.as_ref()?.cpu_seconds()?;
+        Some(full + self.empty.as_ref()?.cpu_seconds()?)
+    }
 }

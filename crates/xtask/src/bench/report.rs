@@ -3,25 +3,196 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use super::{Corpus, Outcome};
+use super::contender::Contender;
+use super::mail::Mail;
+use super::phase::Phase;
 use crate::Result;
 use crate::tool::Tool;
 use crate::workspace::Workspace;
 
-/// The section of [`write()`].
-const MAIN_JOB: &str = "main-job";
-
 pub(super) const MEGABYTE: f64 = 1e6;
 pub(super) const MEBIBYTE: f64 = 1_048_576.0;
 
-pub(super) fn write(
-    workspace: &Workspace,
-    corpus: &Corpus,
-    runs: usize,
-    outcomes: &[Outcome],
-) -> Result {
-    let section = section(workspace, corpus, runs, outcomes)?;
-    put_section(workspace, MAIN_JOB, &section)
+/// The first so many contenders are ours; the others are the peers.
+const OURS: usize = 2;
+/// What a peer's memory is compared with.
+const MEMORY_TARGET: f64 = 1.5;
+const READER_TARGET: f64 = 20.0;
+
+/// Everything that was measured on one corpus.
+pub(super) struct Measured<'a> {
+    pub(super) mail: &'a Mail,
+    pub(super) runs: usize,
+    pub(super) contenders: &'a [Contender],
+    pub(super) reader: &'a Contender,
+}
+
+/// Our own figures, and the best of the others'.
+struct Row {
+    name: &'static str,
+    figures: Vec<Option<f64>>,
+    target: Option<f64>,
+}
+
+impl Row {
+    fn best_peer(&self) -> Option<f64> {
+        let peers = self.figures.iter().skip(OURS).flatten();
+        peers.copied().min_by(f64::total_cmp)
+    }
+
+    fn ratio(&self, ours: usize) -> Option<f64> {
+        let figure = self.figures.get(ours).copied().flatten()?;
+        Some(figure / self.best_peer()?)
+    }
+
+    /// A line of the table: figures, both ratios, the target and whether it is met.
+    fn line(&self, decimals: usize) -> String {
+        let figure = |figure: Option<f64>, decimals: usize| {
+            figure.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
+        };
+        let mut cells: Vec<String> = vec![self.name.to_owned()];
+        cells.extend(self.figures.iter().map(|value| figure(*value, decimals)));
+        let ratios: Vec<Option<f64>> = (0..OURS).map(|ours| self.ratio(ours)).collect();
+        cells.extend(ratios.iter().map(|ratio| figure(*ratio, 2)));
+        cells.push(match self.target {
+            Some(target) if ratios.iter().flatten().all(|ratio| *ratio <= target) => {
+                format!("{target} met")
+            }
+            Some(target) => format!("{target} **missed**"),
+            None => String::new(),
+        });
+        format!("| {} |\n", cells.join(" | "))
+    }
+}
+
+impl Measured<'_> {
+    pub(super) fn section(&self, workspace: &Workspace) -> String {
+        let mut text = format!(
+            "## Against restic, borg and rustic: {}\n\n{} in {:.1} MB, median of {} interleaved \
+             runs, release build. {}\n\n",
+            self.mail
+                .title
+                .split(' ')
+                .skip(1)
+                .collect::<Vec<_>>()
+                .join(" "),
+            self.mail.title,
+            self.mail.bytes as f64 / MEGABYTE,
+            self.runs,
+            machine(workspace)
+        );
+        text += "Postkeep talks to `postkeep sim`, a process of its own on the same machine; the \
+                 others read the same messages as files. Processor seconds are user and system of \
+                 all threads of the program that backs up. The ratios are ours to the best of the \
+                 three others, for native and for portable items.\n\nProcessor seconds:\n\n";
+        text += &self.table(Phase::ALL.map(|phase| self.cpu(phase)).into(), 2);
+        text += "\nStored MB:\n\n";
+        let stored = [
+            Phase::First,
+            Phase::Changes,
+            Phase::AfterDeletion,
+            Phase::Prune,
+        ];
+        text += &self.table(stored.map(|phase| self.stored(phase)).into(), 2);
+        text += "\nPeak resident memory, MiB:\n\n";
+        text += &self.table(Phase::ALL.map(|phase| self.memory(phase)).into(), 0);
+        text += "\nWall seconds:\n\n";
+        text += &self.table(Phase::ALL.map(|phase| self.wall(phase)).into(), 2);
+        text += &self.reading();
+        text + &self.commands()
+    }
+
+    fn table(&self, rows: Vec<Row>, decimals: usize) -> String {
+        let names: Vec<&str> = self
+            .contenders
+            .iter()
+            .map(|contender| contender.program.name())
+            .collect();
+        let mut text = format!(
+            "| | {} | native ratio | portable ratio | target |\n| --- |{}\n",
+            names.join(" | "),
+            " ---: |".repeat(names.len() + OURS + 1)
+        );
+        for row in rows {
+            text += &row.line(decimals);
+        }
+        text
+    }
+
+    fn row(
+        &self,
+        name: &'static str,
+        target: Option<f64>,
+        of: impl Fn(&Contender) -> Option<f64>,
+    ) -> Row {
+        Row {
+            name,
+            figures: self.contenders.iter().map(of).collect(),
+            target,
+        }
+    }
+
+    fn cpu(&self, phase: Phase) -> Row {
+        self.row(phase.name(), phase.target(), |contender| {
+            Some(contender.median(phase)?.cpu_seconds())
+        })
+    }
+
+    fn wall(&self, phase: Phase) -> Row {
+        self.row(phase.name(), None, |contender| {
+            Some(contender.median(phase)?.wall_seconds)
+        })
+    }
+
+    fn memory(&self, phase: Phase) -> Row {
+        self.row(phase.name(), Some(MEMORY_TARGET), |contender| {
+            Some(contender.median(phase)?.peak_rss_bytes as f64 / MEBIBYTE)
+        })
+    }
+
+    fn stored(&self, phase: Phase) -> Row {
+        let target = (phase == Phase::First).then_some(self.mail.stored_target);
+        self.row(phase.name(), target, |contender| {
+            Some(contender.stored_bytes(phase)? as f64 / MEGABYTE)
+        })
+    }
+
+    /// What a library costs that only reads.
+    fn reading(&self) -> String {
+        let ours = self.contenders.first().and_then(|c| c.median(Phase::First));
+        let (Some(theirs), Some(ours)) = (self.reader.median(Phase::First), ours) else {
+            return String::new();
+        };
+        let files = self.mail.files as f64;
+        let times = theirs.cpu_seconds() / ours.cpu_seconds();
+        let met = if times >= READER_TARGET {
+            "met"
+        } else {
+            "**missed**"
+        };
+        format!(
+            "\nReading alone, by {} from the same server: {:.2} processor seconds, {:.2} ms a mail. A \
+             first backup, with everything that it does, takes {:.2} ms: {times:.0} times less (target \
+             {READER_TARGET:.0}: {met}).\n",
+            self.reader.version,
+            theirs.cpu_seconds(),
+            1000.0 * theirs.cpu_seconds() / files,
+            1000.0 * ours.cpu_seconds() / files,
+        )
+    }
+
+    fn commands(&self) -> String {
+        let mut text = "\nCommands:\n\n```\n".to_owned();
+        for contender in self.contenders {
+            text += &format!("# {}: {}\n", contender.program.name(), contender.version);
+            for (_, series) in &contender.series {
+                text += &series.command.replace("{postkeep}", "postkeep");
+                text.push('\n');
+            }
+        }
+        text += "```\n";
+        text
+    }
 }
 
 /// Writes a benchmark's section of `docs/benchmarks.md`; the rest of the document stays.
@@ -32,77 +203,6 @@ pub(super) fn put_section(workspace: &Workspace, bench: &str, section: &str) -> 
         .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     println!("{section}\nwritten to docs/benchmarks.md");
     Ok(())
-}
-
-fn section(
-    workspace: &Workspace,
-    corpus: &Corpus,
-    runs: usize,
-    outcomes: &[Outcome],
-) -> Result<String> {
-    let mut text = String::from("## The main job\n\n");
-    let megabytes = corpus.bytes as f64 / MEGABYTE;
-    let runs = if runs == 1 {
-        "one run".to_owned()
-    } else {
-        format!("median of {runs} runs")
-    };
-    text += &format!(
-        "{} real messages, {megabytes:.1} MB, {runs}, release build. {}\n\n",
-        corpus.files,
-        machine(workspace)
-    );
-    text += "Postkeep talks to `postkeep sim`, a process of its own on the same machine, whose \
-             share stands in a column of its own; restic reads the same messages as files, which \
-             costs next to nothing. Processor time includes all threads, user and system. MB are \
-             10^6 bytes of original messages, MiB 2^20.\n\n";
-    text += "| program | step | wall s | CPU s | server CPU s | peak MiB | items/s | MB/s |\n";
-    text += "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
-    for outcome in outcomes {
-        for series in &outcome.steps {
-            let Some(cost) = series.median() else {
-                continue;
-            };
-            let rate = |amount: f64| match series.moves_all {
-                true => format!("{:.1}", amount / cost.wall_seconds),
-                false => "-".to_owned(),
-            };
-            let server = cost.server_seconds;
-            let line = format!(
-                "| {} | {} | {:.2} | {:.2} | {} | {:.0} | {} | {} |",
-                outcome.program,
-                series.name,
-                cost.wall_seconds,
-                cost.cpu_seconds(),
-                server.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.2}")),
-                cost.peak_rss_bytes as f64 / MEBIBYTE,
-                rate(corpus.files as f64),
-                rate(megabytes),
-            );
-            text += &line;
-            text.push('\n');
-        }
-    }
-    text += "\nStored after two backups:\n\n";
-    for outcome in outcomes {
-        let stored = outcome.stored_bytes as f64;
-        let share = 100.0 * stored / corpus.bytes as f64;
-        text += &format!(
-            "- {}: {} bytes ({:.1} MB, {share:.1} % of the messages)\n",
-            outcome.program,
-            outcome.stored_bytes,
-            stored / MEGABYTE
-        );
-    }
-    text += "\nCommands:\n\n```\n";
-    for outcome in outcomes {
-        let commands = outcome.steps.iter().map(|series| series.command.as_str());
-        text += &format!("# {}\n", outcome.version);
-        text += &commands.collect::<Vec<_>>().join("\n");
-        text.push('\n');
-    }
-    text += "```\n";
-    Ok(text)
 }
 
 /// What was measured on, and which version.

@@ -24,13 +24,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a simulator on a free port of the loopback interface and waits until it answers.
-    pub(super) fn start(program: &Path, mail: &Path) -> Result<Self> {
-        Self::start_with(program, &[OsStr::new("--mail"), mail.as_os_str()])
-    }
-
-    /// The same with mail from wherever the arguments say.
-    pub(super) fn start_with(program: &Path, source: &[&OsStr]) -> Result<Self> {
+    /// Starts a simulator with mail from where the arguments say, on a free port of the loopback
+    /// interface, and waits until it answers.
+    pub(super) fn start(program: &Path, source: &[&OsStr]) -> Result<Self> {
         let address = free_address()?;
         let mut child = Tool::new(program)
             .arg("sim")

@@ -22,8 +22,8 @@ pub use key::{
     KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs, KeyShareArgs, NewKeyArgs,
 };
 pub use look::{
-    CatArgs, CatFormat, CheckArgs, DiffArgs, ExportArgs, LsArgs, SearchArgs, SnapshotsArgs,
-    VersionsArgs,
+    CatArgs, CatFormat, CheckArgs, DiffArgs, DrillArgs, ExportArgs, LsArgs, SearchArgs,
+    SnapshotsArgs, VersionsArgs,
 };
 pub use operate::{
     CompletionsArgs, ConfigCommand, ConfigFileArgs, ConfigInitArgs, ConfigSchemaArgs, DaemonArgs,
@@ -91,6 +91,8 @@ pub enum Command {
     Key(KeyArgs),
     /// Look for damage, and name every item it touches
     Check(CheckArgs),
+    /// Prove that backups come back: restore a random sample, read it back and compare
+    Drill(DrillArgs),
     /// Run backup sets of a configuration; `backup --set NAME` is the same
     #[command(
         after_help = "Examples:\n  postkeep run --set office\n  postkeep run --all-sets\n  \

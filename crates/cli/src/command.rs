@@ -8,6 +8,7 @@ mod daemon;
 mod demo;
 mod diff;
 mod doctor;
+mod drill;
 mod export;
 mod hold;
 mod init;
@@ -51,6 +52,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Export(args) => export::run(context, args).await,
         Command::Key(args) => key::run(context, args).await,
         Command::Check(args) => check::run(context, args).await,
+        Command::Drill(args) => drill::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Config(command) => config::run(context, command),
         Command::Schedule(command) => schedule::run(context, command),

@@ -13,6 +13,7 @@ mod interrupt;
 mod operate;
 mod output;
 mod platform;
+mod probe;
 mod progress;
 mod secrets;
 mod when;

@@ -10,7 +10,8 @@ use engine::{
 };
 use jiff::tz::TimeZone;
 use operator::{
-    Config, Connections, DestinationConfig, Lookup, Mistake, Pacer, Runner, SetConfig, limit_store,
+    Config, Connections, DestinationConfig, Lookup, Mistake, Pacer, ProbeMailbox, Runner,
+    SetConfig, limit_store,
 };
 use zeroize::Zeroizing;
 
@@ -18,6 +19,7 @@ use crate::args::{AccessArgs, ConfigFileArgs};
 use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::platform;
+use crate::probe::{self, Probe};
 use crate::secrets::{self, Secret};
 
 /// The name of the file in the current folder and in the system's.
@@ -153,6 +155,17 @@ impl Connections for Real {
         let client = Client::new(options)
             .map_err(|error| Error::with_source(ErrorKind::Invalid, "connect", error))?;
         Ok(Exchange::new(client, server.as_str(), &set.user))
+    }
+
+    async fn probe(&self) -> engine::Result<ProbeMailbox> {
+        let probe = Probe::start(&self.context.environment)
+            .await
+            .map_err(|failure| told(&failure, "the simulator"))?;
+        Ok(ProbeMailbox {
+            exchange: probe.exchange,
+            mailbox: probe::MAILBOX.to_owned(),
+            server: Box::new(probe.server),
+        })
     }
 
     async fn vault(&self, name: &str, destination: &DestinationConfig) -> engine::Result<Vault> {

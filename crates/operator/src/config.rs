@@ -14,7 +14,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::{Age, ByteCount, Selection};
+use engine::{Age, ByteCount, Period, Policy, Selection};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -141,6 +141,10 @@ pub struct SetConfig {
     pub limits: LimitsConfig,
     /// Checking of the destinations.
     pub check: Option<CheckConfig>,
+    /// What stays of what was backed up.
+    pub retention: Option<RetentionConfig>,
+    /// Proof that it comes back.
+    pub drill: Option<DrillConfig>,
     /// Commands around each run.
     pub hooks: HooksConfig,
 }
@@ -167,6 +171,8 @@ impl Default for SetConfig {
             shard: None,
             limits: LimitsConfig::default(),
             check: None,
+            retention: None,
+            drill: None,
             hooks: HooksConfig::default(),
         }
     }
@@ -257,6 +263,98 @@ pub struct CheckConfig {
     pub schedule: Vec<Schedule>,
     /// Whether every stored byte is read.
     pub read_data: bool,
+}
+
+/// When and how it is proved that backups come back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DrillConfig {
+    /// When.
+    #[serde(deserialize_with = "one_or_many")]
+    pub schedule: Vec<Schedule>,
+    /// How many items are tried, of all mailboxes together.
+    pub items: u32,
+    /// The mailbox on the set's server that they are restored into; the program's own simulator
+    /// if `None`.
+    pub mailbox: Option<String>,
+}
+
+impl Default for DrillConfig {
+    fn default() -> Self {
+        Self {
+            schedule: Vec::new(),
+            items: 50,
+            mailbox: None,
+        }
+    }
+}
+
+/// What stays, and when the rest goes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RetentionConfig {
+    /// When the policy is applied.
+    #[serde(deserialize_with = "one_or_many")]
+    pub schedule: Vec<Schedule>,
+    /// The newest snapshots of a mailbox, this many.
+    pub keep_last: u32,
+    /// Every snapshot that is younger than this.
+    pub keep_within: Option<Period>,
+    /// The newest snapshot of each of the last hours that have one, this many.
+    pub keep_hourly: u32,
+    /// The same by days.
+    pub keep_daily: u32,
+    /// The same by weeks.
+    pub keep_weekly: u32,
+    /// The same by months.
+    pub keep_monthly: u32,
+    /// The same by quarters.
+    pub keep_quarterly: u32,
+    /// The same by years.
+    pub keep_yearly: u32,
+    /// How long deleted items stay, though their snapshots go.
+    pub keep_deleted_items: Option<Period>,
+    /// How many versions of each item stay, though their snapshots go.
+    pub keep_versions: u32,
+    /// Whether the space of what went is given back at once.
+    pub prune: bool,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self {
+            schedule: Vec::new(),
+            keep_last: 0,
+            keep_within: None,
+            keep_hourly: 0,
+            keep_daily: 0,
+            keep_weekly: 0,
+            keep_monthly: 0,
+            keep_quarterly: 0,
+            keep_yearly: 0,
+            keep_deleted_items: None,
+            keep_versions: 0,
+            prune: true,
+        }
+    }
+}
+
+impl RetentionConfig {
+    /// The same for the engine.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            last: self.keep_last,
+            within: self.keep_within,
+            hourly: self.keep_hourly,
+            daily: self.keep_daily,
+            weekly: self.keep_weekly,
+            monthly: self.keep_monthly,
+            quarterly: self.keep_quarterly,
+            yearly: self.keep_yearly,
+            deleted_items: self.keep_deleted_items,
+            versions: self.keep_versions,
+        }
+    }
 }
 
 /// Commands around a run.

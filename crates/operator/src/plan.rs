@@ -30,6 +30,10 @@ pub enum Work {
     Backup,
     /// Looking for damage.
     Check,
+    /// Forgetting what the policy does not keep.
+    Retention,
+    /// Proving that backups come back.
+    Drill,
 }
 
 impl fmt::Display for Work {
@@ -37,6 +41,8 @@ impl fmt::Display for Work {
         f.write_str(match self {
             Self::Backup => "backup",
             Self::Check => "check",
+            Self::Retention => "retention",
+            Self::Drill => "drill",
         })
     }
 }
@@ -345,6 +351,12 @@ fn works(set: &SetConfig) -> Vec<(Work, &[Schedule])> {
     let mut works = vec![(Work::Backup, &set.schedule[..])];
     if let Some(check) = &set.check {
         works.push((Work::Check, &check.schedule[..]));
+    }
+    if let Some(retention) = &set.retention {
+        works.push((Work::Retention, &retention.schedule[..]));
+    }
+    if let Some(drill) = &set.drill {
+        works.push((Work::Drill, &drill.schedule[..]));
     }
     works.retain(|(_, schedules)| !schedules.is_empty());
     works

@@ -6,7 +6,7 @@ mod history;
 mod page;
 mod text;
 
-use engine::{BackupReport, ErrorKind, VaultCheck};
+use engine::{BackupReport, Drill, ErrorKind, VaultCheck};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Outcome, Work};
@@ -105,8 +105,34 @@ pub struct DestinationReport {
     pub folders: Vec<FolderLine>,
     /// What a check found.
     pub check: Option<VaultCheck>,
+    /// What a drill found.
+    pub drill: Option<Drill>,
+    /// What was forgotten.
+    pub retention: Option<RetentionLine>,
     /// How much the repository holds after the run.
     pub size: Size,
+}
+
+/// What a policy did, and what became of the space.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RetentionLine {
+    /// Snapshots that no rule kept.
+    pub snapshots_forgotten: u64,
+    /// Those that stay.
+    pub snapshots_kept: u64,
+    /// Versions of items that stay though their snapshots went.
+    pub item_versions_kept: u64,
+    /// Holds in force.
+    pub holds: u64,
+    /// Bytes of packs that were deleted.
+    pub deleted_bytes: u64,
+    /// Objects that the destination refused to delete.
+    pub undeletable: u64,
+    /// A backup that is running keeps some of the space until the next time.
+    pub prune_waits: bool,
+    /// It was stopped before its end; the next one goes on.
+    pub stopped: bool,
 }
 
 /// Requests and waits.
@@ -196,7 +222,19 @@ impl DestinationReport {
             true => Outcome::Success,
             false => Outcome::Failure,
         });
-        self.outcome = Some(match (&self.error, backup.or(check)) {
+        let retention = self.retention.as_ref().map(|retention| {
+            match (retention.stopped, retention.undeletable) {
+                (true, _) => Outcome::Stopped,
+                (false, 0) => Outcome::Success,
+                (false, _) => Outcome::Warning,
+            }
+        });
+        let drill = self.drill.as_ref().map(|drill| match drill.passed {
+            true => Outcome::Success,
+            false => Outcome::Failure,
+        });
+        let done = backup.or(check).or(retention).or(drill);
+        self.outcome = Some(match (&self.error, done) {
             (None, Some(outcome)) => outcome,
             _ => Outcome::Failure,
         });

@@ -1,7 +1,10 @@
 //! Runs a set: hooks, destinations, report, notifications.
 
+mod drill;
 mod mailboxes;
+mod retain;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -38,8 +41,21 @@ pub trait Connections: Send + Sync {
     /// A connection of its own to a set's server.
     async fn exchange(&self, name: &str, set: &SetConfig) -> Result<Exchange>;
 
+    /// A place to restore into that is nobody's mailbox.
+    async fn probe(&self) -> Result<ProbeMailbox>;
+
     /// An open repository.
     async fn vault(&self, name: &str, destination: &DestinationConfig) -> Result<Vault>;
+}
+
+/// A place to restore into, for as long as this lives.
+pub struct ProbeMailbox {
+    /// The connection.
+    pub exchange: Exchange,
+    /// The mailbox.
+    pub mailbox: String,
+    /// What has to live as long: a server of the program's own.
+    pub server: Box<dyn Any + Send + Sync>,
 }
 
 /// Runs sets of a configuration.
@@ -260,6 +276,8 @@ impl Task<'_> {
                 let done = match work {
                     Work::Backup => self.back_up(&vault, &mut report).await,
                     Work::Check => self.check(&vault, &mut report).await,
+                    Work::Drill => self.drill(&vault, &mut report).await,
+                    Work::Retention => self.retain(&vault, &mut report).await,
                 };
                 if let Err(error) = done {
                     report.error = Some(one_line(&error));

@@ -148,6 +148,58 @@ Examples:
     postkeep diff 3f2a9c0d1e 77ab01
     postkeep diff --live --user svc@example.com --mailbox alice@example.com";
 
+const DRILL_HELP: &str = "\
+Examples:
+    postkeep drill                     50 items of the newest snapshots, into the program's own server
+    postkeep drill --items 500 --to-server mail.example.com --user svc@example.com \\
+        --to-mailbox probe@example.com
+    postkeep drill --list
+The result is kept in the repository, sealed. Exit code 4 says that something did not come back as it
+was. A probe mailbox keeps what was restored, below a folder of its own.";
+
+#[derive(Debug, Args)]
+#[command(after_help = DRILL_HELP)]
+pub struct DrillArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
+    /// How many items to try, of all mailboxes together and at least one of each
+    #[arg(long, value_name = "NUMBER", default_value_t = 50,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub items: u64,
+    /// Restore into a mailbox on this server instead of the program's own simulator
+    #[arg(long, value_name = "URL", requires_all = ["to_mailbox", "user"], help_heading = "Target")]
+    pub to_server: Option<String>,
+    /// The probe mailbox there
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "to_server",
+        help_heading = "Target"
+    )]
+    pub to_mailbox: Option<String>,
+    #[command(flatten)]
+    pub account: ProbeArgs,
+    /// Show the results of past drills instead
+    #[arg(long)]
+    pub list: bool,
+    /// Show the newest so many
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, requires = "list")]
+    pub limit: usize,
+}
+
+/// Who signs in at a probe mailbox's server.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Exchange")]
+pub struct ProbeArgs {
+    /// The account: a UPN, an SMTP address or DOMAIN\\user
+    #[arg(long, value_name = "NAME", requires = "to_server")]
+    pub user: Option<String>,
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
+}
+
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     #[command(flatten)]

@@ -97,6 +97,12 @@ pub struct RunArgs {
     /// Check the set's destinations instead of backing up
     #[arg(long)]
     pub check: bool,
+    /// Apply the set's retention policy instead of backing up
+    #[arg(long, conflicts_with = "check")]
+    pub retention: bool,
+    /// Drill instead of backing up: restore a sample of the set's mailboxes and compare it
+    #[arg(long, conflicts_with_all = ["check", "retention"])]
+    pub drill: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -34,10 +34,19 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Code> {
     }
     let work = if args.check {
         Work::Check
+    } else if args.retention {
+        Work::Retention
+    } else if args.drill {
+        Work::Drill
     } else {
         Work::Backup
     };
-    let word = if args.check { "check" } else { "backup" };
+    let word = match work {
+        Work::Check => "check",
+        Work::Retention => "retention",
+        Work::Drill => "drill",
+        _ => "backup",
+    };
     let progress = Progress::new(word, context.output, &context.environment);
     let interrupt = Interrupt::watch(
         progress.clone(),

@@ -66,7 +66,7 @@ impl FromStr for Period {
         let invalid = || {
             Error::new(
                 ErrorKind::Invalid,
-                format!("`{text}` is no length of time: write 36h, 30d, 12w, 6mo, 2y or 1y6mo"),
+                format!("write `{text}` as 36h, 30d, 12w, 6mo, 2y or 1y6mo"),
             )
         };
         let mut period = Self::default();

@@ -176,6 +176,13 @@ fn check_set(
             found.push(places.mistake(&place, format!("{mailbox} is named twice")));
         }
     }
+    if let Some(retention) = &set.retention
+        && !retention.policy().has_snapshot_rule()
+    {
+        let message = "without a rule such as `keep_within` every snapshot stays";
+        let mistake = places.mistake(&format!("sets.{name}.retention"), message);
+        found.push(mistake.suggest(Some("keep_within = \"30d\"")));
+    }
     if set.hooks.before.is_none() && places.has(&path("hooks.before_must_succeed")) {
         let message = "there is no `before` that could succeed";
         found.push(places.mistake(&path("hooks.before_must_succeed"), message));

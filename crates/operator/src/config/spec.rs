@@ -121,6 +121,11 @@ static AGE: Form = Form {
     check: parses_engine::<engine::Age>,
     example: "2y",
 };
+static PERIOD: Form = Form {
+    what: "a length of time",
+    check: parses_engine::<engine::Period>,
+    example: "1y",
+};
 static BYTE_COUNT: Form = Form {
     what: "a size",
     check: parses_engine::<engine::ByteCount>,
@@ -385,6 +390,18 @@ static SET: Section = Section {
             "Checks of the set's destinations.",
         ),
         field(
+            "retention",
+            Kind::Section(&RETENTION),
+            Need::Optional,
+            "What stays of the set's mailboxes, and for how long. Without it, everything.",
+        ),
+        field(
+            "drill",
+            Kind::Section(&DRILL),
+            Need::Optional,
+            "Proof that backups come back.",
+        ),
+        field(
             "hooks",
             Kind::Section(&HOOKS),
             Need::Optional,
@@ -480,6 +497,103 @@ static CHECK: Section = Section {
             Kind::Flag,
             Need::Default("false"),
             "Read, decrypt and compare every stored byte.",
+        ),
+    ],
+};
+
+static RETENTION: Section = Section {
+    about: "What stays: a snapshot that any rule keeps. The newest complete snapshot of each mailbox and whatever is held always stay. It is about all mailboxes of a destination that no other set uses, otherwise about those of the set.",
+    fields: &[
+        field(
+            "schedule",
+            Kind::List(&SCHEDULES),
+            Need::Default("[]"),
+            "When the policy is applied. Without any, only by hand.",
+        ),
+        field(
+            "keep_within",
+            Kind::Form(&PERIOD),
+            Need::Optional,
+            "Every snapshot that is younger than this.",
+        ),
+        field(
+            "keep_last",
+            Kind::Number(0, 100_000),
+            Need::Default("0"),
+            "The newest snapshots of a mailbox, this many.",
+        ),
+        field(
+            "keep_hourly",
+            Kind::Number(0, 100_000),
+            Need::Default("0"),
+            "The newest snapshot of each of the last hours that have one, this many.",
+        ),
+        field(
+            "keep_daily",
+            Kind::Number(0, 100_000),
+            Need::Default("0"),
+            "The same by days.",
+        ),
+        field(
+            "keep_weekly",
+            Kind::Number(0, 100_000),
+            Need::Default("0"),
+            "The same by weeks, which begin on Monday.",
+        ),
+        field(
+            "keep_monthly",
+            Kind::Number(0, 100_000),
+            Need::Default("0"),
+            "The same by months.",
+        ),
+        field(
+            "keep_quarterly",
+            Kind::Number(0, 100_000),
+            Need::Default("0"),
+            "The same by quarters.",
+        ),
+        field(
+            "keep_yearly",
+            Kind::Number(0, 100_000),
+            Need::Default("0"),
+            "The same by years.",
+        ),
+        field(
+            "keep_deleted_items",
+            Kind::Form(&PERIOD),
+            Need::Optional,
+            "Deleted items stay this long after the backup that found them gone, though their snapshots go.",
+        ),
+        field(
+            "keep_versions",
+            Kind::Number(0, 100_000),
+            Need::Default("0"),
+            "The newest versions of each item stay, this many, though their snapshots go.",
+        ),
+        field(
+            "prune",
+            Kind::Flag,
+            Need::Default("true"),
+            "Give the space of what went back at once.",
+        ),
+    ],
+};
+
+static DRILL: Section = Section {
+    about: "Drills: a random sample of the newest snapshots is restored, read back and compared.",
+    fields: &[
+        field("schedule", Kind::List(&SCHEDULES), Need::Required, "When."),
+        field(
+            "items",
+            Kind::Number(1, 1_000_000),
+            Need::Default("50"),
+            "How many items are tried, of all mailboxes together and at least one of each.",
+        ),
+        field(
+            "mailbox",
+            Kind::Form(&ADDRESS),
+            Need::Optional,
+            "A mailbox on the set's server that they are restored into, below a folder of each drill. Without it, the program's own simulator.",
         ),
     ],
 };

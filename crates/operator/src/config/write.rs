@@ -66,7 +66,10 @@ pub fn write_config(answers: &Answers) -> String {
         ));
     }
     text.push_str(&format!(
-        "\n[sets.{name}.check]\nschedule = \"monthly first sun 03:00\"\nread_data = true\n"
+        "\n[sets.{name}.check]\nschedule = \"monthly first sun 03:00\"\nread_data = true\n\
+         \n[sets.{name}.retention]\nschedule = \"weekly sun 05:00\"\nkeep_within = \"30d\"\n\
+         keep_weekly = 12\nkeep_monthly = 24\nkeep_yearly = 10\nkeep_deleted_items = \"1y\"\n\
+         \n[sets.{name}.drill]\nschedule = \"monthly 15 12:00\"\n"
     ));
     if let Some((to, mail_server, from)) = &answers.mail {
         text.push_str(&format!(

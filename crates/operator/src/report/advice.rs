@@ -43,6 +43,23 @@ fn of_destination(report: &RunReport, destination: &DestinationReport, steps: &m
             check.items_damaged.len()
         ));
     }
+    if let Some(drill) = &destination.drill
+        && !drill.passed
+    {
+        steps.push(format!(
+            "Not all that was tried came back from `{name}` as it was stored: look at `postkeep \
+             check --read-data`, and keep the report."
+        ));
+    }
+    if let Some(retention) = &destination.retention
+        && retention.undeletable > 0
+    {
+        steps.push(format!(
+            "`{name}` refused to delete {} object(s), which keep their space: let a machine prune \
+             whose credentials may delete, once their lock has ended.",
+            retention.undeletable
+        ));
+    }
     let Some(backup) = &destination.backup else {
         return;
     };

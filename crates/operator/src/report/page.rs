@@ -143,6 +143,16 @@ fn tiles(body: &mut String, destination: &DestinationReport) {
         tile(count(check.objects), "objects checked");
         tile(count(check.items), "item versions looked up");
     }
+    if let Some(drill) = &destination.drill {
+        let sum = |of: fn(&engine::DrilledSnapshot) -> u64| drill.snapshots.iter().map(of).sum();
+        let (tried, equal): (u64, u64) = (sum(|line| line.sampled), sum(|line| line.equal));
+        tile(count(tried), "items restored as a drill");
+        tile(count(equal), "of them equal");
+    }
+    if let Some(retention) = &destination.retention {
+        tile(count(retention.snapshots_forgotten), "snapshots forgotten");
+        tile(bytes(retention.deleted_bytes), "given back");
+    }
     let _ = write!(body, "<div class=\"tiles\">{tiles}</div>");
 }
 

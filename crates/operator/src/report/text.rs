@@ -1,6 +1,6 @@
 //! A report as a few lines of text: for logs, mails and terminals.
 
-use super::{DestinationReport, RunReport};
+use super::{DestinationReport, RetentionLine, RunReport};
 use crate::plan::{Outcome, Work};
 
 /// Failures that are named in text; pages and JSON name all.
@@ -8,10 +8,7 @@ const MAX_NAMED: usize = 20;
 
 /// A report in one line: the subject of a mail.
 pub fn report_subject(report: &RunReport) -> String {
-    let what = match report.work {
-        Some(Work::Check) => "check",
-        _ => "backup",
-    };
+    let what = report.work.unwrap_or(Work::Backup);
     let outcome = match report.outcome {
         Some(Outcome::Success) => "is complete",
         Some(Outcome::Warning) => "has something missing",
@@ -28,6 +25,15 @@ fn essence(report: &RunReport) -> String {
     let errors = report.destinations.iter().filter_map(|d| d.error.as_ref());
     if let Some(error) = errors.into_iter().next() {
         return format!(": {error}");
+    }
+    let mut retentions = report.destinations.iter();
+    if let Some(retention) = retentions.find_map(|d| d.retention.as_ref()) {
+        return format!(
+            ": {} snapshots forgotten, {} stay, {} given back",
+            count(retention.snapshots_forgotten),
+            count(retention.snapshots_kept),
+            bytes(retention.deleted_bytes)
+        );
     }
     let backups: Vec<_> = report
         .destinations
@@ -76,6 +82,16 @@ fn of_destination(destination: &DestinationReport) -> String {
             count(check.items)
         ));
     }
+    if let Some(drill) = &destination.drill {
+        text.push_str(&of_drill(drill));
+    }
+    if let Some(retention) = &destination.retention {
+        text.push_str(&of_retention(retention));
+        text.push_str(&format!(
+            "  the repository holds {}\n",
+            bytes(destination.size.stored_bytes)
+        ));
+    }
     let Some(backup) = &destination.backup else {
         return text;
     };
@@ -115,6 +131,50 @@ fn of_destination(destination: &DestinationReport) -> String {
         let more = backup.failures.len() - MAX_NAMED;
         text.push_str(&format!("  and {} more\n", count(more as u64)));
     }
+    text
+}
+
+fn of_drill(drill: &engine::Drill) -> String {
+    let mut text = String::new();
+    for line in &drill.snapshots {
+        text.push_str(&format!(
+            "  {}: {} of {} items restored into {}, {} equal\n",
+            line.mailbox,
+            count(line.sampled),
+            count(line.items),
+            drill.place,
+            count(line.equal)
+        ));
+        for failure in line.failures.iter().take(MAX_NAMED) {
+            text.push_str(&format!(
+                "    {} \"{}\": {}\n",
+                failure.folder, failure.subject, failure.reason
+            ));
+        }
+        if let Some(error) = &line.error {
+            text.push_str(&format!("    {error}\n"));
+        }
+    }
+    text
+}
+
+fn of_retention(retention: &RetentionLine) -> String {
+    let mut text = format!(
+        "  {} snapshots forgotten, {} stay; {} holds in force\n",
+        count(retention.snapshots_forgotten),
+        count(retention.snapshots_kept),
+        count(retention.holds)
+    );
+    if retention.item_versions_kept > 0 {
+        text.push_str(&format!(
+            "  {} versions of items stay without their snapshots\n",
+            count(retention.item_versions_kept)
+        ));
+    }
+    text.push_str(&match retention.prune_waits {
+        true => "  a backup is running: the next time gives the space back\n".to_owned(),
+        false => format!("  {} given back\n", bytes(retention.deleted_bytes)),
+    });
     text
 }
 

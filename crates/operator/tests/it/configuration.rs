@@ -70,6 +70,7 @@ fn the_defaults_of_the_schema_are_those_that_act() {
     let schema = json_schema();
     let text = "[destinations.a]\nurl = \"x\"\n[sets.s]\nserver = \"h\"\nuser = \"u@x\"\n\
                 destinations = \"a\"\n[sets.s.check]\nschedule = \"daily\"\n\
+                [sets.s.retention]\nkeep_within = \"1d\"\n[sets.s.drill]\nschedule = \"daily\"\n\
                 [[notify]]\ncommand = [\"true\"]\n\
                 [[notify]]\nmail = { to = \"a@x\", from = \"b@x\", server = \"h\" }\n";
     let config = serde_json::to_value(Config::parse(text).unwrap()).unwrap();
@@ -90,6 +91,14 @@ fn the_defaults_of_the_schema_are_those_that_act() {
         (
             properties(&set)["check"].clone(),
             config["sets"]["s"]["check"].clone(),
+        ),
+        (
+            properties(&set)["retention"].clone(),
+            config["sets"]["s"]["retention"].clone(),
+        ),
+        (
+            properties(&set)["drill"].clone(),
+            config["sets"]["s"]["drill"].clone(),
         ),
         (
             properties(&set)["hooks"].clone(),

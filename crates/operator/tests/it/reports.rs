@@ -11,8 +11,8 @@ use engine::{
 use ews_sim::{RunningServer, Sim};
 use jiff::tz::TimeZone;
 use operator::{
-    Config, Connections, DestinationConfig, DestinationReport, Outcome, Point, Reason, RunReport,
-    Runner, SetConfig, Work, history, recent_reports, report_page,
+    Config, Connections, DestinationConfig, DestinationReport, Outcome, Point, ProbeMailbox,
+    Reason, RunReport, Runner, SetConfig, Work, history, recent_reports, report_page,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -57,6 +57,23 @@ impl Connections for Desk {
             self.server.url(),
             &set.user,
         ))
+    }
+
+    async fn probe(&self) -> engine::Result<ProbeMailbox> {
+        let sim = Sim::builder().mailbox("probe@x.test").build().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = sim.serve(listener).await.unwrap();
+        let url = Url::parse(server.url()).unwrap();
+        let options = ClientOptions::new(url, Credentials::basic("svc@example.test", "secret"));
+        Ok(ProbeMailbox {
+            exchange: Exchange::new(
+                Client::new(options).unwrap(),
+                server.url(),
+                "svc@example.test",
+            ),
+            mailbox: "probe@x.test".into(),
+            server: Box::new((sim, server)),
+        })
     }
 
     async fn vault(&self, _: &str, destination: &DestinationConfig) -> engine::Result<Vault> {
@@ -128,7 +145,11 @@ fn runner(desk: &Arc<Desk>, more: &str) -> Runner {
 }
 
 async fn run(runner: &Runner) -> (RunReport, Vec<String>) {
-    let what = ("office", Work::Backup, Reason::ByHand);
+    run_work(runner, "office", Work::Backup).await
+}
+
+async fn run_work(runner: &Runner, set: &str, work: Work) -> (RunReport, Vec<String>) {
+    let what = (set, work, Reason::ByHand);
     let monitor = Arc::new(Silent);
     runner
         .run(what, &CancellationToken::new(), monitor)
@@ -168,6 +189,111 @@ async fn every_destination_is_complete_on_its_own_in_sequence_and_side_by_side()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_about_the_mailboxes_of_its_set_or_of_the_whole_destination() {
+    let policy = "[sets.office.retention]\nkeep_last = 1\n";
+    let other = "[sets.other]\nserver = \"h\"\nuser = \"bob@x.test\"\n\
+                 mailboxes = \"bob@x.test\"\ndestinations = \"one\"\n";
+    let only_alice = "[sets.office]\nserver = \"h\"\nuser = \"svc@example.test\"\n\
+                      mailboxes = \"alice@x.test\"\n";
+    for shared in [false, true] {
+        let desk = desk("").await;
+        let mut all = runner(&desk, &format!("destinations = \"one\"\n{policy}"));
+        for _ in 0..3 {
+            run(&all).await;
+        }
+        if shared {
+            let text = format!(
+                "[destinations.one]\nurl = \"one\"\n{only_alice}destinations = \"one\"\n\
+                 {policy}{other}"
+            );
+            all.config = Arc::new(Config::parse(&text).unwrap());
+        }
+        let (report, notes) = run_work(&all, "office", Work::Retention).await;
+        let stays = if shared { 4 } else { 2 };
+        let line = report.destinations[0].retention.clone().unwrap();
+        assert_eq!(
+            (report.outcome, line.snapshots_forgotten, notes.len()),
+            (Some(Outcome::Success), 6 - stays, 0),
+            "{report:#?}"
+        );
+        let subject = operator::report_subject(&report);
+        assert!(
+            subject.starts_with("retention of office is complete: "),
+            "{subject}"
+        );
+        let vault = desk
+            .vault("one", &all.config.destinations["one"])
+            .await
+            .unwrap();
+        let left = vault.snapshots().await.unwrap();
+        let bob = left.iter().filter(|s| s.mailbox == "bob@x.test").count();
+        assert_eq!(
+            (left.len() as u64, bob),
+            (stays, if shared { 3 } else { 1 })
+        );
+        // Doing it again finds nothing to do.
+        let (report, _) = run_work(&all, "office", Work::Retention).await;
+        let line = report.destinations[0].retention.clone().unwrap();
+        assert_eq!(line.snapshots_forgotten, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_proves_that_a_sample_comes_back_and_keeps_the_result() {
+    let desk = desk("").await;
+    let more = "destinations = \"one\"\n[sets.office.drill]\nschedule = \"daily\"\nitems = 3\n";
+    let mut runner = runner(&desk, more);
+    let (report, _) = run_work(&runner, "office", Work::Drill).await;
+    assert_eq!(
+        report.outcome,
+        Some(Outcome::Failure),
+        "nothing to try is no proof"
+    );
+    run(&runner).await;
+    let (report, notes) = run_work(&runner, "office", Work::Drill).await;
+    assert_eq!(
+        (report.outcome, notes.len()),
+        (Some(Outcome::Success), 0),
+        "{report:#?}"
+    );
+    let drill = report.destinations[0].drill.clone().unwrap();
+    // Bob's mailbox is empty: it gives nothing, and that is no failure.
+    let tried: Vec<u64> = drill.snapshots.iter().map(|line| line.sampled).collect();
+    let equal: Vec<u64> = drill.snapshots.iter().map(|line| line.equal).collect();
+    assert_eq!((tried, equal), (vec![3, 0], vec![3, 0]));
+    let vault = desk
+        .vault("one", &runner.config.destinations["one"])
+        .await
+        .unwrap();
+    assert_eq!(vault.drills(9).await.unwrap(), [drill]);
+    // Damage is found: every pack is cut to nothing.
+    let packs = desk.folder.path().join("one/packs");
+    for pack in walk(&packs) {
+        std::fs::write(pack, b"gone").unwrap();
+    }
+    std::fs::remove_dir_all(desk.folder.path().join("cache")).ok();
+    let config = Config::clone(&runner.config);
+    runner.config = Arc::new(config);
+    let (report, _) = run_work(&runner, "office", Work::Drill).await;
+    assert_eq!(report.outcome, Some(Outcome::Failure));
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_destination_costs_the_others_nothing() {
     let desk = desk("").await;
     let runner = runner(&desk, "destinations = [\"one\", \"two\"]\n");
@@ -180,6 +306,9 @@ async fn an_unreachable_destination_costs_the_others_nothing() {
             self.0.exchange(name, set).await
         }
 
+        async fn probe(&self) -> engine::Result<ProbeMailbox> {
+            self.0.probe().await
+        }
         async fn vault(&self, name: &str, config: &DestinationConfig) -> engine::Result<Vault> {
             if name == "one" {
                 let kind = engine::ErrorKind::Unreachable;

@@ -1,0 +1,285 @@
+//! Drills: proof that backups come back.
+//!
+//! A random sample of the newest snapshots is restored, read back and compared. The result is kept
+//! in the repository as a sealed note: only who has a key of the repository can have made it, and
+//! nothing in it can be changed unnoticed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chunkstore::Environment;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::shown_key;
+use crate::error::Result;
+use crate::keys::Holds;
+use crate::monitor::Monitor;
+use crate::report::ItemFailure;
+use crate::restore::RestoreOptions;
+use crate::selection::Selection;
+use crate::snapshot::Snapshot;
+use crate::source::Exchange;
+use crate::vault::Vault;
+
+/// The topic under which results are kept.
+const TOPIC: &str = "drill";
+/// The form of results that this version writes.
+const VERSION: u32 = 1;
+
+/// How a drill goes about it.
+#[derive(Clone, Debug)]
+pub struct DrillOptions {
+    /// Items of all snapshots together, at least one of each that has any. Default 50.
+    pub items: u64,
+    /// The mailbox that they are restored into.
+    pub to_mailbox: String,
+    /// The folder of that mailbox below which each mailbox gets one of its own. It should be new:
+    /// items that are there already prove nothing and count as failed.
+    pub to_folder: String,
+    /// How the result calls the place: a server, or the program's own simulator.
+    pub place: String,
+    /// Who does it: a machine, a program.
+    pub by: String,
+}
+
+/// What a drill found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Drill {
+    /// The form of this document.
+    pub version: u32,
+    /// When it began, milliseconds since 1970 UTC.
+    pub started_unix_ms: i64,
+    /// When it ended.
+    pub ended_unix_ms: i64,
+    /// The repository's id.
+    pub repository: String,
+    /// Where the items were restored to.
+    pub place: String,
+    /// Who did it.
+    pub by: String,
+    /// The snapshots.
+    pub snapshots: Vec<DrilledSnapshot>,
+    /// Whether every item of the sample came back as it was stored, and no snapshot was left out.
+    pub passed: bool,
+}
+
+/// What became of one snapshot's sample.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DrilledSnapshot {
+    /// The mailbox.
+    pub mailbox: String,
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// When it was made, milliseconds since 1970 UTC.
+    pub time_unix_ms: i64,
+    /// Items in it.
+    pub items: u64,
+    /// Items of the sample.
+    pub sampled: u64,
+    /// Those that came back and were equal when read back.
+    pub equal: u64,
+    /// Those that did not, with the reason.
+    pub failures: Vec<ItemFailure>,
+    /// Why the sample could not be restored at all.
+    pub error: Option<String>,
+}
+
+impl DrilledSnapshot {
+    fn passed(&self) -> bool {
+        self.error.is_none() && self.failures.is_empty() && self.equal == self.sampled
+    }
+}
+
+impl Vault {
+    /// Restores a random sample of snapshots, compares it and keeps the result.
+    ///
+    /// # Errors
+    /// Those of the destination. What fails of a snapshot is in the result.
+    ///
+    /// # Cancellation
+    /// Cancelling the token stops after the requests under way; a drill that was stopped has not
+    /// passed.
+    pub async fn drill(
+        &self,
+        snapshots: &[Snapshot],
+        exchange: &Exchange,
+        options: &DrillOptions,
+        cancel: &CancellationToken,
+        monitor: Arc<dyn Monitor>,
+    ) -> Result<Drill> {
+        let mut drill = Drill {
+            version: VERSION,
+            started_unix_ms: self.now_unix_ms(),
+            repository: self.id(),
+            place: options.place.clone(),
+            by: options.by.clone(),
+            ..Drill::default()
+        };
+        let all: u64 = snapshots.iter().map(|s| s.about.items).sum();
+        for snapshot in snapshots {
+            let mut line = DrilledSnapshot {
+                mailbox: snapshot.mailbox.clone(),
+                snapshot: snapshot.id.clone(),
+                time_unix_ms: snapshot.time_unix_ms,
+                ..DrilledSnapshot::default()
+            };
+            let share = share(options.items, snapshot.about.items, all);
+            let exchange = (exchange, options);
+            let done = self
+                .drill_one(snapshot, exchange, share, (cancel, &monitor), &mut line)
+                .await;
+            if let Err(error) = done {
+                line.error = Some(error.to_string());
+            }
+            drill.snapshots.push(line);
+        }
+        drill.ended_unix_ms = self.now_unix_ms();
+        drill.passed = !cancel.is_cancelled()
+            && !snapshots.is_empty()
+            && drill.snapshots.iter().all(DrilledSnapshot::passed);
+        // A result is what numbers and texts it is made of: nothing here fails to become JSON.
+        let note = serde_json::to_vec(&drill).unwrap_or_default();
+        self.add_note(TOPIC, &note).await?;
+        Ok(drill)
+    }
+
+    async fn drill_one(
+        &self,
+        snapshot: &Snapshot,
+        (exchange, options): (&Exchange, &DrillOptions),
+        share: u64,
+        (cancel, monitor): (&CancellationToken, &Arc<dyn Monitor>),
+        line: &mut DrilledSnapshot,
+    ) -> Result<()> {
+        let chosen = self.chosen_of_all(snapshot, &Selection::default()).await?;
+        let keys: Vec<String> = chosen
+            .iter()
+            .filter(|(folder, _)| folder.holds == Holds::Items)
+            .flat_map(|(_, items)| items.iter().map(|item| shown_key(&item.key)))
+            .collect();
+        line.items = keys.len() as u64;
+        let sample = sample(keys.len(), share, &self.environment);
+        let sample: Vec<String> = sample
+            .into_iter()
+            .filter_map(|n| keys.get(n).cloned())
+            .collect();
+        line.sampled = sample.len() as u64;
+        if sample.is_empty() {
+            return Ok(());
+        }
+        let restore = RestoreOptions {
+            selection: Selection::of_items(sample),
+            to_mailbox: Some(options.to_mailbox.clone()),
+            to_folder: Some(format!("{}/{}", options.to_folder, folder_name(snapshot))),
+            verify: true,
+            ..RestoreOptions::default()
+        };
+        let report = self
+            .restore(snapshot, exchange, &restore, cancel, Arc::clone(monitor))
+            .await?;
+        line.equal = report.items_verified;
+        line.failures = report.failures;
+        Ok(())
+    }
+
+    /// The results of drills, newest first, at most so many. What cannot be read is left out.
+    ///
+    /// # Errors
+    /// Those of the destination.
+    pub async fn drills(&self, limit: usize) -> Result<Vec<Drill>> {
+        let mut drills = Vec::new();
+        for note in self.notes(TOPIC).await?.iter().rev().take(limit) {
+            let body = self.read_note(note).await?;
+            drills.extend(serde_json::from_slice::<Drill>(&body).ok());
+        }
+        Ok(drills)
+    }
+}
+
+/// A mailbox's name as a folder's: no slashes.
+fn folder_name(snapshot: &Snapshot) -> String {
+    snapshot.mailbox.replace(['/', '\\'], " ")
+}
+
+/// How many of `wanted` items a snapshot with `items` of `all` gives.
+fn share(wanted: u64, items: u64, all: u64) -> u64 {
+    let part = u128::from(wanted) * u128::from(items) / u128::from(all.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX).max(1)
+}
+
+/// `wanted` different numbers below `length`, each as likely as another: Floyd's algorithm.
+fn sample(length: usize, wanted: u64, environment: &Environment) -> BTreeSet<usize> {
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).min(length);
+    let mut chosen = BTreeSet::new();
+    for end in length - wanted..length {
+        let mut bytes = [0; 8];
+        (environment.random)(&mut bytes);
+        // `end` is below 2^32 for any mailbox: what the remainder favours is immeasurable.
+        let number = (u64::from_le_bytes(bytes) % (end as u64 + 1)) as usize;
+        if !chosen.insert(number) {
+            chosen.insert(end);
+        }
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn environment(seed: u64) -> Environment {
+        let drawn = AtomicU64::new(seed);
+        Environment::new(
+            || 0,
+            move |bytes| {
+                let number = drawn.fetch_add(1, Ordering::Relaxed);
+                blake3::Hasher::new()
+                    .update(&number.to_le_bytes())
+                    .finalize_xof()
+                    .fill(bytes);
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_sample_has_as_many_as_wanted_and_none_twice(
+            length in 0_usize..300, wanted in 0_u64..400, seed in any::<u64>(),
+        ) {
+            let chosen = sample(length, wanted, &environment(seed));
+            prop_assert_eq!(chosen.len() as u64, wanted.min(length as u64));
+            prop_assert!(chosen.iter().all(|number| *number < length));
+        }
+
+        #[test]
+        fn shares_are_at_least_one_and_no_more_than_wanted(
+            wanted in 1_u64..1000, items in 0_u64..1_000_000, more in 0_u64..1_000_000,
+        ) {
+            let share = share(wanted, items, items + more);
+            prop_assert!((1..=wanted).contains(&share));
+        }
+    }
+
+    #[test]
+    fn every_item_has_its_chance() {
+        let environment = environment(7);
+        let mut seen = [0; 10];
+        for _ in 0..2000 {
+            for number in sample(10, 3, &environment) {
+                seen[number] += 1;
+            }
+        }
+        // 600 expected each; six standard deviations are some 123.
+        assert!(
+            seen.iter().all(|count| (470..730).contains(count)),
+            "{seen:?}"
+        );
+    }
+}

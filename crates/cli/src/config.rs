@@ -195,6 +195,13 @@ const USER_AGENT: &str = concat!("postkeep/", env!("CARGO_PKG_VERSION"));
 
 impl Account {
     pub fn new(context: &Context, args: &ServerArgs) -> Result<Self> {
+        let file = args.sign_in.password_file.as_deref();
+        let secret = secrets::find(Secret::Password, file, &args.user)?;
+        Self::with_secret(context, args, secret)
+    }
+
+    /// An account whose password, or an application's secret, is at hand.
+    pub fn with_secret(context: &Context, args: &ServerArgs, secret: String) -> Result<Self> {
         let usage = |error: engine::ServerError| Failure::usage(exit::chain(&error));
         let extra_root_pem = args
             .sign_in
@@ -205,8 +212,6 @@ impl Account {
         let pins = args.sign_in.tls_fingerprint.iter().map(|text| text.parse());
         let pins = pins.collect::<Result<_, _>>().map_err(usage)?;
         let proxy = args.sign_in.proxy.as_deref().map(proxy).transpose()?;
-        let file = args.sign_in.password_file.as_deref();
-        let secret = secrets::find(Secret::Password, file, &args.user)?;
         Ok(Self {
             user: args.user.clone(),
             credentials: credentials(args, secret)?,

@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use engine::{
-    Client, ClientOptions, Credentials, Error, ErrorKind, Exchange, ObjectStore, Passphrase,
-    Unlock, Vault, VaultOptions,
-};
+use engine::{Error, ErrorKind, Exchange, ObjectStore, Passphrase, Unlock, Vault, VaultOptions};
 use jiff::tz::TimeZone;
 use operator::{
     Config, Connections, DestinationConfig, Lookup, Mistake, Pacer, ProbeMailbox, Runner,
@@ -15,8 +12,8 @@ use operator::{
 };
 use zeroize::Zeroizing;
 
-use crate::args::{AccessArgs, ConfigFileArgs};
-use crate::config::{self, Context};
+use crate::args::{AccessArgs, Auth, ConfigFileArgs, PROXY, ServerArgs, SignInArgs};
+use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::platform;
 use crate::probe::{self, Probe};
@@ -143,18 +140,10 @@ impl Connections for Real {
                 secrets::find(Secret::Password, None, &set.user).map_err(|f| told(&f, name))?,
             ),
         };
-        let server = config::server_url(&set.server).map_err(|failure| told(&failure, name))?;
-        config::warn_of_plain_http(self.context.output, &server);
-        let mut options =
-            ClientOptions::new(server.clone(), Credentials::basic(&set.user, &*password));
-        options.user_agent = concat!("postkeep/", env!("CARGO_PKG_VERSION")).to_owned();
-        if let Some(file) = &set.ca_file {
-            let pem = config::read_certificates(file).map_err(|failure| told(&failure, name))?;
-            options.extra_root_pem = Some(pem);
-        }
-        let client = Client::new(options)
-            .map_err(|error| Error::with_source(ErrorKind::Invalid, "connect", error))?;
-        Ok(Exchange::new(client, server.as_str(), &set.user))
+        let connected = config::server_url(&set.server).and_then(|server| {
+            Account::with_secret(&self.context, &sign_in(set), password.to_string())?.at(&server)
+        });
+        connected.map_err(|failure| told(&failure, name))
     }
 
     async fn probe(&self) -> engine::Result<ProbeMailbox> {
@@ -193,6 +182,30 @@ impl Connections for Real {
             &self.context.environment,
         );
         Vault::open(limit_store(store, pacer), unlock, options).await
+    }
+}
+
+/// A set's way of signing in, as the command line would say it.
+fn sign_in(set: &SetConfig) -> ServerArgs {
+    let usual = SignInArgs::default();
+    ServerArgs {
+        user: set.user.clone(),
+        sign_in: SignInArgs {
+            auth: match set.auth {
+                SignInWay::Auto => Auth::Auto,
+                SignInWay::Basic => Auth::Basic,
+                SignInWay::Ntlm => Auth::Ntlm,
+                SignInWay::Negotiate => Auth::Negotiate,
+                SignInWay::Oauth => Auth::Oauth,
+            },
+            token_url: set.token_url.clone(),
+            client_id: set.client_id.clone(),
+            scope: set.scope.clone().unwrap_or(usual.scope),
+            ca_file: set.ca_file.clone(),
+            tls_fingerprint: set.tls_fingerprint.clone(),
+            proxy: set.proxy.clone().or_else(|| std::env::var(PROXY).ok()),
+            password_file: None,
+        },
     }
 }
 

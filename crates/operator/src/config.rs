@@ -95,6 +95,23 @@ impl DestinationConfig {
     }
 }
 
+/// How an account signs in at a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignInWay {
+    /// The best that the server offers for a password.
+    #[default]
+    Auto,
+    /// Basic.
+    Basic,
+    /// NTLM, version 2.
+    Ntlm,
+    /// Negotiate.
+    Negotiate,
+    /// As an application, by OAuth 2 client credentials.
+    Oauth,
+}
+
 /// A backup set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -109,8 +126,21 @@ pub struct SetConfig {
     pub password_env: Option<String>,
     /// Command that prints it.
     pub password_command: Option<Vec<String>>,
+    /// How the account signs in.
+    pub auth: SignInWay,
+    /// For applications: where they get their tokens.
+    pub token_url: Option<String>,
+    /// For applications: their id.
+    pub client_id: Option<String>,
+    /// For applications: what the tokens are for.
+    pub scope: Option<String>,
     /// Certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Fingerprints of certificates to trust, and no others.
+    #[serde(deserialize_with = "one_or_many")]
+    pub tls_fingerprint: Vec<String>,
+    /// The HTTP proxy on the way to the server.
+    pub proxy: Option<String>,
     /// Addresses, and `@FILE`s of addresses; the account's own mailbox if empty.
     #[serde(deserialize_with = "one_or_many")]
     pub mailboxes: Vec<String>,
@@ -157,7 +187,13 @@ impl Default for SetConfig {
             password_file: None,
             password_env: None,
             password_command: None,
+            auth: SignInWay::Auto,
+            token_url: None,
+            client_id: None,
+            scope: None,
             ca_file: None,
+            tls_fingerprint: Vec::new(),
+            proxy: None,
             mailboxes: Vec::new(),
             select: SelectConfig::default(),
             destinations: Vec::new(),

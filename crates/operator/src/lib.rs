@@ -25,8 +25,8 @@ mod units;
 pub use bandwidth::{Pacer, RateRule, limit_store};
 pub use config::{
     Answers, CheckConfig, Config, DaemonConfig, DestinationConfig, HooksConfig, LimitsConfig,
-    MailConfig, MailSecurity, Mistake, NotifyConfig, SelectConfig, SetConfig, WebhookConfig, When,
-    config_as_toml, json_schema, settings_as_markdown, write_config,
+    MailConfig, MailSecurity, Mistake, NotifyConfig, SelectConfig, SetConfig, SignInWay,
+    WebhookConfig, When, config_as_toml, json_schema, settings_as_markdown, write_config,
 };
 pub use daemon::{Memory, Worker, run_daemon};
 pub use doctor::{Finding, Health, MAX_MAILBOXES, OpenStore, doctor};

@@ -33,10 +33,12 @@ pub(crate) struct PeersOptions {
     runs: usize,
     /// How many mails to make up; `None`: real ones.
     mails: Option<u32>,
+    /// Other programs that are left out.
+    without: Vec<String>,
 }
 
 impl PeersOptions {
-    /// Reads `real|generated [--runs N] [--mails N]`.
+    /// Reads `real|generated [--runs N] [--mails N] [--without PROGRAM]...`.
     pub(crate) fn parse(words: &[&str]) -> Result<Self> {
         let (corpus, mut words) = words.split_first().ok_or("say real or generated")?;
         let mut options = PeersOptions {
@@ -46,8 +48,14 @@ impl PeersOptions {
                 "generated" => Some(DEFAULT_MAILS),
                 other => return Err(format!("no corpus is called {other}: real or generated")),
             },
+            without: Vec::new(),
         };
         while let [name, value, rest @ ..] = words {
+            words = rest;
+            if *name == "--without" {
+                options.without.push((*value).to_owned());
+                continue;
+            }
             let number: u32 = value
                 .parse()
                 .ok()
@@ -58,7 +66,6 @@ impl PeersOptions {
                 ("--mails", Some(mails)) => *mails = number,
                 _ => return Err(format!("unknown option {name}")),
             }
-            words = rest;
         }
         match words {
             [] => Ok(options),
@@ -92,7 +99,7 @@ pub(crate) fn peers(workspace: &Workspace, options: &PeersOptions) -> Result {
         let postkeep = Postkeep::new(program.clone(), form);
         contenders.push(Contender::new(Box::new(postkeep), &scratch)?);
     }
-    for peer in peers::installed(&scratch)? {
+    for peer in peers::installed(&scratch, &options.without)? {
         contenders.push(Contender::new(Box::new(peer), &scratch)?);
     }
     let reader = Exchangelib::install(workspace, program)?;
@@ -154,9 +161,12 @@ mod tests {
 
     #[test]
     fn options_are_read_and_wrong_ones_named() {
-        let options = PeersOptions::parse(&["generated", "--mails", "500", "--runs", "5"]);
+        let words = "generated --mails 500 --without rustic --runs 5";
+        let words: Vec<&str> = words.split(' ').collect();
+        let options = PeersOptions::parse(&words);
         let options = options.unwrap_or_else(|message| panic!("{message}"));
         assert_eq!((options.runs, options.mails), (5, Some(500)));
+        assert_eq!(options.without, ["rustic"]);
         for (wrong, complaint) in [
             (&[][..], "say real"),
             (&["other"], "no corpus"),

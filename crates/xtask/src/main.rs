@@ -58,6 +58,7 @@ usage: cargo xtask <command>
                      mail, into docs/benchmarks.md; installs what of them is not there
        [--runs N]    median of so many interleaved runs (default 3)
        [--mails N]   how many mails to make up (default 40,000)
+       [--without P] leaves out restic, borg or rustic, which takes long to compile [repeatable]
   bench export       export of 10,000 items in every format, into docs/benchmarks.md
 ";
 

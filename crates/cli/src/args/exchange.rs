@@ -18,6 +18,11 @@ pub struct ServerArgs {
     pub sign_in: SignInArgs,
 }
 
+/// The environment variable that names a proxy.
+pub const PROXY: &str = "POSTKEEP_PROXY";
+/// Exchange Online.
+const SCOPE: &str = "https://outlook.office365.com/.default";
+
 /// How an account signs in.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Exchange")]
@@ -39,7 +44,7 @@ pub struct SignInArgs {
     #[arg(
         long,
         value_name = "SCOPE",
-        default_value = "https://outlook.office365.com/.default"
+        default_value = SCOPE
     )]
     pub scope: String,
     /// Certificates to trust besides the system's, in PEM form
@@ -57,10 +62,25 @@ pub struct SignInArgs {
     #[arg(
         long,
         value_name = "URL",
-        env = "POSTKEEP_PROXY",
+        env = PROXY,
         hide_env_values = true
     )]
     pub proxy: Option<String>,
+}
+
+impl Default for SignInArgs {
+    fn default() -> Self {
+        Self {
+            password_file: None,
+            auth: Auth::Auto,
+            token_url: None,
+            client_id: None,
+            scope: SCOPE.to_owned(),
+            ca_file: None,
+            tls_fingerprint: Vec::new(),
+            proxy: None,
+        }
+    }
 }
 
 /// Ways of signing in.

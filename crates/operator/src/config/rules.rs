@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::inspect::{Places, sorted};
 use super::mistake::Mistake;
-use super::{Config, MailConfig, MailSecurity, NotifyConfig, SetConfig};
+use super::{Config, MailConfig, MailSecurity, NotifyConfig, SetConfig, SignInWay};
 use crate::schedule::MAX_JITTER;
 use crate::suggest;
 
@@ -138,6 +138,28 @@ fn check_set(
         sources(&set.password_file, &set.password_env, &set.password_command),
         found,
     );
+    let application = set.auth == SignInWay::Oauth;
+    for (setting, is_there) in [
+        ("token_url", set.token_url.is_some()),
+        ("client_id", set.client_id.is_some()),
+    ] {
+        match (application, is_there) {
+            (true, false) => {
+                let message = format!("sign-in as an application needs `{setting}`");
+                found.push(places.mistake(&path("auth"), message));
+            }
+            (false, true) => {
+                let message = format!("`{setting}` is for applications");
+                let mistake = places.mistake(&path(setting), message);
+                found.push(mistake.suggest(Some("auth = \"oauth\"")));
+            }
+            _ => {}
+        }
+    }
+    if set.ca_file.is_some() && !set.tls_fingerprint.is_empty() {
+        let message = "a fingerprint is trusted alone: name it or a `ca_file`, not both";
+        found.push(places.mistake(&path("tls_fingerprint"), message));
+    }
     if set.destinations.is_empty() {
         found.push(places.mistake(&path("destinations"), "name at least one destination"));
     }

@@ -306,10 +306,46 @@ static SET: Section = Section {
             "Command that prints it.",
         ),
         field(
+            "auth",
+            Kind::OneOf(&["auto", "basic", "ntlm", "negotiate", "oauth"]),
+            Need::Default("\"auto\""),
+            "How it signs in: auto takes the best that the server offers for a password.",
+        ),
+        field(
+            "token_url",
+            Kind::Form(&URL),
+            Need::Optional,
+            "With auth = \"oauth\": where the application gets its tokens. The password is its secret.",
+        ),
+        field(
+            "client_id",
+            Kind::Text,
+            Need::Optional,
+            "With auth = \"oauth\": the application's id.",
+        ),
+        field(
+            "scope",
+            Kind::Text,
+            Need::Optional,
+            "With auth = \"oauth\": what the tokens are for. Without it, Exchange Online.",
+        ),
+        field(
             "ca_file",
             Kind::Text,
             Need::Optional,
             "Certificates to trust besides the system's, in PEM form.",
+        ),
+        field(
+            "tls_fingerprint",
+            Kind::List(&TEXTS),
+            Need::Default("[]"),
+            "Trust the server's certificate by its SHA-256 fingerprint, and no other.",
+        ),
+        field(
+            "proxy",
+            Kind::Text,
+            Need::Optional,
+            "Go through this HTTP proxy; one that wants a password is better named by the environment variable POSTKEEP_PROXY.",
         ),
         field(
             "mailboxes",

@@ -195,9 +195,9 @@ fn refused(name: &str, set: &SetConfig, mailbox: &str, error: &engine::Error) ->
         ErrorKind::Auth => (
             "sign-in",
             format!(
-                "correct `user` and the password; allow the way to sign in: Get-WebServicesVirtual\
-                 Directory | Set-WebServicesVirtualDirectory -BasicAuthentication $true; is the \
-                 account locked? Get-ADUser {user} -Properties LockedOut"
+                "correct `user`, the password and `auth`; see which ways the server allows: \
+                 Get-WebServicesVirtualDirectory | Format-List *Authentication; is the account \
+                 locked? Get-ADUser {user} -Properties LockedOut"
             ),
         ),
         ErrorKind::Denied => (

@@ -110,11 +110,21 @@ const PEERS: [Peer; 3] = [
     },
 ];
 
-/// The three, installed where they are not yet: from Debian, and from crates.io below `scratch`.
-pub(super) fn installed(scratch: &Path) -> Result<Vec<Peer>> {
+/// The three but some, installed where they are not yet: from Debian, and from crates.io below
+/// `scratch`.
+pub(super) fn installed(scratch: &Path, without: &[String]) -> Result<Vec<Peer>> {
+    if let Some(unknown) = without
+        .iter()
+        .find(|name| PEERS.iter().all(|p| p.name != **name))
+    {
+        return Err(format!("{unknown} is none of the other programs"));
+    }
     let tools = scratch.join("tools");
     let mut installed = Vec::new();
     for mut peer in PEERS {
+        if without.iter().any(|name| name == peer.name) {
+            continue;
+        }
         let mut path = std::env::var_os("PATH").unwrap_or_default();
         let own = std::iter::once(tools.join("bin")).chain(std::env::split_paths(&path));
         path = std::env::join_paths(own).map_err(|error| error.to_string())?;

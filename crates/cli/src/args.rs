@@ -15,7 +15,7 @@ mod operate;
 mod retention;
 mod try_out;
 
-pub use exchange::{Auth, BackupArgs, RestoreArgs, ServerArgs, SignInArgs};
+pub use exchange::{Auth, BackupArgs, PROXY, RestoreArgs, ServerArgs, SignInArgs};
 pub use keep::PruneArgs;
 pub use key::{
     KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,

@@ -8,7 +8,7 @@ use engine::{Error, ErrorKind, Exchange, ObjectStore, Passphrase, Unlock, Vault,
 use jiff::tz::TimeZone;
 use operator::{
     Config, Connections, DestinationConfig, Lookup, Mistake, Pacer, ProbeMailbox, Runner,
-    SetConfig, limit_store,
+    SetConfig, SignInWay, limit_store,
 };
 use zeroize::Zeroizing;
 

@@ -14,6 +14,7 @@ use crate::config::{Config, GenerateConfig, SyntheticConfig};
 use crate::directory::{Group, Groups};
 use crate::error::Error;
 use crate::fault::{FaultPlan, FaultPlayer};
+use crate::language::Language;
 use crate::mailbox::{Store, StoreKind};
 use crate::populate;
 use crate::sim::{ServerVersion, Sim, World};
@@ -53,6 +54,7 @@ pub struct SimBuilder {
     max_request_bytes: u64,
     groups: Groups,
     event_minute: Duration,
+    language: Language,
 }
 
 /// Something that fills the world.
@@ -91,6 +93,7 @@ impl Default for SimBuilder {
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
             groups: Groups::new(),
             event_minute: EVENT_MINUTE,
+            language: Language::default(),
         }
     }
 }
@@ -207,6 +210,12 @@ impl SimBuilder {
         self
     }
 
+    /// Sets the language of mailboxes, which decides what their well-known folders are called.
+    pub fn language(mut self, language: Language) -> SimBuilder {
+        self.language = language;
+        self
+    }
+
     /// Sets the release the server says it is.
     pub fn version(mut self, version: ServerVersion) -> SimBuilder {
         self.version = version;
@@ -282,6 +291,9 @@ impl SimBuilder {
         if let Some(name) = &config.server {
             self.version = ServerVersion::named(name)?;
         }
+        if let Some(code) = &config.language {
+            self.language = Language::named(code)?;
+        }
         if !config.sign_in.is_empty() {
             let ways: Result<_, Error> = config.sign_in.iter().map(|n| SignIn::named(n)).collect();
             self.sign_in = ways?;
@@ -312,6 +324,7 @@ impl SimBuilder {
                 PUBLIC_ADDRESS,
                 StoreKind::Public,
                 self.clock.clone(),
+                self.language,
             ))
         });
         let world = World {
@@ -336,6 +349,7 @@ impl SimBuilder {
             throttle_policy: self.throttle,
             throttle: OnceLock::new(),
             clock: self.clock,
+            language: self.language,
         };
         world.faults.set(self.faults);
         let sim = Sim(Arc::new(world));

@@ -20,6 +20,7 @@ use crate::fault::FaultPlan;
 ///   "faults": "ExportItems every 50 busy 500",
 ///   "fault_seed": 1,
 ///   "server": "2019",
+///   "language": "de",
 ///   "throttle": "default",
 ///   "no_export": false,
 ///   "sign_in": ["ntlm", "basic"],
@@ -51,6 +52,8 @@ pub struct Config {
     pub fault_seed: u64,
     /// The release the server says it is: `2013-sp1`, `2016`, `2019` or `se`.
     pub server: Option<String>,
+    /// The language of folder names: `en`, `de`, `fr` or `ja`.
+    pub language: Option<String>,
     /// The throttling policy: `default` (Exchange's own) or `unlimited`.
     pub throttle: Option<String>,
     /// Whether the server lacks ExportItems and UploadItems.

@@ -153,6 +153,21 @@ impl MailboxHandle {
             .collect())
     }
 
+    /// Lists the folder-associated items of a folder in the order of their arrival.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such folder.
+    pub fn associated_items(&self, folder: &str) -> Result<Vec<ItemInfo>, Error> {
+        let state = self.store.read();
+        let number = self.find(&state, folder)?;
+        let found = state.folder(number).ok_or_else(|| no_folder(folder))?;
+        Ok(found
+            .items_from(0, true)
+            .map(|item| self.info(number, &item))
+            .collect())
+    }
+
     /// Describes one item.
     ///
     /// # Errors
@@ -261,6 +276,18 @@ impl MailboxHandle {
     /// `Invalid` if the folder path is empty.
     pub fn add_message(&self, folder: &str, message: Message) -> Result<String, Error> {
         self.add(folder, NewItem::from_message(message))
+    }
+
+    /// Adds a folder-associated item, such as a view or a list of categories, and returns its id.
+    /// The folder is created if missing.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the folder path is empty.
+    pub fn add_associated(&self, folder: &str, message: Message) -> Result<String, Error> {
+        let mut new = NewItem::from_message(message);
+        new.associated = true;
+        self.add(folder, new)
     }
 
     /// Adds items that are computed when asked for. The folder is created if missing.

@@ -9,6 +9,7 @@ use crate::changes::EventKind;
 use crate::generate;
 use crate::id::KeyKind;
 use crate::payload::LargeContent;
+use crate::shape::has_visible;
 
 /// PidTagMessageFlags: mfRead.
 pub(crate) const FLAG_READ: i32 = 0x1;
@@ -111,6 +112,7 @@ impl Item {
 
 /// Writes the store-assigned properties into a message.
 pub(crate) fn stamp(message: &mut Message, is_read: bool, created: u64, modified: u64) {
+    let has_attachments = has_visible(message);
     let props = &mut message.props;
     let mut flags = props.i32(tag::MESSAGE_FLAGS).unwrap_or(0);
     flags = if is_read {
@@ -119,7 +121,7 @@ pub(crate) fn stamp(message: &mut Message, is_read: bool, created: u64, modified
         flags & !FLAG_READ
     };
     flags &= !FLAG_HAS_ATTACH;
-    if !message.attachments.is_empty() {
+    if has_attachments {
         flags |= FLAG_HAS_ATTACH;
     }
     props.set(tag::MESSAGE_FLAGS, PropValue::Int32(flags));

@@ -43,6 +43,7 @@ mod generate;
 mod handle;
 mod id;
 mod item;
+mod language;
 mod listen;
 mod load;
 mod mailbox;
@@ -72,6 +73,7 @@ pub use error::{Error, ErrorKind};
 pub use fault::{BusyShape, FaultAction, FaultPlan, FaultRule, FaultWhen};
 pub use generate::{Mailboxes, edit_body, edit_subject, new_mail, synthetic};
 pub use handle::{Deletion, FolderInfo, ItemInfo, MailboxHandle};
+pub use language::Language;
 pub use listen::TlsIdentity;
 pub use load::{
     FolderKind, LoadedFolder, LoadedItem, LoadedMailbox, forget_original, from_ics, from_vcf,

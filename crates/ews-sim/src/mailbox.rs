@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::folder::{ARCHIVE, FIRST_FREE_FOLDER, Folder, PRIMARY, PUBLIC, WellKnown};
 use crate::id::{ObjectId, StoreGuid};
 use crate::item::{Content, Item, stamp};
+use crate::language::Language;
 use crate::payload::{LargeContent, Payload};
 use crate::settings::Settings;
 
@@ -69,14 +70,14 @@ pub(crate) enum Refused {
 }
 
 impl Store {
-    pub(crate) fn new(address: &str, kind: StoreKind, clock: Clock) -> Store {
+    pub(crate) fn new(address: &str, kind: StoreKind, clock: Clock, language: Language) -> Store {
         let (kind_name, table) = match kind {
             StoreKind::Primary => ("primary", PRIMARY),
             StoreKind::Archive => ("archive", ARCHIVE),
             StoreKind::Public => ("public", PUBLIC),
         };
         let guid = StoreGuid::of(address, kind_name);
-        let state = State::new(table, clock.clone());
+        let state = State::new(table, clock.clone(), language);
         Store {
             address: address.to_owned(),
             kind,
@@ -117,7 +118,7 @@ impl Store {
 }
 
 impl State {
-    fn new(table: &'static [WellKnown], clock: Clock) -> State {
+    fn new(table: &'static [WellKnown], clock: Clock, language: Language) -> State {
         let mut state = State {
             folders: BTreeMap::new(),
             deleted_folders: Vec::new(),
@@ -133,7 +134,7 @@ impl State {
         for (number, row) in (1..).zip(table) {
             state.change += 1;
             let parent = row.parent as u64 + 1;
-            let mut folder = Folder::new(number, parent, row.name, row.class);
+            let mut folder = Folder::new(number, parent, language.name(row.name), row.class);
             folder.well_known = row.id;
             folder.change = state.change;
             folder.created_change = state.change;

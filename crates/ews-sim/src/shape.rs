@@ -12,7 +12,7 @@ mod message;
 mod task;
 
 pub(crate) use address::{people_of, sender_of};
-pub(crate) use attachment::{attachment_id, write_attachment, write_attachment_id};
+pub(crate) use attachment::{attachment_id, has_visible, write_attachment, write_attachment_id};
 pub(crate) use body::text_of;
 pub(crate) use contact::PHONES as CONTACT_PHONES;
 pub(crate) use folder::{FolderShape, extended_value as folder_value, write_folder};

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::fault::{FaultPlan, FaultPlayer};
 use crate::handle::MailboxHandle;
 use crate::id::StoreGuid;
+use crate::language::Language;
 use crate::listen::TlsIdentity;
 use crate::mailbox::{Store, StoreKind};
 use crate::server;
@@ -109,6 +110,7 @@ pub(crate) struct World {
     pub(crate) throttle_policy: Option<ThrottlePolicy>,
     pub(crate) throttle: OnceLock<Option<Arc<Throttle>>>,
     pub(crate) clock: Clock,
+    pub(crate) language: Language,
 }
 
 /// The stores of one user.
@@ -198,11 +200,21 @@ impl World {
         let mailbox = mailboxes
             .entry(address.to_lowercase())
             .or_insert_with(|| Mailbox {
-                primary: Arc::new(Store::new(address, StoreKind::Primary, self.clock.clone())),
+                primary: Arc::new(Store::new(
+                    address,
+                    StoreKind::Primary,
+                    self.clock.clone(),
+                    self.language,
+                )),
                 archive: None,
             });
         if archive && mailbox.archive.is_none() {
-            let store = Store::new(address, StoreKind::Archive, self.clock.clone());
+            let store = Store::new(
+                address,
+                StoreKind::Archive,
+                self.clock.clone(),
+                self.language,
+            );
             mailbox.archive = Some(Arc::new(store));
         }
         Ok(mailbox.clone())

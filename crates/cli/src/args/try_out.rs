@@ -74,6 +74,9 @@ pub struct SimArgs {
     /// and UploadItems
     #[arg(long, value_name = "VERSION", value_parser = ["2013-sp1", "2016", "2019", "se", "no-export"])]
     pub exchange: Option<String>,
+    /// The language of mailboxes, which decides what their folders are called
+    #[arg(long, value_name = "CODE", value_parser = ["en", "de", "fr", "ja"])]
+    pub language: Option<String>,
     /// Limit each mailbox as Exchange's default policy does, or not at all
     #[arg(long, value_name = "POLICY", value_parser = ["default", "unlimited"])]
     pub throttle: Option<String>,

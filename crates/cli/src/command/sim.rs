@@ -1,7 +1,7 @@
 //! `postkeep sim`: serves simulated mailboxes until Ctrl-C.
 
 use ews_sim::{
-    Account, Config, FaultPlan, ServerVersion, SignIn, Sim, ThrottlePolicy, TlsIdentity,
+    Account, Config, FaultPlan, Language, ServerVersion, SignIn, Sim, ThrottlePolicy, TlsIdentity,
 };
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -108,6 +108,9 @@ fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
         Some("no-export") => builder.without_export_items(),
         Some(name) => builder.version(ServerVersion::named(name).map_err(failed)?),
     };
+    if let Some(code) = &args.language {
+        builder = builder.language(Language::named(code).map_err(failed)?);
+    }
     if !args.sign_in.is_empty() {
         let ways: std::result::Result<Vec<SignIn>, _> = args
             .sign_in

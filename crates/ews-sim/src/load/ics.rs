@@ -1,5 +1,9 @@
 //! iCalendar files as appointments and tasks ([MS-OXCICAL], [MS-OXOCAL], [MS-OXOTASK]).
 
+mod exceptions;
+
+use std::collections::HashMap;
+
 use fasttransfer::{Message, PropertyBag, named, tag};
 use jiff::civil::{Date, DateTime};
 
@@ -10,6 +14,7 @@ use super::recipients::{RecipientType, add_recipients, display_names, put_sender
 use super::recur::Recurrence;
 use super::skeleton::keep_literally;
 use super::zone::{Zones, civil, utc_seconds};
+pub(crate) use exceptions::{Exception, write as write_exceptions};
 
 /// Start of every GlobalObjectId ([MS-OXOCAL] 2.2.1.27).
 const GLOBAL_ID_PREFIX: [u8; 16] = [
@@ -69,7 +74,7 @@ pub(crate) fn put_meeting(message: &mut Message, raw: &[u8], method: &str) {
     put_opt(bag, named::LOCATION, event.text("LOCATION"));
     put_ids(bag, event);
     put_times(bag, &times);
-    put_recurrence(bag, event, &times);
+    put_recurrence(bag, event, &times, &[]);
 }
 
 /// What the one attendee of a reply says.
@@ -96,12 +101,16 @@ fn put_appointment(message: &mut Message, calendar: &Component, event: &Componen
     let times = Times::read(calendar, event);
     put_common(&mut message.props, event);
     let attendees = put_people(message, event);
+    let exceptions = exceptions::read(calendar, event, &times);
+    message
+        .attachments
+        .extend(exceptions.iter().map(Exception::attachment));
     let bag = &mut message.props;
     put_i32(bag, tag::ICON_INDEX, ICON_APPOINTMENT);
     put_opt(bag, named::LOCATION, event.text("LOCATION"));
     put_ids(bag, event);
     put_times(bag, &times);
-    put_recurrence(bag, event, &times);
+    put_recurrence(bag, event, &times, &exceptions);
     put_i32(bag, named::BUSY_STATUS, busy_status(event));
     let sequence = event
         .text("SEQUENCE")
@@ -235,6 +244,7 @@ fn put_people(message: &mut Message, event: &Component) -> bool {
     add_recipients(message, RecipientType::To, &required);
     add_recipients(message, RecipientType::Cc, &optional);
     add_recipients(message, RecipientType::Bcc, &resources);
+    put_answers(message, event);
     let bag = &mut message.props;
     put_str(bag, tag::DISPLAY_TO, &display_names(&required));
     put_str(bag, tag::DISPLAY_CC, &display_names(&optional));
@@ -244,6 +254,32 @@ fn put_people(message: &mut Message, event: &Component) -> bool {
     required.extend(resources);
     put_str(bag, named::ALL_ATTENDEES_STRING, &display_names(&required));
     !required.is_empty()
+}
+
+/// PidTagRecipientTrackStatus of the attendees whose answers are known ([MS-OXOCAL] 2.2.4.10.2).
+fn put_answers(message: &mut Message, event: &Component) {
+    let mut answers: HashMap<String, i32> = HashMap::new();
+    for line in event.all("ATTENDEE") {
+        let answer = match line
+            .param("PARTSTAT")
+            .map(str::to_ascii_uppercase)
+            .as_deref()
+        {
+            Some("TENTATIVE") => 2,
+            Some("ACCEPTED") => 3,
+            Some("DECLINED") => 4,
+            Some("NEEDS-ACTION") => 5,
+            _ => continue,
+        };
+        answers.insert(person(line).address, answer);
+    }
+    for row in &mut message.recipients {
+        let address = row.text(tag::EMAIL_ADDRESS).unwrap_or_default();
+        let is_attendee = row.i32(tag::RECIPIENT_TYPE) != Some(RecipientType::Originator as i32);
+        if let Some(answer) = answers.get(&*address).filter(|_| is_attendee) {
+            put_i32(row, tag::RECIPIENT_TRACK_STATUS, *answer);
+        }
+    }
 }
 
 fn person(line: &ContentLine) -> Mailbox {
@@ -360,7 +396,12 @@ fn put_times(bag: &mut PropertyBag, times: &Times) {
     put_opt(bag, named::TIME_ZONE_DESCRIPTION, times.zone.clone());
 }
 
-fn put_recurrence(bag: &mut PropertyBag, event: &Component, times: &Times) {
+fn put_recurrence(
+    bag: &mut PropertyBag,
+    event: &Component,
+    times: &Times,
+    exceptions: &[Exception],
+) {
     let rule = event.line("RRULE").map(|l| l.value.trim());
     put_bool(bag, named::RECURRING, rule.is_some());
     put_bool(bag, named::IS_RECURRING, rule.is_some());
@@ -373,7 +414,7 @@ fn put_recurrence(bag: &mut PropertyBag, event: &Component, times: &Times) {
         return;
     };
     put_i32(bag, named::RECURRENCE_TYPE, found.frequency as i32);
-    if let Some(blob) = found.blob(start, times.minutes(), &times.deleted) {
+    if let Some(blob) = found.blob(start, times.minutes(), &times.deleted, exceptions) {
         bag.set(named::APPOINTMENT_RECUR, blob);
     }
 }

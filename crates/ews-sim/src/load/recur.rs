@@ -4,6 +4,7 @@
 
 use jiff::civil::{Date, DateTime, Weekday};
 
+use super::ics::Exception;
 use super::zone::{civil, ordinal_weekday};
 
 /// Days searched for the end of a counted or bounded series: about 100 years.
@@ -102,19 +103,24 @@ impl Recurrence {
         })
     }
 
-    /// The blob: start and end as local times, deleted occurrences as their dates.
+    /// The blob: start and end as local times, deleted occurrences as their dates. A modified
+    /// occurrence is one that is deleted, and one that is added.
     pub(crate) fn blob(
         &self,
         start: DateTime,
         duration_minutes: i64,
         deleted: &[Date],
+        exceptions: &[Exception],
     ) -> Option<Vec<u8>> {
         let first = start.date();
         let (last, count) = self.last(first)?;
+        let modified = exceptions.iter().map(Exception::original_date);
         let mut deleted: Vec<u32> = deleted
             .iter()
+            .copied()
+            .chain(modified)
             .take(MAX_DELETED)
-            .filter_map(|d| minutes(*d))
+            .filter_map(minutes)
             .collect();
         deleted.sort_unstable();
         deleted.dedup();
@@ -153,7 +159,13 @@ impl Recurrence {
         long(u32::try_from(self.first_weekday.to_sunday_zero_offset()).ok()?);
         long(u32::try_from(deleted.len()).ok()?);
         deleted.iter().for_each(|d| long(*d));
-        long(0);
+        let mut dates: Vec<u32> = exceptions
+            .iter()
+            .filter_map(|exception| minutes(exception.start.date()))
+            .collect();
+        dates.sort_unstable();
+        long(u32::try_from(dates.len()).ok()?);
+        dates.iter().for_each(|date| long(*date));
         long(minutes(first)?);
         long(last.and_then(minutes).unwrap_or(NO_END));
         long(0x3006);
@@ -162,8 +174,7 @@ impl Recurrence {
             u32::from(start.hour().unsigned_abs()) * 60 + u32::from(start.minute().unsigned_abs());
         long(start_minute);
         long(start_minute.saturating_add(u32::try_from(duration_minutes).unwrap_or(0)));
-        // No exceptions, then two empty reserved blocks.
-        out.extend([0; 10]);
+        super::ics::write_exceptions(exceptions, &mut out)?;
         Some(out)
     }
 
@@ -312,6 +323,12 @@ fn days_between(from: Date, to: Date) -> i32 {
 fn week_start(day: Date, first: Weekday) -> Option<Date> {
     let back = i64::from(day.weekday().since(first));
     day.checked_sub(jiff::Span::new().days(back)).ok()
+}
+
+/// Minutes from 1601-01-01 to a local time.
+pub(crate) fn minutes_at(time: DateTime) -> Option<u32> {
+    let of_day = i64::from(time.hour()) * 60 + i64::from(time.minute());
+    minutes(time.date())?.checked_add(u32::try_from(of_day).ok()?)
 }
 
 /// Minutes from 1601-01-01 to the start of a date.

@@ -1,6 +1,6 @@
 //! Attachments.
 
-use fasttransfer::{Attachment, tag};
+use fasttransfer::{Attachment, Message, tag};
 
 use super::{ItemShape, Place, View};
 use crate::clock::xml_time;
@@ -27,11 +27,12 @@ pub(super) fn write_attachments(w: &mut XmlWriter, view: &View<'_>) {
     let Some(place) = &view.place else {
         return;
     };
-    if view.message.attachments.is_empty() {
+    if !has_visible(view.message) {
         return;
     }
     w.start("t:Attachments");
-    for (number, attachment) in (0..).zip(&view.message.attachments) {
+    let attachments = (0..).zip(&view.message.attachments);
+    for (number, attachment) in attachments.filter(|(_, one)| !is_hidden(one)) {
         let name = start_attachment(w, attachment);
         let id = attachment_id(&place.object, &[number]);
         write_attachment_id(w, &id, None);
@@ -39,6 +40,17 @@ pub(super) fn write_attachments(w: &mut XmlWriter, view: &View<'_>) {
         w.end(name);
     }
     w.end("t:Attachments");
+}
+
+/// Whether an item has attachments that users see.
+pub(crate) fn has_visible(message: &Message) -> bool {
+    message.attachments.iter().any(|one| !is_hidden(one))
+}
+
+/// Whether an attachment is an exception of a series, which is none to users.
+fn is_hidden(attachment: &Attachment) -> bool {
+    let is_exception = attachment.embedded.is_some();
+    is_exception && attachment.props.boolean(tag::ATTACHMENT_HIDDEN) == Some(true)
 }
 
 fn start_attachment(w: &mut XmlWriter, attachment: &Attachment) -> &'static str {

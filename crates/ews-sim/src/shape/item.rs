@@ -3,7 +3,7 @@
 use fasttransfer::named;
 use fasttransfer::{NamedProp, guid, tag};
 
-use super::attachment::write_attachments;
+use super::attachment::{has_visible, write_attachments};
 use super::body;
 use super::{BodyForm, Field, View, full, heavy, usual, write_id};
 use crate::clock::xml_time;
@@ -116,7 +116,7 @@ pub(crate) const FIELDS: &[Field] = &[
         text(w, "t:DisplayTo", v, tag::DISPLAY_TO)
     }),
     usual("item:HasAttachments", |w, v| {
-        w.flag("t:HasAttachments", !v.message.attachments.is_empty());
+        w.flag("t:HasAttachments", has_visible(v.message));
     }),
     full("item:Culture", |w, _| w.leaf("t:Culture", "en-US")),
     full("item:EffectiveRights", |w, _| write_rights(w)),

@@ -50,7 +50,7 @@ pub(crate) fn new_item(
     let mime = item
         .mime_content
         .as_ref()
-        .filter(|mime| extent != Extent::Bare && (takes_mime(group) || is_calendar_or_card(mime)));
+        .filter(|mime| extent != Extent::Bare && takes_mime(group, mime));
     let is_read = is_read.or(item.is_read);
     let mut extended = essential(item, is_read);
     extended.push(origin);
@@ -89,13 +89,18 @@ pub(crate) fn new_item(
     }
 }
 
-/// Whether servers make items of this kind from MIME, iCalendar or vCard text.
-fn takes_mime(group: Group) -> bool {
-    !matches!(group, Group::List | Group::Task)
+/// Whether servers make items of this kind from this MIME, iCalendar or vCard text. A mail that
+/// describes a list or a task says too little, and a journal entry's or note's calendar file is no
+/// mail to make a message of.
+fn takes_mime(group: Group, mime: &[u8]) -> bool {
+    match group {
+        Group::List | Group::Task => is_calendar_or_card(mime),
+        Group::Other => !is_calendar_or_card(mime),
+        Group::Mail | Group::Meeting | Group::Calendar | Group::Contact => true,
+    }
 }
 
-/// Whether a file is of a kind that says everything of a list or task. A mail that describes one
-/// is not.
+/// Whether a file is of a kind that says everything of a list or task.
 fn is_calendar_or_card(mime: &[u8]) -> bool {
     let start = mime.trim_ascii_start();
     start

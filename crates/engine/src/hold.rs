@@ -143,21 +143,43 @@ impl Vault {
                 Ok(vec![made])
             }
             HoldTarget::Snapshot(snapshot) => {
-                let held = Held::Snapshot {
-                    snapshot: snapshot.id.clone(),
-                };
-                let root = snapshot.root.clone();
-                let mailbox = snapshot.mailbox.clone();
-                let made = self.add_hold(mailbox, held, root, options).await?;
-                let all = self.snapshots_and_kept().await?;
-                if all.iter().any(|other| other.id == snapshot.id) {
-                    return Ok(vec![made]);
-                }
-                let message = format!("snapshot {} was forgotten meanwhile", snapshot.short_id());
-                Err(Error::new(ErrorKind::NotFound, message))
+                Ok(vec![self.hold_snapshot(&snapshot, options).await?])
             }
             HoldTarget::Items { query, hits } => self.hold_hits(&query, &hits, options).await,
         }
+    }
+
+    /// Opens a session before it looks whether the snapshot is there: what is there now cannot be
+    /// collected until the session has ended, and by then the hold's own record has the tree. So a
+    /// hold never refers to what is gone, whatever is forgotten and pruned meanwhile.
+    async fn hold_snapshot(&self, snapshot: &Snapshot, options: &HoldOptions) -> Result<Hold> {
+        let session = self.ledger_session().await?;
+        let all = self.snapshots_and_kept().await?;
+        if all.iter().all(|other| other.id != snapshot.id) {
+            session
+                .abandon()
+                .await
+                .doing(|| "close the session".into())?;
+            let message = format!("snapshot {} was forgotten meanwhile", snapshot.short_id());
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        let held = Held::Snapshot {
+            snapshot: snapshot.id.clone(),
+        };
+        let hold = stored(snapshot.mailbox.clone(), held, options);
+        let id = self
+            .hold_record(Kind::Hold, snapshot.root.clone(), &hold)?
+            .add(&session)?
+            .to_string();
+        session.commit().await.doing(|| "write the hold".into())?;
+        let all = self.snapshots_and_kept().await?;
+        if all.iter().any(|other| other.id == snapshot.id) {
+            return self.find_hold(&id).await;
+        }
+        // Forgotten between the look and the commit: a hold on it would hold nothing to be seen.
+        self.forget_ids(&[id]).await?;
+        let message = format!("snapshot {} was forgotten meanwhile", snapshot.short_id());
+        Err(Error::new(ErrorKind::NotFound, message))
     }
 
     async fn hold_hits(
@@ -193,6 +215,31 @@ impl Vault {
         options: &HoldOptions,
     ) -> Result<Hold> {
         let session = self.ledger_session().await?;
+        let tree = match self.found_items(hits).await {
+            Ok(tree) => tree,
+            Err(error) => {
+                session
+                    .abandon()
+                    .await
+                    .doing(|| "close the session".into())?;
+                return Err(error);
+            }
+        };
+        let items = tree.items();
+        let root = tree.write(self, Arc::new(session.clone())).await?;
+        let held = Held::Items {
+            query: query.to_owned(),
+            items,
+        };
+        let hold = stored(mailbox.to_owned(), held, options);
+        let record = self.hold_record(Kind::Hold, root, &hold)?;
+        let id = record.add(&session)?;
+        session.commit().await.doing(|| "write the hold".into())?;
+        self.find_hold(&id.to_string()).await
+    }
+
+    /// The items that a search found, from the snapshots that are there now.
+    async fn found_items(&self, hits: &[&SearchHit]) -> Result<crate::retention::KeptTree> {
         let mut tree = crate::retention::KeptTree::default();
         for snapshot in self.snapshots().await? {
             let reader = TreeReader::new(self.source(), snapshot.root.clone());
@@ -212,21 +259,11 @@ impl Vault {
             }
             tree.add_folders(self, &snapshot).await?;
         }
-        let items = tree.items();
-        if items == 0 {
+        if tree.items() == 0 {
             let message = "what the search found was forgotten meanwhile: search again";
             return Err(Error::new(ErrorKind::NotFound, message));
         }
-        let root = tree.write(self, Arc::new(session.clone())).await?;
-        let held = Held::Items {
-            query: query.to_owned(),
-            items,
-        };
-        let hold = stored(mailbox.to_owned(), held, options);
-        let record = self.hold_record(Kind::Hold, root, &hold)?;
-        let id = record.add(&session)?;
-        session.commit().await.doing(|| "write the hold".into())?;
-        self.find_hold(&id.to_string()).await
+        Ok(tree)
     }
 
     async fn add_hold(

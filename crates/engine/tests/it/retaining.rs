@@ -389,3 +389,40 @@ async fn snapshots_are_forgotten_by_hand_but_not_the_newest_unless_told_so() {
     forget(4..5, true, false).await.unwrap();
     assert_eq!(ids(&store.vault).await, [all[3].id.clone()]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_on_what_was_forgotten_and_pruned_meanwhile_is_refused_and_leaves_nothing() {
+    let (store, clock) = Store::with_clock("2026-11-01T12:00:00Z").await;
+    let _server = history(&store, &clock).await;
+    let all = store.vault.snapshots().await.unwrap();
+    let chosen = all[0].clone();
+    // Another process applies a policy and gives the space back.
+    let other = store.open_later(86_400_000).await;
+    let options = options("last=1", "2026-11-06T00:00:00Z");
+    other.retention_apply(&options).await.unwrap();
+    let prune = engine::PruneOptions {
+        end_open_after: std::time::Duration::ZERO,
+        ..engine::PruneOptions::default()
+    };
+    other.prune(&prune, Arc::new(engine::Silent)).await.unwrap();
+    let target = HoldTarget::Snapshot(Box::new(chosen));
+    let refused = store
+        .vault
+        .hold(target, &because("a case"))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotFound);
+    assert!(store.vault.holds().await.unwrap().is_empty());
+    let check = store
+        .vault
+        .check(true, Arc::new(engine::Silent))
+        .await
+        .unwrap();
+    assert!(check.is_clean(), "{check:#?}");
+    // No session was left open, for which a prune would have to wait.
+    let report = other.prune(&prune, Arc::new(engine::Silent)).await.unwrap();
+    assert!(
+        report.waiting_for.is_empty() && report.ended.is_empty(),
+        "{report:#?}"
+    );
+}

@@ -2,10 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailindex::{Identity, MailIndex, Opened};
 
 use crate::error::{Doing, Error, ErrorKind, Result};
+
+/// Waits for an index that is open elsewhere; together two seconds.
+const LOCK_WAITS: [Duration; 5] = [
+    Duration::from_millis(20),
+    Duration::from_millis(80),
+    Duration::from_millis(300),
+    Duration::from_millis(600),
+    Duration::from_millis(1_000),
+];
 
 /// A mailbox's index, used from many tasks.
 #[derive(Clone)]
@@ -15,8 +25,21 @@ pub(crate) struct IndexHandle {
 }
 
 impl IndexHandle {
-    /// Opens or creates the index file of a mailbox.
+    /// Opens or creates the index file of a mailbox; waits a little for whoever has it open.
+    ///
+    /// A run that failed may have left calls behind that cannot be taken back, and which hold the
+    /// file for as long as they last. The next run must not fail for that.
     pub(crate) async fn open(path: PathBuf, identity: Identity) -> Result<(Self, Opened)> {
+        for wait in LOCK_WAITS {
+            match Self::open_now(path.clone(), identity.clone()).await {
+                Err(error) if error.kind() == ErrorKind::Busy => tokio::time::sleep(wait).await,
+                other => return other,
+            }
+        }
+        Self::open_now(path, identity).await
+    }
+
+    async fn open_now(path: PathBuf, identity: Identity) -> Result<(Self, Opened)> {
         let mailbox: Arc<str> = identity.mailbox.as_str().into();
         let what = format!("open the local index {}", path.display());
         let (index, opened) = in_background(move || {

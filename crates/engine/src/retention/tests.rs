@@ -1,5 +1,7 @@
 //! The decision about snapshots, against a slow implementation that shares nothing with it.
 
+mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Span, Timestamp, ToSpan, Zoned};
@@ -97,7 +99,7 @@ fn slowly(snapshots: &[SnapshotTime], policy: &Policy, now: &Zoned) -> BTreeSet<
         let mut keep = policy.within.is_none() && used.is_empty();
         keep |= complete().next().is_none() && (!one.partial || newer.is_empty());
         if let Some(within) = policy.within {
-            keep |= one.time_unix_ms > within.before(now).as_millisecond();
+            keep |= one.time_unix_ms > before(now, &within.to_string());
         }
         for (count, names) in used.iter().filter(|_| !one.partial) {
             let mut before: BTreeSet<&str> = BTreeSet::new();
@@ -111,6 +113,28 @@ fn slowly(snapshots: &[SnapshotTime], policy: &Policy, now: &Zoned) -> BTreeSet<
         }
     }
     kept
+}
+
+/// The moment a period such as `2y6mo` before a time: so much less on the calendar.
+fn before(now: &Zoned, period: &str) -> i64 {
+    let mut span = Span::new();
+    let mut rest = period;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+        let number: i64 = rest[..digits].parse().unwrap();
+        let letters = rest[digits..].find(|c: char| c.is_ascii_digit());
+        let end = letters.map_or(rest.len(), |length| digits + length);
+        span = match &rest[digits..end] {
+            "h" => span.hours(number),
+            "d" => span.days(number),
+            "w" => span.weeks(number),
+            "mo" => span.months(number),
+            "y" => span.years(number),
+            unit => panic!("no unit {unit}"),
+        };
+        rest = &rest[end..];
+    }
+    now.checked_sub(span).unwrap().timestamp().as_millisecond()
 }
 
 /// Policy, how many survive, and the oldest three of them.

@@ -1,11 +1,15 @@
 //! Versions of items over snapshots, differences to the live mailbox, and points in time.
 
+use std::sync::Arc;
+
 use engine::{
-    Changed, Difference, ErrorKind, Policy, RetentionOptions, SnapshotSelector, TimeZone, Timestamp,
+    Changed, Difference, ErrorKind, ExportOptions, Policy, RestoreOptions, RetentionOptions,
+    Selection, SnapshotSelector, TimeZone, Timestamp,
 };
 use ews_sim::{Deletion, Sim};
+use tokio_util::sync::CancellationToken;
 
-use crate::world::{Clock, Server, Store, backup, latest, set, sim_with};
+use crate::world::{Clock, Server, Store, backup, latest, restore, set, sim_with};
 
 const ALICE: &str = "alice@example.test";
 
@@ -205,4 +209,93 @@ async fn a_point_in_time_is_the_snapshot_made_then_or_before() {
     let too_early = SnapshotSelector::AsOf(noon(1) - 1);
     let error = store.vault.select(&too_early, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_is_exported_and_restored_by_its_snapshot_and_key_even_when_kept() {
+    let (store, clock) = Store::with_clock("2026-11-01T12:00:00Z").await;
+    let server = Server::start(sim_with(&[ALICE], 3)).await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    let id = alice.items("Inbox").unwrap()[0].id.clone();
+    let mut subjects = vec![alice.item(&id).unwrap().subject];
+    on(1, &clock, &store, &server).await;
+    for day in 2..=4 {
+        let subject = format!("on day {day}");
+        alice.edit_subject(&id, &subject).unwrap();
+        subjects.push(subject);
+        on(day, &clock, &store, &server).await;
+    }
+    // The first two outlive their snapshots.
+    let now = "2026-11-04T13:00:00Z".parse::<Timestamp>().unwrap();
+    let options = RetentionOptions {
+        policy: Policy {
+            last: 2,
+            versions: 4,
+            ..Policy::default()
+        },
+        mailboxes: Vec::new(),
+        now: now.to_zoned(TimeZone::UTC),
+        list_items: false,
+    };
+    store.vault.retention_apply(&options).await.unwrap();
+    let history = store.vault.versions(&id, None).await.unwrap();
+    let kept: Vec<bool> = history.versions.iter().map(|v| v.kept).collect();
+    assert_eq!(kept, [true, true, false, false]);
+    let silent = || Arc::new(engine::Silent);
+    for (number, (version, subject)) in history.versions.iter().zip(&subjects).enumerate() {
+        let selector = SnapshotSelector::Id(version.snapshot.clone());
+        let snapshot = store.vault.select(&selector, None).await.unwrap().remove(0);
+        let selection = Selection::of_items([version.key.clone()]);
+        let to_folder = format!("Version {number}");
+        let options = RestoreOptions {
+            selection: selection.clone(),
+            to_folder: Some(to_folder.clone()),
+            verify: true,
+            ..RestoreOptions::default()
+        };
+        let report = restore(&store.vault, &snapshot, &server, &options).await;
+        assert_eq!((report.items_restored, report.items_verified), (1, 1));
+        let restored = alice.items(&to_folder).unwrap();
+        assert_eq!(restored[0].subject, *subject);
+        let out = tempfile::tempdir().unwrap();
+        let options = ExportOptions {
+            selection,
+            ..ExportOptions::default()
+        };
+        let cancel = CancellationToken::new();
+        let exported = store
+            .vault
+            .export(&snapshot, &options, out.path(), &cancel, silent());
+        assert_eq!(exported.await.unwrap().files, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_read_state_alone_is_a_version_that_costs_no_download() {
+    let (store, clock) = Store::with_clock("2026-11-01T12:00:00Z").await;
+    let server = Server::start(sim_with(&[ALICE], 40)).await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    on(1, &clock, &store, &server).await;
+    let items = alice.items("Inbox").unwrap();
+    for item in &items[..25] {
+        alice.set_read(&item.id, !item.is_read).unwrap();
+    }
+    server.sim.reset_stats();
+    set(&clock, "2026-11-02T12:00:00Z");
+    let report = backup(&store.vault, &server, &[ALICE]).await;
+    let mine = &report.mailboxes[0];
+    let counts = (mine.items, mine.items_downloaded, mine.items_flagged);
+    assert_eq!(counts, (40, 0, 25));
+    let stats = server.sim.stats();
+    assert_eq!((stats.items_exported, stats.items_read), (0, 0));
+    assert!(!stats.requests.contains_key("ExportItems"), "{stats:?}");
+    for (number, item) in items.iter().enumerate() {
+        let history = store.vault.versions(&item.id, None).await.unwrap();
+        let told: Vec<_> = history.versions.iter().map(|v| v.changed.clone()).collect();
+        let expected = match number < 25 {
+            true => vec![vec![Changed::New], vec![Changed::ReadState]],
+            false => vec![vec![Changed::New]],
+        };
+        assert_eq!(told, expected, "{}", item.subject);
+    }
 }

@@ -3,13 +3,16 @@
 mod associated; // what folders hold beside the items users see
 mod beside; // archives, recoverable items, public folders
 mod concurrency; // requests in flight
+mod crossing; // other languages, people and mail domains
 mod damage; // broken indexes, broken objects, wrong secrets
 mod exporting; // files without any server
 mod faults; // a server that misbehaves
 mod history; // versions of items, differences to the live mailbox, points in time
 mod incremental; // what a second run downloads
+mod kinds; // every kind of item, everywhere, there and back
 mod machine; // a new machine with repository and passphrase alone
 mod memory; // one huge item, very many small ones
+mod model; // random histories against plain data
 mod portable; // servers without ExportItems
 mod real_mail; // the corpus there and back
 mod restoring; // where things go, and never twice

@@ -199,6 +199,9 @@ fn peek_operation(body: &[u8]) -> String {
         .unwrap_or_else(|| "invalid".to_owned())
 }
 
+/// Operations whose answer is one response message, which fails as a whole.
+const IN_ONE: [&str; 3] = ["GetDelegate", "GetInboxRules", "FindPeople"];
+
 /// Runs an operation.
 pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
     let envelope = soap::parse(body)?;
@@ -226,6 +229,11 @@ pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
         inner_busy: caller.inner_busy,
         may_discover: caller.account.may_impersonate(),
     };
+    if IN_ONE.contains(operation)
+        && let Err(failure) = context.item_fault("", "")
+    {
+        return Ok(answer::refused_single(&context, &failure));
+    }
     handler(&context, &envelope.operation)
 }
 

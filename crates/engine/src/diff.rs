@@ -63,6 +63,9 @@ pub struct DiffReport {
     pub folders_added: Vec<String>,
     /// Paths of folders that only the first snapshot has.
     pub folders_removed: Vec<String>,
+    /// Paths of live folders that the snapshot was not meant to have, which are not compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders_not_selected: Vec<String>,
     /// Counts by folder path, of folders with differences.
     pub folders: std::collections::BTreeMap<String, FolderDifference>,
     /// The items, by folder.
@@ -182,9 +185,9 @@ impl DiffReport {
     }
 }
 
-/// How two entries of the same key differ; folders do not count.
+/// How two entries of the same key differ; only items count.
 fn difference(old: &Entry, new: &Entry) -> Result<Option<Difference>> {
-    if old == new || matches!(TreeKey::from_bytes(&new.key)?, TreeKey::Folder(_)) {
+    if old == new || !matches!(TreeKey::from_bytes(&new.key)?, TreeKey::Item(_)) {
         return Ok(None);
     }
     let same_content = match (old.contents.first(), new.contents.first()) {

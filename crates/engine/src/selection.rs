@@ -114,6 +114,35 @@ impl Selection {
         said
     }
 
+    /// The selection that these texts describe; what a later version wrote is passed over.
+    pub(crate) fn of_description(said: &[String]) -> Self {
+        let mut selection = Self::default();
+        for line in said {
+            // Longer beginnings first: `not folder` is no `folder`.
+            let rest = |what: &str| line.strip_prefix(what).map(str::to_owned);
+            if let Some(value) = rest("not folder ") {
+                selection.exclude_folders.push(value);
+            } else if let Some(value) = rest("folder ") {
+                selection.folders.push(value);
+            } else if let Some(value) = rest("item ") {
+                selection.items.push(value);
+            } else if let Some(value) = rest("not class ") {
+                selection.exclude_classes.push(value);
+            } else if let Some(value) = rest("class ") {
+                selection.classes.push(value);
+            } else if let Some(value) = rest("newer than ") {
+                selection.newer_than = value.parse().ok();
+            } else if let Some(value) = rest("older than ") {
+                selection.older_than = value.parse().ok();
+            } else if let Some(value) = rest("larger than ") {
+                selection.larger_than = value.parse().ok();
+            } else if let Some(value) = rest("smaller than ") {
+                selection.smaller_than = value.parse().ok();
+            }
+        }
+        selection
+    }
+
     /// The conditions on items, one text each; equal texts mean equal conditions.
     pub(crate) fn describe_conditions(&self) -> Vec<String> {
         let mut said = Vec::new();
@@ -170,6 +199,7 @@ mod tests {
             selection
         );
         assert!(serde_json::from_str::<Selection>(r#"{"folder":["x"]}"#).is_err());
+        assert_eq!(Selection::of_description(&selection.describe()), selection);
         assert!(Selection::default().is_everything());
         assert!(selection.has_conditions());
         assert!(!Selection::of_folders(["Inbox".to_owned()]).has_conditions());

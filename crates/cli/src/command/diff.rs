@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::args::{DiffArgs, ServerArgs};
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
-use crate::human::{Columns, count, cut, plain, short_key, time};
+use crate::human::{Columns, count, counted, cut, plain, short_key, time};
 
 #[derive(Serialize)]
 struct Document {
@@ -179,6 +179,12 @@ fn pair(pair: &Pair, counts_only: bool) -> String {
     }
     for folder in &report.folders_removed {
         text.push_str(&format!("  folder gone  {}\n", plain(folder)));
+    }
+    if !report.folders_not_selected.is_empty() {
+        let folders = counted(report.folders_not_selected.len() as u64, "folder");
+        text.push_str(&format!(
+            "  {folders} that the backup does not cover, left aside\n"
+        ));
     }
     if report.items.is_empty() {
         text.push_str("  no item differs\n");

@@ -18,7 +18,7 @@ const CLIP_END: ExtendedPath = ExtendedPath::id(
 
 /// From when a listed item's age counts; `None` where the listing does not say, and for items
 /// without one.
-pub(super) fn time_of(item: &Item) -> Option<i64> {
+pub(crate) fn time_of(item: &Item) -> Option<i64> {
     if !has_age(item.item_class.as_deref().unwrap_or_default()) {
         return None;
     }
@@ -29,6 +29,17 @@ pub(super) fn time_of(item: &Item) -> Option<i64> {
         .and_then(|property| property.as_timestamp());
     end.or(item.date_time_received)
         .map(|time| time.as_millisecond())
+}
+
+/// The properties by which a listed item can be judged.
+pub(crate) fn condition_fields() -> Vec<PropertyPath> {
+    let mut fields = vec![
+        PropertyPath::field("item:ItemClass"),
+        PropertyPath::field("item:Size"),
+        PropertyPath::field("item:DateTimeReceived"),
+    ];
+    fields.push(CLIP_END.into());
+    fields
 }
 
 impl Mailbox {

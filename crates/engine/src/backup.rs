@@ -12,6 +12,7 @@ mod folder;
 mod mailbox;
 mod portable;
 mod reconcile;
+mod settings;
 mod settle;
 mod single;
 
@@ -23,7 +24,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use choose::{condition_fields, time_of};
 pub(crate) use fetch::worth_asking_again;
+pub use settings::SettingsReading;
 
 use crate::blocking::IndexHandle;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -47,6 +50,9 @@ pub struct BackupOptions {
     pub recoverable: bool,
     /// What of each mailbox; empty means everything.
     pub selection: Selection,
+    /// What is known beforehand not to be covered, such as mailboxes that were not chosen; the
+    /// report tells it with the rest.
+    pub known_gaps: Vec<Gap>,
     /// Mailboxes read at the same time; default 4.
     pub mailboxes_at_once: usize,
     /// Requests under way for each of them; default 4.
@@ -57,6 +63,11 @@ pub struct BackupOptions {
     /// After how long a folder is looked at even if the server says that nothing changed;
     /// default 7 days.
     pub full_sync_after: Duration,
+    /// When the mailboxes' settings are read; default [`SettingsReading::Auto`].
+    pub settings: SettingsReading,
+    /// After how long the settings of an unchanged mailbox are read again; default 20 hours, so
+    /// that a daily run does it every day though it begins a little earlier or later.
+    pub settings_after: Duration,
     /// Whether the mailboxes' search indexes are brought up to date at the end, which reads the
     /// new items back from the repository; default no. A search does it otherwise.
     pub search_index: bool,
@@ -71,10 +82,13 @@ impl Default for BackupOptions {
             archives: false,
             recoverable: false,
             selection: Selection::default(),
+            known_gaps: Vec::new(),
             mailboxes_at_once: 4,
             requests_per_mailbox: 4,
             seal_after: Duration::from_secs(15 * 60),
             full_sync_after: Duration::from_secs(7 * 24 * 3600),
+            settings: SettingsReading::Auto,
+            settings_after: Duration::from_secs(20 * 3600),
             search_index: false,
             program: concat!("postkeep ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -151,6 +165,7 @@ impl Vault {
         }
         let monitor = Arc::clone(&run.monitor);
         let mut report = run.finish(&waiting)?;
+        report.gaps.extend(options.known_gaps.iter().cloned());
         if options.search_index {
             self.index_backed_up(&mut report, cancel, monitor).await;
         }

@@ -5,8 +5,8 @@ use futures::TryStreamExt;
 use mailindex::{Identity, ItemKey, Opened, Row, RowKey};
 
 use crate::blocking::IndexHandle;
-use crate::error::{Doing, Result};
-use crate::keys::TreeKey;
+use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::keys::{INDEXED_RANGE, TreeKey};
 use crate::monitor::{Event, Monitor};
 use crate::snapshot::Snapshot;
 use crate::state::{ItemSummary, folder_row, item_row};
@@ -61,7 +61,8 @@ impl Vault {
     async fn rebuild_index(&self, index: &IndexHandle, snapshot: &Snapshot) -> Result<()> {
         index.run(|index| index.rebuild_start()).await?;
         let tree = TreeReader::new(self.source(), snapshot.root.clone());
-        let mut entries = tree.all();
+        let (from, to) = INDEXED_RANGE;
+        let mut entries = tree.range(&[from], Some(&[to]));
         let mut rows = Vec::with_capacity(REBUILD_ROWS);
         while let Some(entry) = entries
             .try_next()
@@ -89,6 +90,10 @@ impl Vault {
             TreeKey::Item(key) => {
                 let row = item_row(entry, &self.summary(entry).await?)?;
                 (RowKey::Item(key), Row::Item(row))
+            }
+            TreeKey::Setting(..) | TreeKey::Unknown => {
+                let message = "an entry that is no folder or item stands among them";
+                return Err(Error::new(ErrorKind::Corrupt, message));
             }
         })
     }

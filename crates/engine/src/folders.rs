@@ -196,6 +196,8 @@ pub(crate) struct RemoteFolders {
     pub(crate) folders: Vec<RemoteFolder>,
     /// What the owner has beside this part.
     pub(crate) beside: Vec<MailboxPart>,
+    /// What the owner seems to have beside it and the server does not open, with its reason.
+    pub(crate) closed: Vec<(MailboxPart, String)>,
 }
 
 impl RemoteFolders {
@@ -208,16 +210,18 @@ impl RemoteFolders {
         part: MailboxPart,
     ) -> Result<Self> {
         let layout = layout(part);
-        let (root, distinguished, beside) = distinguished(client, permits, layout).await?;
+        let named = distinguished(client, permits, layout).await?;
+        let root = named.root;
         let found = if part == MailboxPart::Public {
             levels(client, permits, &root.id).await?
         } else {
             below(client, permits, &root.id, FolderTraversal::Deep).await?
         };
         Ok(Self {
-            folders: with_paths(&root.id.id, found, &distinguished),
+            folders: with_paths(&root.id.id, found, &named.distinguished),
             root_id: root.id.id,
-            beside,
+            beside: named.beside,
+            closed: named.closed,
         })
     }
 
@@ -336,13 +340,18 @@ fn shape() -> FolderShape {
     FolderShape::new(BaseShape::IdOnly).with(additional)
 }
 
+/// What the server knows by name.
+struct Named {
+    root: Folder,
+    /// The names of distinguished folders by their ids.
+    distinguished: HashMap<String, &'static str>,
+    beside: Vec<MailboxPart>,
+    closed: Vec<(MailboxPart, String)>,
+}
+
 /// The root, and the ids of the distinguished folders. Servers that refuse the whole request
 /// because they do not know one of the names are asked for the root alone.
-async fn distinguished(
-    client: &Client,
-    permits: &Semaphore,
-    layout: &Layout,
-) -> Result<(Folder, HashMap<String, &'static str>, Vec<MailboxPart>)> {
+async fn distinguished(client: &Client, permits: &Semaphore, layout: &Layout) -> Result<Named> {
     let ask = async |ids: Vec<FolderIdRef>| {
         let _permit = permits.acquire().await;
         client
@@ -395,11 +404,23 @@ async fn distinguished(
         .zip(outcomes.by_ref())
         .filter_map(|(name, outcome)| Some((outcome.ok()?.id.id, name)))
         .collect();
-    let beside = outcomes
-        .zip(layout.beside)
-        .filter_map(|(outcome, (_, part))| outcome.is_ok().then_some(*part))
-        .collect();
-    Ok((root, found, beside))
+    let mut named = Named {
+        root,
+        distinguished: found,
+        beside: Vec::new(),
+        closed: Vec::new(),
+    };
+    for (outcome, (_, part)) in outcomes.zip(layout.beside) {
+        match outcome {
+            Ok(_) => named.beside.push(*part),
+            // Only a refusal speaks of something that is there.
+            Err(error) if error.kind() == ews_client::ErrorKind::Denied => {
+                named.closed.push((*part, error.to_string()));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(named)
 }
 
 /// A name that only servers of later versions give, as we call it in every part.

@@ -6,12 +6,20 @@
 use mailindex::{FolderKey, ItemKey};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::settings::SettingKey;
 
 const FOLDER: u8 = 1;
 const ITEM: u8 = 2;
+const SETTING: u8 = 3;
 
 /// The first byte of every key of a folder entry, and the end of their range.
 pub(crate) const FOLDER_RANGE: (u8, u8) = (FOLDER, ITEM);
+
+/// The first byte of every key of a setting, and the end of their range.
+pub(crate) const SETTING_RANGE: (u8, u8) = (SETTING, SETTING + 1);
+
+/// The first byte of the keys of what the local index knows, and the end of their range.
+pub(crate) const INDEXED_RANGE: (u8, u8) = (FOLDER, SETTING);
 
 /// The key of a folder, from its EWS FolderId.
 pub(crate) fn folder_key(folder_id: &str) -> FolderKey {
@@ -62,6 +70,10 @@ pub(crate) fn item_key(folder: FolderKey, item_id: &str) -> ItemKey {
 pub(crate) enum TreeKey {
     Folder(FolderKey),
     Item(ItemKey),
+    /// A piece of a setting, by its number.
+    Setting(SettingKey, u8),
+    /// Something that a later version of the program put there.
+    Unknown,
 }
 
 impl TreeKey {
@@ -69,6 +81,8 @@ impl TreeKey {
         match self {
             TreeKey::Folder(folder) => [&[FOLDER][..], &folder.0].concat(),
             TreeKey::Item(key) => [&[ITEM][..], &key.folder.0, &key.item].concat(),
+            TreeKey::Setting(key, piece) => [&[SETTING][..], &key.to_bytes(piece)].concat(),
+            TreeKey::Unknown => Vec::new(),
         }
     }
 
@@ -85,6 +99,12 @@ impl TreeKey {
                     item,
                 }))
             }),
+            [SETTING, rest @ ..] => Some(
+                SettingKey::from_bytes(rest).map_or(TreeKey::Unknown, |(key, piece)| {
+                    TreeKey::Setting(key, piece)
+                }),
+            ),
+            [first, ..] if *first > SETTING => Some(TreeKey::Unknown),
             _ => None,
         };
         key.ok_or_else(|| {
@@ -125,6 +145,9 @@ mod tests {
         assert!(TreeKey::Folder(folder).to_bytes() < TreeKey::Item(item).to_bytes());
         assert!(TreeKey::from_bytes(&[]).is_err());
         assert!(TreeKey::from_bytes(&[2, 1]).is_err());
+        for later in [&[3, 99, 0][..], &[4], &[255, 1]] {
+            assert_eq!(TreeKey::from_bytes(later).unwrap(), TreeKey::Unknown);
+        }
     }
 
     #[test]

@@ -34,8 +34,10 @@ mod record;
 mod report;
 mod restore;
 mod retention;
+mod roster;
 mod search;
 mod selection;
+mod settings;
 mod snapshot;
 mod source;
 mod split;
@@ -46,7 +48,7 @@ mod vault;
 mod vault_keys;
 mod versions;
 
-pub use backup::BackupOptions;
+pub use backup::{BackupOptions, SettingsReading};
 pub use check::{DamagedItem, DamagedObject, VaultCheck};
 pub use diff::{DiffReport, Difference, FolderDifference, ItemDifference};
 pub use drill::{Drill, DrillOptions, DrilledSnapshot};
@@ -67,9 +69,14 @@ pub use retention::{
     Bucket, ItemPlan, ItemReason, MailboxPlan, Period, Policy, Reason, RetentionOptions,
     RetentionPlan, SnapshotPlan, SnapshotTime, Verdict, decide,
 };
+pub use roster::Roster;
 pub use search::{Query, SearchHit, SearchIndexReport, SearchOptions, SearchResults};
 pub use selection::{Age, ByteCount, MailboxSelection, Selection};
-pub use snapshot::{About, Snapshot, SnapshotSelector};
+pub use settings::{
+    Setting, SettingChange, SettingKind, SettingLeftOut, SettingOutcome, SettingRestored,
+    SettingVersion, SettingsOptions, SettingsRestoreOptions, SettingsRestoreReport,
+};
+pub use snapshot::{About, SettingGap, SettingsRead, Snapshot, SnapshotSelector};
 pub use source::Exchange;
 pub use state::ItemSummary;
 pub use vault::{CreateOptions, Vault, VaultOptions};

@@ -363,7 +363,7 @@ fn stored_item(entry: Entry) -> Result<StoredItem> {
             state: item_state(&entry)?,
             entry,
         }),
-        TreeKey::Folder(_) => Err(Error::new(
+        TreeKey::Folder(_) | TreeKey::Setting(..) | TreeKey::Unknown => Err(Error::new(
             ErrorKind::Corrupt,
             "a snapshot holds a folder among items",
         )),

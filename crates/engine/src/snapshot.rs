@@ -43,6 +43,42 @@ pub struct About {
     pub failures: u64,
     /// The folders and items it was restricted to; empty for the whole mailbox.
     pub selection: Vec<String>,
+    /// The reading of the mailbox's settings; `None` if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<SettingsRead>,
+}
+
+/// When a mailbox's settings were read, and what of them could not be.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct SettingsRead {
+    /// When they were read, milliseconds since 1970 UTC: in this run or in an earlier one.
+    pub read_unix_ms: i64,
+    /// What could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<SettingGap>,
+}
+
+/// A setting, or a part of one, that could not be read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct SettingGap {
+    /// The kind's name.
+    pub kind: String,
+    /// What a report calls it.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl About {
+    /// The bytes that are stored with the snapshot.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| {
+            let message = "write the snapshot's description";
+            Error::with_source(ErrorKind::Internal, message, error)
+        })
+    }
 }
 
 impl Snapshot {

@@ -58,6 +58,11 @@ impl Ability {
         self.known().unwrap_or(Trial::Open { _turn: turn })
     }
 
+    /// Whether the server was found to lack the operation.
+    pub(crate) fn is_lacking(&self) -> bool {
+        self.known.load(Ordering::Acquire) == Self::LACKS
+    }
+
     fn known(&self) -> Option<Trial<'_>> {
         match self.known.load(Ordering::Acquire) {
             Self::HAS => Some(Trial::Has),

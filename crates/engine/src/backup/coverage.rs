@@ -57,10 +57,17 @@ impl Mailbox {
                     .any(|n| n.parse::<MailboxName>().is_ok_and(|n| n == *name))
         };
         let beside = remote.beside.iter();
-        beside
+        let unselected = beside
             .filter(|part| !is_covered(&self.name.other(**part)))
-            .map(|part| self.gap(title(*part), "not selected"))
-            .collect()
+            .map(|part| self.gap(title(*part), "not selected"));
+        let closed = remote.closed.iter();
+        let closed = closed.map(|(part, reason)| {
+            self.gap(
+                title(*part),
+                &format!("the server does not open it: {reason}"),
+            )
+        });
+        unselected.chain(closed).collect()
     }
 
     /// The folders that are meant and hold items; the others become gaps.

@@ -14,10 +14,11 @@ use tokio::sync::Semaphore;
 
 use super::coverage::hidden_can_have_changed;
 use super::folder::FolderRead;
+use super::settings::SettingsPart;
 use super::settle::Settling;
 use super::{Read, Round};
 use crate::blocking::IndexHandle;
-use crate::error::{Doing, Error, ErrorKind, Result};
+use crate::error::{Doing, Error, Result};
 use crate::folders::{RemoteFolder, RemoteFolders};
 use crate::keys::TreeKey;
 use crate::mailbox_name::{MailboxName, MailboxPart};
@@ -48,6 +49,15 @@ pub(super) struct Mailbox {
     failures: Mutex<Vec<ItemFailure>>,
     /// Whether work was left for the next round or run.
     cut_short: AtomicBool,
+}
+
+/// What came of looking at a mailbox's folders.
+#[derive(Default)]
+struct Looked {
+    folders_read: u64,
+    /// Whether anything at all can have changed since the last run.
+    has_changed: bool,
+    gaps: Vec<Gap>,
 }
 
 /// What was counted while a mailbox was read.
@@ -112,17 +122,22 @@ pub(super) async fn read(
         name,
         hidden_folders: AtomicU64::new(0),
     });
-    let (folders_read, gaps) = if mailbox.round.options.selection.items.is_empty() {
+    let mut looked = if mailbox.round.options.selection.items.is_empty() {
         mailbox.read_folders(&remote).await?
     } else {
-        (mailbox.read_items(&remote).await?, Vec::new())
+        Looked {
+            folders_read: mailbox.read_items(&remote).await?,
+            ..Looked::default()
+        }
     };
     mailbox.settle_all().await?;
     mailbox.count_hidden(&remote).await?;
     let also = mailbox.asked_beside(&remote);
-    let mut read = mailbox
-        .snapshot(parent.as_ref(), folders_read, gaps)
+    let (has_changed, gaps) = (looked.has_changed, &mut looked.gaps);
+    let settings = mailbox
+        .settings(&remote, parent.as_ref(), has_changed, gaps)
         .await?;
+    let mut read = mailbox.snapshot(parent.as_ref(), looked, settings).await?;
     if read.report.complete {
         read.also = also;
     }
@@ -131,7 +146,7 @@ pub(super) async fn read(
 
 impl Mailbox {
     /// Reads every selected folder that can have changed.
-    async fn read_folders(self: &Arc<Self>, remote: &RemoteFolders) -> Result<(u64, Vec<Gap>)> {
+    async fn read_folders(self: &Arc<Self>, remote: &RemoteFolders) -> Result<Looked> {
         let known: HashMap<FolderKey, FolderRow> = self
             .index
             .run(|index| index.folders())
@@ -163,16 +178,27 @@ impl Mailbox {
         if self.round.options.selection.is_every_folder() {
             self.drop_folders(remote, &known, &mut rows).await?;
         }
+        let has_changed = !(changed.is_empty() && rows.is_empty());
         self.index.run(move |index| index.stage(&rows)).await?;
         let items = changed.iter().map(|folder| u64::from(folder.total)).sum();
         self.round.monitor.event(Event::ItemsExpected {
             mailbox: &self.address,
             items,
         });
-        let folders = changed.len() as u64;
+        let folders_read = changed.len() as u64;
         self.read_changed(changed).await?;
         self.gaps_within(remote, &mut gaps).await?;
-        Ok((folders, gaps))
+        if self.round.exchange.export().is_lacking() {
+            let reason = "the server has no ExportItems, so items are kept as MIME text and \
+                          properties: what neither of these tells is not covered, and associated \
+                          items cannot be put back";
+            gaps.push(self.gap("items in full fidelity", reason));
+        }
+        Ok(Looked {
+            folders_read,
+            has_changed,
+            gaps,
+        })
     }
 
     async fn read_changed(self: &Arc<Self>, changed: Vec<RemoteFolder>) -> Result<()> {
@@ -280,6 +306,11 @@ impl Mailbox {
         stop
     }
 
+    /// Whether work was left for the next round or run.
+    pub(super) fn was_cut_short(&self) -> bool {
+        self.cut_short.load(Ordering::Relaxed)
+    }
+
     pub(super) fn failed(&self, failure: ItemFailure) {
         self.round
             .monitor
@@ -311,10 +342,12 @@ impl Mailbox {
     async fn snapshot(
         &self,
         parent: Option<&Snapshot>,
-        folders_read: u64,
-        gaps: Vec<Gap>,
+        looked: Looked,
+        settings: SettingsPart,
     ) -> Result<Read> {
-        let changes = staged_changes(self.index.clone());
+        // Settings stand behind everything that the index has.
+        let beside = stream::iter(settings.changes.into_iter().map(Ok));
+        let changes = staged_changes(self.index.clone()).chain(beside);
         let session = Arc::new(self.round.session.clone());
         let parent_root = parent.map(|parent| &parent.root);
         let root = write_tree(
@@ -324,7 +357,7 @@ impl Mailbox {
             changes.boxed(),
         )
         .await?;
-        let complete = !self.cut_short.load(Ordering::Relaxed);
+        let complete = !self.was_cut_short();
         let failures =
             std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
         let totals = self.index.run(|index| index.counts_with_staged()).await?;
@@ -339,14 +372,9 @@ impl Mailbox {
             bytes: totals.item_bytes,
             failures: failures.len() as u64,
             selection: options.selection.describe(),
+            settings: settings.read,
         };
-        let value = serde_json::to_vec(&about).map_err(|error| {
-            Error::with_source(
-                ErrorKind::Internal,
-                "write the snapshot's description",
-                error,
-            )
-        })?;
+        let value = about.to_bytes()?;
         let time_unix_ms = self.round.vault.now_unix_ms();
         let snapshot = self
             .round
@@ -364,7 +392,7 @@ impl Mailbox {
             snapshot: Some(snapshot.to_string()),
             complete,
             folders,
-            folders_read,
+            folders_read: looked.folders_read,
             items: totals.items,
             items_downloaded: self.counts.downloaded.load(Ordering::Relaxed),
             items_flagged: self.counts.flagged.load(Ordering::Relaxed),
@@ -375,7 +403,7 @@ impl Mailbox {
         Ok(Read {
             report,
             failures,
-            gaps,
+            gaps: looked.gaps,
             index: self.index.clone(),
             snapshot,
             time_unix_ms,

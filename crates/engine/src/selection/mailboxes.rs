@@ -29,12 +29,6 @@ pub struct MailboxSelection {
     /// None whose address fits one of these patterns, however it was named.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// The archives of the chosen mailboxes too, where there are any.
-    #[serde(skip_serializing_if = "is_false")]
-    pub archives: bool,
-    /// The recoverable items of the chosen mailboxes, and archives, too.
-    #[serde(skip_serializing_if = "is_false")]
-    pub recoverable: bool,
     /// The organisation's public folders too.
     #[serde(skip_serializing_if = "is_false")]
     pub public_folders: bool,

@@ -2,6 +2,7 @@
 
 mod associated; // what folders hold beside the items users see
 mod beside; // archives, recoverable items, public folders
+mod choosing; // which mailboxes are meant, and what was never meant
 mod concurrency; // requests in flight
 mod crossing; // other languages, people and mail domains
 mod damage; // broken indexes, broken objects, wrong secrets
@@ -19,6 +20,7 @@ mod restoring; // where things go, and never twice
 mod retaining; // policies, kept items, holds
 mod searching; // what a search finds, in which snapshots, and how its index is kept
 mod selecting; // which folders and items a backup and a restore take
+mod settings; // permissions, delegates, rules and the like, there and back
 mod signing_in; // passwords, tokens, certificates, proxies, Autodiscover
 mod throttling; // Exchange's own limits, in virtual time
 mod world; // servers, vaults and short cuts the others use

@@ -13,6 +13,7 @@ mod key;
 mod look;
 mod operate;
 mod retention;
+mod settings;
 mod try_out;
 
 pub use exchange::{Auth, BackupArgs, PROXY, RestoreArgs, ServerArgs, SignInArgs};
@@ -33,6 +34,10 @@ pub use operate::{
 pub use retention::{
     ForgetArgs, HoldAddArgs, HoldArgs, HoldCommand, HoldListArgs, HoldRemoveArgs, PolicyArgs,
     RetentionArgs, RetentionCommand,
+};
+pub use settings::{
+    SettingsArgs, SettingsCommand, SettingsDiffArgs, SettingsExportArgs, SettingsHistoryArgs,
+    SettingsListArgs, SettingsRestoreArgs, SettingsSelectionArgs, SettingsShowArgs,
 };
 pub use try_out::{DemoArgs, SimArgs};
 
@@ -85,6 +90,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Put items back into a live mailbox
     Restore(RestoreArgs),
+    /// Show and restore permissions, delegates, rules, out-of-office replies and the like
+    Settings(SettingsArgs),
     /// Write the items of a snapshot as files
     Export(ExportArgs),
     /// List, add, remove and rotate what opens the repository

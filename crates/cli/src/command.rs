@@ -23,6 +23,7 @@ mod run;
 mod schedule;
 mod search;
 mod service;
+mod settings;
 mod sim;
 mod snapshots;
 mod status;
@@ -49,6 +50,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Versions(args) => versions::run(context, args).await,
         Command::Diff(args) => diff::run(context, args).await,
         Command::Restore(args) => restore::run(context, args).await,
+        Command::Settings(args) => settings::run(context, args).await,
         Command::Export(args) => export::run(context, args).await,
         Command::Key(args) => key::run(context, args).await,
         Command::Check(args) => check::run(context, args).await,

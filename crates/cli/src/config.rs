@@ -359,7 +359,8 @@ pub fn server_url(text: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// Mailbox addresses as typed: one, several with commas, or a file of them; each once.
+/// Mailboxes as typed: one, several with commas, or a file of them; each once. Patterns are among
+/// them.
 pub fn mailboxes(typed: &[String]) -> Result<Vec<String>> {
     let mut mailboxes = Vec::new();
     for text in typed {
@@ -378,12 +379,17 @@ pub fn mailboxes(typed: &[String]) -> Result<Vec<String>> {
     if !typed.is_empty() && mailboxes.is_empty() {
         return Err(Failure::usage("--mailbox names no mailbox"));
     }
-    for mailbox in &mailboxes {
+    for mailbox in mailboxes.iter().filter(|mailbox| !is_pattern(mailbox)) {
         mailbox_name(mailbox)?;
     }
     let mut seen = BTreeSet::new();
     mailboxes.retain(|mailbox| seen.insert(mailbox.to_lowercase()));
     Ok(mailboxes)
+}
+
+/// Whether a name stands for all mailboxes whose addresses fit it.
+pub fn is_pattern(typed: &str) -> bool {
+    typed.contains(['*', '?'])
 }
 
 /// The name of a mailbox as typed.

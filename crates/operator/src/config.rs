@@ -8,13 +8,14 @@ mod inspect;
 mod mistake;
 mod rules;
 mod schema;
+mod select;
 mod spec;
 mod write;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::{Age, ByteCount, Period, Policy, Selection};
+use engine::{Period, Policy, SettingsReading};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -24,6 +25,7 @@ use crate::secret::SecretSource;
 use crate::units::{Shard, TimeSpan};
 pub use mistake::Mistake;
 pub use schema::{json_schema, settings_as_markdown};
+pub use select::{LimitsConfig, SelectConfig};
 pub use write::{Answers, config_as_toml, write_config};
 
 /// A whole configuration, as it takes effect.
@@ -141,9 +143,26 @@ pub struct SetConfig {
     pub tls_fingerprint: Vec<String>,
     /// The HTTP proxy on the way to the server.
     pub proxy: Option<String>,
-    /// Addresses, and `@FILE`s of addresses; the account's own mailbox if empty.
+    /// Names of mailboxes, patterns of addresses, and `@FILE`s of names; the account's own mailbox
+    /// if empty and nothing else chooses any.
     #[serde(deserialize_with = "one_or_many")]
     pub mailboxes: Vec<String>,
+    /// Every mailbox that the server lists.
+    pub all: bool,
+    /// The members of these distribution groups.
+    #[serde(deserialize_with = "one_or_many")]
+    pub groups: Vec<String>,
+    /// No mailboxes whose addresses fit these patterns.
+    #[serde(deserialize_with = "one_or_many")]
+    pub exclude_mailboxes: Vec<String>,
+    /// The archives of these mailboxes too.
+    pub archives: bool,
+    /// Their recoverable items too.
+    pub recoverable: bool,
+    /// The public folders of the account's domain too.
+    pub public_folders: bool,
+    /// When the mailboxes' settings are read.
+    pub settings: SettingsReading,
     /// What of each mailbox.
     pub select: SelectConfig,
     /// Names of the destinations, in the order in which they are served.
@@ -195,6 +214,13 @@ impl Default for SetConfig {
             tls_fingerprint: Vec::new(),
             proxy: None,
             mailboxes: Vec::new(),
+            all: false,
+            groups: Vec::new(),
+            exclude_mailboxes: Vec::new(),
+            archives: false,
+            recoverable: false,
+            public_folders: false,
+            settings: SettingsReading::Auto,
             select: SelectConfig::default(),
             destinations: Vec::new(),
             together: false,
@@ -214,7 +240,28 @@ impl Default for SetConfig {
     }
 }
 
+/// Whether a name stands for all mailboxes whose addresses fit it.
+pub(crate) fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
 impl SetConfig {
+    /// Whether the server has to be asked which mailboxes the set means. Of lists in files only
+    /// names count: patterns stand in the set itself.
+    pub fn asks_server(&self) -> bool {
+        self.all
+            || self.public_folders
+            || !self.groups.is_empty()
+            || !self.exclude_mailboxes.is_empty()
+            || self.patterns().next().is_some()
+    }
+
+    /// The patterns among its mailboxes.
+    pub fn patterns(&self) -> impl Iterator<Item = &String> {
+        let typed = self.mailboxes.iter().filter(|name| !name.starts_with('@'));
+        typed.filter(|name| is_pattern(name))
+    }
+
     /// Where the password comes from, if the file says.
     pub fn password(&self) -> Option<SecretSource> {
         SecretSource::of(
@@ -222,71 +269,6 @@ impl SetConfig {
             &self.password_env,
             &self.password_command,
         )
-    }
-}
-
-/// What of each mailbox is meant; everything if nothing is said.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SelectConfig {
-    /// Only these folders, with all below them.
-    #[serde(deserialize_with = "one_or_many")]
-    pub folders: Vec<String>,
-    /// Not these folders, with all below them.
-    #[serde(deserialize_with = "one_or_many")]
-    pub exclude_folders: Vec<String>,
-    /// Only items of these classes.
-    #[serde(deserialize_with = "one_or_many")]
-    pub classes: Vec<String>,
-    /// No items of these classes.
-    #[serde(deserialize_with = "one_or_many")]
-    pub exclude_classes: Vec<String>,
-    /// Only items younger than this.
-    pub newer_than: Option<Age>,
-    /// Only items older than this.
-    pub older_than: Option<Age>,
-    /// Only items larger than this.
-    pub larger_than: Option<ByteCount>,
-    /// Only items smaller than this.
-    pub smaller_than: Option<ByteCount>,
-}
-
-impl SelectConfig {
-    /// The same for the engine.
-    pub fn selection(&self) -> Selection {
-        Selection {
-            folders: self.folders.clone(),
-            exclude_folders: self.exclude_folders.clone(),
-            classes: self.classes.clone(),
-            exclude_classes: self.exclude_classes.clone(),
-            newer_than: self.newer_than.clone(),
-            older_than: self.older_than.clone(),
-            larger_than: self.larger_than,
-            smaller_than: self.smaller_than,
-            ..Selection::default()
-        }
-    }
-}
-
-/// How hard a set may work.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LimitsConfig {
-    /// Mailboxes read at the same time.
-    pub mailboxes_at_once: u16,
-    /// Requests under way for each mailbox.
-    pub requests: u16,
-    /// After how long what was read so far is committed.
-    pub seal_after: TimeSpan,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            mailboxes_at_once: 4,
-            requests: 4,
-            seal_after: TimeSpan::secs(15 * 60),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use engine::{Environment, ObjectStore, Result};
 use serde::Serialize;
 
 use crate::config::{DestinationConfig, SetConfig};
-use crate::run::{Runner, mailboxes_of, one_line};
+use crate::run::{Runner, one_line, roster_of};
 
 /// Mailboxes that are tried of each set; many are many times the same.
 pub const MAX_MAILBOXES: usize = 200;
@@ -118,9 +118,9 @@ async fn of_set(runner: &Runner, name: &str, set: &SetConfig, findings: &mut Vec
             return;
         }
     };
-    let mailboxes = match mailboxes_of(set).await {
-        Ok(mailboxes) if mailboxes.is_empty() => vec![set.user.clone()],
-        Ok(mailboxes) => mailboxes,
+    let mailboxes = match roster_of(set, &exchange).await {
+        Ok(roster) if roster.mailboxes.is_empty() => vec![set.user.clone()],
+        Ok(roster) => roster.mailboxes,
         Err(error) => {
             let fix = "correct `mailboxes` of the set";
             findings.push(Finding::bad(name, "mailboxes", one_line(&error), fix));

@@ -35,7 +35,9 @@ pub use report::{
     DestinationReport, FolderLine, HookReport, Point, Reason, RunReport, Size as RepositorySize,
     Traffic, history, recent_reports, report_page, report_subject, report_text,
 };
-pub use run::{CHARTED_RUNS, Connections, Lookup, ProbeMailbox, RunWorker, Runner, mailboxes_of};
+pub use run::{
+    CHARTED_RUNS, Connections, Lookup, ProbeMailbox, RunWorker, Runner, mailboxes_of, roster_of,
+};
 pub use schedule::{Occurrence, Schedule, Timetable, Window, WindowRule};
 pub use secret::SecretSource;
 pub use service::{ServiceOptions, UnitFile, unit_files};

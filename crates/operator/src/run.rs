@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::{
-    BackupOptions, Environment, Error, ErrorKind, Exchange, Monitor, Result, SnapshotSelector,
-    Vault,
+    BackupOptions, Environment, Error, ErrorKind, Exchange, Monitor, Result, Roster,
+    SnapshotSelector, Vault,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -23,7 +23,8 @@ use crate::process::{self, Invocation};
 use crate::report::{
     DestinationReport, FolderLine, HookReport, Reason, RunReport, Size, TOPIC, Traffic, history,
 };
-pub use mailboxes::mailboxes_of;
+pub(crate) use mailboxes::of_last_runs;
+pub use mailboxes::{mailboxes_of, roster_of};
 
 /// Items whose folders a report lists at most: beyond, listing them costs more than it tells.
 const MAX_ITEMS_LISTED: u64 = 200_000;
@@ -203,6 +204,11 @@ impl Runner {
             }
         }
         let (destinations, vaults): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        let backups = destinations.iter().flat_map(|done| &done.backup);
+        let most = backups.map(|backup| backup.mailboxes.len()).max();
+        if let Some(most) = most.filter(|_| set.asks_server()) {
+            report.mailboxes = most as u64;
+        }
         report.destinations = destinations;
         let named = set.destinations.iter().cloned().zip(vaults);
         let opened = named.filter_map(|(name, vault)| Some((name, vault?)));
@@ -311,8 +317,19 @@ impl Task<'_> {
         let connections = &self.runner.connections;
         let exchange = connections.exchange(&self.set_name, self.set).await?;
         let limits = &self.set.limits;
+        let roster = match self.set.asks_server() {
+            true => roster_of(self.set, &exchange).await?,
+            false => Roster {
+                mailboxes: self.mailboxes.clone(),
+                ..Roster::default()
+            },
+        };
         let options = BackupOptions {
-            mailboxes: self.mailboxes.clone(),
+            mailboxes: roster.mailboxes,
+            known_gaps: roster.gaps,
+            archives: self.set.archives,
+            recoverable: self.set.recoverable,
+            settings: self.set.settings,
             selection: self.set.select.selection(),
             mailboxes_at_once: usize::from(limits.mailboxes_at_once),
             requests_per_mailbox: usize::from(limits.requests),

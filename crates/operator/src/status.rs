@@ -1,6 +1,6 @@
 //! Every set at a glance: the last good snapshot of each mailbox, against what is wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{Result, Vault};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::config::SetConfig;
 use crate::plan::{JobId, JobState, Outcome, Planner, Work};
 use crate::report::{recent_reports, report_subject};
-use crate::run::{Runner, mailboxes_of, one_line};
+use crate::run::{Runner, mailboxes_of, of_last_runs, one_line};
 use crate::units::Shard;
 
 /// A set.
@@ -135,7 +135,11 @@ async fn look(
         ..set.clone()
     };
     let mut mailboxes = mailboxes_of(&whole).await?;
-    if mailboxes.is_empty() {
+    if set.asks_server() {
+        let known = of_last_runs(name, vault).await?.into_iter();
+        let named: BTreeSet<String> = mailboxes.iter().map(|m| m.to_lowercase()).collect();
+        mailboxes.extend(known.filter(|mailbox| !named.contains(mailbox)));
+    } else if mailboxes.is_empty() {
         mailboxes.push(set.user.clone());
     }
     let mut newest: BTreeMap<String, (i64, u64)> = BTreeMap::new();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use engine::SettingsReading;
 
 use super::{RepositoryArgs, SelectionArgs, SnapshotArgs};
 
@@ -93,6 +94,24 @@ pub enum Auth {
     Oauth,
 }
 
+/// When settings are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SettingsWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<SettingsWhen> for SettingsReading {
+    fn from(when: SettingsWhen) -> Self {
+        match when {
+            SettingsWhen::Auto => Self::Auto,
+            SettingsWhen::Always => Self::Always,
+            SettingsWhen::Never => Self::Never,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct BackupArgs {
     #[command(flatten)]
@@ -120,10 +139,25 @@ pub struct BackupArgs {
     #[command(flatten)]
     pub account: ServerArgs,
     /// A mailbox: its primary SMTP address, with /archive or /recoverable behind it for these
-    /// alone, or example.com/public; several with commas, or @FILE with one a line [repeatable;
-    /// default: the account's own]
+    /// alone, or example.com/public; or all whose addresses fit a pattern, such as
+    /// 'sales-*@example.com'; several with commas, or @FILE with one a line [repeatable; default:
+    /// the account's own]
     #[arg(long = "mailbox", value_name = "NAME", help_heading = "Selection")]
     pub mailboxes: Vec<String>,
+    /// All mailboxes that the server lists: to an account with the role Mailbox Search as they are,
+    /// to others from the address book
+    #[arg(long, help_heading = "Selection")]
+    pub all: bool,
+    /// The members of this distribution group, and of the groups in it [repeatable]
+    #[arg(long = "group", value_name = "SMTP", help_heading = "Selection")]
+    pub groups: Vec<String>,
+    /// Not the mailboxes whose addresses fit this pattern, however they were named [repeatable]
+    #[arg(
+        long = "exclude-mailbox",
+        value_name = "PATTERN",
+        help_heading = "Selection"
+    )]
+    pub exclude_mailboxes: Vec<String>,
     /// The archives of these mailboxes too, where there are any
     #[arg(long = "archive", help_heading = "Selection")]
     pub archives: bool,
@@ -135,6 +169,16 @@ pub struct BackupArgs {
     pub public_folders: bool,
     #[command(flatten)]
     pub selection: SelectionArgs,
+    /// When permissions, delegates, rules and other settings are read: with any change in a mailbox
+    /// and once a day (auto), in every run (always), or never
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Selection"
+    )]
+    pub settings: SettingsWhen,
     /// Mailboxes read at the same time
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Limits",
           value_parser = clap::value_parser!(u16).range(1..=64))]

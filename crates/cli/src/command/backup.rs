@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{BackupOptions, BackupReport, Gap};
+use engine::{BackupOptions, BackupReport, Gap, MailboxSelection};
 
 use super::{MAX_NAMED, and_more, failed_items};
 use crate::args::BackupArgs;
@@ -14,19 +14,20 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
 pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
-    let options = BackupOptions {
-        mailboxes: mailboxes(&args)?,
+    let chosen = chosen(&args)?;
+    let mut options = BackupOptions {
         archives: args.archives,
         recoverable: args.recoverable,
         selection: config::selection(&args.selection),
         mailboxes_at_once: usize::from(args.mailboxes_at_once),
         requests_per_mailbox: usize::from(args.requests),
         seal_after: args.seal_after,
+        settings: args.settings.into(),
         search_index: args.search_index,
         ..BackupOptions::default()
     };
     let user = &args.account.user;
-    if options.mailboxes.is_empty() && !config::is_address(user) {
+    if !chosen.names_any() && !config::is_address(user) {
         return Err(Failure::usage(format!(
             "{user} is not an address: its mailbox is not known"
         ))
@@ -37,9 +38,13 @@ pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
     let vault = config::open_vault(context, &args.repository).await?;
     let server = match named {
         Some(server) => server,
-        None => config::server(&args, &account, &options.mailboxes).await?,
+        None => config::server(&args, &account, &chosen.addresses).await?,
     };
     let exchange = account.at(&server)?;
+    let found = exchange.roster(&chosen).await;
+    let roster = found.map_err(|error| Failure::from(error).for_user(user))?;
+    options.mailboxes = roster.mailboxes;
+    options.known_gaps = roster.gaps;
     let progress = Progress::new("backup", context.output, &context.environment);
     let interrupt = Interrupt::watch(
         progress.clone(),
@@ -65,20 +70,30 @@ pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
     Ok(code(&report))
 }
 
-/// The mailboxes' names; with public folders asked for, theirs beside the others.
-fn mailboxes(args: &BackupArgs) -> Result<Vec<String>> {
-    let mut mailboxes = config::mailboxes(&args.mailboxes)?;
-    if args.public_folders {
-        let user = &args.account.user;
-        let Some((_, domain)) = user.rsplit_once('@') else {
-            return Err(Failure::usage(format!(
-                "{user} is not an address: the domain of the public folders is not known"
-            ))
-            .hint("--mailbox example.com/public"));
-        };
-        mailboxes.push(format!("{domain}/public"));
+/// The mailboxes that the arguments mean.
+fn chosen(args: &BackupArgs) -> Result<MailboxSelection> {
+    let typed = config::mailboxes(&args.mailboxes)?;
+    let (patterns, addresses) = typed.into_iter().partition(|name| config::is_pattern(name));
+    let chosen = MailboxSelection {
+        addresses,
+        patterns,
+        all: args.all,
+        groups: args.groups.clone(),
+        exclude: args.exclude_mailboxes.clone(),
+        public_folders: args.public_folders,
+    };
+    if args.public_folders && !config::is_address(&args.account.user) {
+        return Err(Failure::usage(format!(
+            "{} is not an address: the domain of the public folders is not known",
+            args.account.user
+        ))
+        .hint("--mailbox example.com/public"));
     }
-    Ok(mailboxes)
+    if !chosen.exclude.is_empty() && !chosen.names_any() {
+        return Err(Failure::usage("there is nothing to exclude mailboxes from")
+            .hint("--all, --group SMTP or --mailbox PATTERN"));
+    }
+    Ok(chosen)
 }
 
 fn code(report: &BackupReport) -> Code {

@@ -18,5 +18,7 @@ mod keys;
 mod operating;
 // Policies, holds, versions, the live mailbox.
 mod keeping;
+// Settings of mailboxes; mailboxes by pattern.
+mod settings;
 // Each command on the way a user takes.
 mod tour;

@@ -204,3 +204,29 @@ fn packages_get_completions_and_manual_pages() {
     assert!(page.contains("seal\\-after"));
     assert!(desk.path("man/postkeep-config-init.1").exists());
 }
+
+#[test]
+fn a_set_of_all_mailboxes_asks_the_server_which_there_are() {
+    let desk = Desk::new();
+    let server = Server::with_mail(&desk, &[]);
+    configuration(&desk, &server.url, "");
+    desk.ok(&["init"]);
+    let run = desk.json(&[
+        "run",
+        "--set",
+        "office",
+        "--with",
+        "mailboxes=[]",
+        "--with",
+        "all=true",
+        "--with",
+        "exclude_mailboxes=\"bob*\"",
+    ]);
+    let backup = &run["runs"][0]["destinations"][0]["backup"];
+    let names: Vec<_> = backup["mailboxes"].as_array().unwrap().iter().collect();
+    assert!(names.iter().any(|m| m["mailbox"] == "alice@example.test"));
+    assert!(!names.iter().any(|m| m["mailbox"] == "bob@example.test"));
+    let gaps = backup["gaps"].as_array().unwrap();
+    let bob = gaps.iter().find(|gap| gap["mailbox"] == "bob@example.test");
+    assert_eq!(bob.unwrap()["reason"], "excluded by bob*");
+}

@@ -73,7 +73,11 @@ pub(super) fn mailbox(text: &str) -> Result<(), String> {
     match text.strip_prefix('@') {
         Some("") => Err("name a file behind the @".to_owned()),
         Some(_) => Ok(()),
-        None => address(text),
+        None if super::is_pattern(text) => Ok(()),
+        None => {
+            let parsed = text.parse::<engine::MailboxName>();
+            parsed.map(drop).map_err(|error| error.to_string())
+        }
     }
 }
 
@@ -182,7 +186,13 @@ fn check_set(
         let message = "give a time between 1s and 30m: collection waits for what is not sealed";
         found.push(places.mistake(&path("limits.seal_after"), message));
     }
-    let own = set.mailboxes.is_empty();
+    let chooses = !set.mailboxes.is_empty() || set.all || !set.groups.is_empty();
+    let own = !chooses && !set.public_folders;
+    if !set.exclude_mailboxes.is_empty() && !chooses {
+        let message = "there is nothing to exclude mailboxes from";
+        let mistake = places.mistake(&path("exclude_mailboxes"), message);
+        found.push(mistake.suggest(Some("all = true")));
+    }
     if own && address(&set.user).is_err() {
         let message = format!(
             "{} is not an address, so that its mailbox is not known",

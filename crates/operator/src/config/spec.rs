@@ -147,7 +147,7 @@ static ADDRESS: Form = Form {
     example: "admin@example.com",
 };
 static MAILBOX: Form = Form {
-    what: "a mailbox's address, or @FILE with one a line",
+    what: "a mailbox's name, a pattern of addresses, or @FILE with a name a line",
     check: super::rules::mailbox,
     example: "alice@example.com",
 };
@@ -351,7 +351,49 @@ static SET: Section = Section {
             "mailboxes",
             Kind::List(&MAILBOXES),
             Need::Default("[]"),
-            "Primary SMTP addresses, or @FILE with one a line. Without any, the account's own mailbox.",
+            "Names such as ann@example.com, ann@example.com/archive or example.com/public; patterns such as sales-*@example.com; or @FILE with a name a line. Without any, and without `all` and `groups`, the account's own mailbox.",
+        ),
+        field(
+            "all",
+            Kind::Flag,
+            Need::Default("false"),
+            "All mailboxes that the server lists: to an account with the role Mailbox Search as they are, to others from the address book.",
+        ),
+        field(
+            "groups",
+            Kind::List(&ADDRESSES),
+            Need::Default("[]"),
+            "The members of these distribution groups, and of the groups in them, as they are when a run begins.",
+        ),
+        field(
+            "exclude_mailboxes",
+            Kind::List(&TEXTS),
+            Need::Default("[]"),
+            "No mailboxes whose addresses fit these patterns, however they were chosen.",
+        ),
+        field(
+            "archives",
+            Kind::Flag,
+            Need::Default("false"),
+            "The archives of the mailboxes too, where there are any.",
+        ),
+        field(
+            "recoverable",
+            Kind::Flag,
+            Need::Default("false"),
+            "What the server still keeps of deleted items too.",
+        ),
+        field(
+            "public_folders",
+            Kind::Flag,
+            Need::Default("false"),
+            "The public folders of the account's domain too.",
+        ),
+        field(
+            "settings",
+            Kind::OneOf(&["auto", "always", "never"]),
+            Need::Default("\"auto\""),
+            "When permissions, delegates, rules and other settings are read: with any change in a mailbox and once a day, in every run, or never.",
         ),
         field(
             "destinations",

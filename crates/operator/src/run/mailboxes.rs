@@ -2,18 +2,65 @@
 
 use std::collections::BTreeSet;
 
-use engine::{Error, ErrorKind, Result};
+use engine::{Error, ErrorKind, Exchange, MailboxSelection, Result, Roster, Vault};
 
-use crate::config::SetConfig;
+use crate::config::{SetConfig, is_pattern};
+use crate::plan::Work;
+use crate::report::recent_reports;
 use crate::secret::io_error;
 
-/// The addresses of a set: lists are read, each counts once, and those of other shards are left
-/// out. Empty means the account's own mailbox.
+/// The mailboxes of a set, as the server knows them: groups, patterns and `all` included. What is
+/// left out, other shards' mailboxes excepted, is told. Empty means the account's own mailbox.
 ///
 /// # Errors
-/// `NotFound`, `Denied` for files; `Invalid` for a line that is no address, and for a set whose
-/// lists are all empty.
-pub async fn mailboxes_of(set: &SetConfig) -> Result<Vec<String>> {
+/// Those of [`mailboxes_of`] and of [`Exchange::roster`].
+pub async fn roster_of(set: &SetConfig, exchange: &Exchange) -> Result<Roster> {
+    if !set.asks_server() {
+        return Ok(Roster {
+            mailboxes: mailboxes_of(set).await?,
+            ..Roster::default()
+        });
+    }
+    let names = named(set).await?;
+    let (patterns, addresses) = names.into_iter().partition(|name| is_pattern(name));
+    let chosen = MailboxSelection {
+        addresses,
+        patterns,
+        all: set.all,
+        groups: set.groups.clone(),
+        exclude: set.exclude_mailboxes.clone(),
+        public_folders: set.public_folders,
+    };
+    let mut roster = exchange.roster(&chosen).await?;
+    if let Some(shard) = set.shard {
+        roster.mailboxes.retain(|mailbox| shard.has(mailbox));
+        if roster.mailboxes.is_empty() {
+            let message = format!("none of the set's mailboxes belongs to shard {shard}");
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+    }
+    Ok(roster)
+}
+
+/// Runs whose mailboxes are taken for those of a set that leaves them to the server.
+const LOOKED_AT_RUNS: usize = 10;
+
+/// The mailboxes that the last backups of a set found, for work that asks no server.
+pub(crate) async fn of_last_runs(set: &str, vault: &Vault) -> Result<BTreeSet<String>> {
+    let reports = recent_reports(vault, LOOKED_AT_RUNS, |report| {
+        report.set == set && report.work == Some(Work::Backup)
+    });
+    let mut found = BTreeSet::new();
+    for report in reports.await? {
+        let backups = report.destinations.into_iter().filter_map(|d| d.backup);
+        let mailboxes = backups.flat_map(|backup| backup.mailboxes);
+        found.extend(mailboxes.map(|mailbox| mailbox.mailbox));
+    }
+    Ok(found)
+}
+
+/// The names in a set and in its lists, patterns among them.
+async fn named(set: &SetConfig) -> Result<Vec<String>> {
     let mut mailboxes = Vec::new();
     for entry in &set.mailboxes {
         match entry.strip_prefix('@') {
@@ -23,14 +70,27 @@ pub async fn mailboxes_of(set: &SetConfig) -> Result<Vec<String>> {
     }
     let mut seen = BTreeSet::new();
     mailboxes.retain(|mailbox| seen.insert(mailbox.to_lowercase()));
+    Ok(mailboxes)
+}
+
+/// The mailboxes that a set names itself: lists are read, each counts once, and those of other
+/// shards are left out. Empty means the account's own mailbox, unless the set asks the server
+/// ([`roster_of`]).
+///
+/// # Errors
+/// `NotFound`, `Denied` for files; `Invalid` for a line that is no address, and for a set whose
+/// lists are all empty.
+pub async fn mailboxes_of(set: &SetConfig) -> Result<Vec<String>> {
+    let mut mailboxes = named(set).await?;
+    mailboxes.retain(|name| !is_pattern(name));
     // An empty list must not turn into the account's own mailbox.
-    if mailboxes.is_empty() && !set.mailboxes.is_empty() {
+    if mailboxes.is_empty() && !set.mailboxes.is_empty() && !set.asks_server() {
         return Err(Error::new(
             ErrorKind::Invalid,
             "the set's lists name no mailbox",
         ));
     }
-    if let Some(shard) = set.shard {
+    if let Some(shard) = set.shard.filter(|_| !set.asks_server()) {
         if mailboxes.is_empty() {
             mailboxes.push(set.user.clone());
         }
@@ -57,6 +117,10 @@ async fn list(file: &str) -> Result<Vec<String>> {
         let is_address = address.split_once('@').is_some_and(|(name, host)| {
             !name.is_empty() && !host.is_empty() && !address.contains(char::is_whitespace)
         });
+        if is_pattern(address) {
+            let message = format!("{address} is a pattern: write it into the set, not into a file");
+            return Err(Error::new(ErrorKind::Invalid, message).context(what));
+        }
         if !is_address {
             let message = format!("{address} is not a mailbox's address");
             return Err(Error::new(ErrorKind::Invalid, message).context(what));

@@ -8,7 +8,7 @@ use engine::{
 };
 use jiff::Timestamp;
 
-use super::Task;
+use super::{Task, of_last_runs};
 use crate::report::{DestinationReport, RetentionLine};
 
 impl Task<'_> {
@@ -73,7 +73,10 @@ impl Task<'_> {
             return Ok(Some(Vec::new()));
         }
         let mut owners: BTreeSet<String> = self.mailboxes.iter().filter_map(|m| owner(m)).collect();
-        if self.mailboxes.is_empty() {
+        if self.set.asks_server() {
+            let known = of_last_runs(&self.set_name, vault).await?;
+            owners.extend(known.iter().filter_map(|mailbox| owner(mailbox)));
+        } else if self.mailboxes.is_empty() {
             owners.extend(owner(&self.set.user));
         }
         let snapshots = vault.snapshots().await?;

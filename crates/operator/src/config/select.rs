@@ -1,0 +1,72 @@
+//! What of each mailbox a set means, and how hard it may work.
+
+use engine::{Age, ByteCount, Selection};
+use serde::{Deserialize, Serialize};
+
+use super::one_or_many;
+use crate::units::TimeSpan;
+
+/// What of each mailbox is meant; everything if nothing is said.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SelectConfig {
+    /// Only these folders, with all below them.
+    #[serde(deserialize_with = "one_or_many")]
+    pub folders: Vec<String>,
+    /// Not these folders, with all below them.
+    #[serde(deserialize_with = "one_or_many")]
+    pub exclude_folders: Vec<String>,
+    /// Only items of these classes.
+    #[serde(deserialize_with = "one_or_many")]
+    pub classes: Vec<String>,
+    /// No items of these classes.
+    #[serde(deserialize_with = "one_or_many")]
+    pub exclude_classes: Vec<String>,
+    /// Only items younger than this.
+    pub newer_than: Option<Age>,
+    /// Only items older than this.
+    pub older_than: Option<Age>,
+    /// Only items larger than this.
+    pub larger_than: Option<ByteCount>,
+    /// Only items smaller than this.
+    pub smaller_than: Option<ByteCount>,
+}
+
+impl SelectConfig {
+    /// The same for the engine.
+    pub fn selection(&self) -> Selection {
+        Selection {
+            folders: self.folders.clone(),
+            exclude_folders: self.exclude_folders.clone(),
+            classes: self.classes.clone(),
+            exclude_classes: self.exclude_classes.clone(),
+            newer_than: self.newer_than.clone(),
+            older_than: self.older_than.clone(),
+            larger_than: self.larger_than,
+            smaller_than: self.smaller_than,
+            ..Selection::default()
+        }
+    }
+}
+
+/// How hard a set may work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsConfig {
+    /// Mailboxes read at the same time.
+    pub mailboxes_at_once: u16,
+    /// Requests under way for each mailbox.
+    pub requests: u16,
+    /// After how long what was read so far is committed.
+    pub seal_after: TimeSpan,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            mailboxes_at_once: 4,
+            requests: 4,
+            seal_after: TimeSpan::secs(15 * 60),
+        }
+    }
+}

@@ -142,28 +142,7 @@ fn check_set(
         sources(&set.password_file, &set.password_env, &set.password_command),
         found,
     );
-    let application = set.auth == SignInWay::Oauth;
-    for (setting, is_there) in [
-        ("token_url", set.token_url.is_some()),
-        ("client_id", set.client_id.is_some()),
-    ] {
-        match (application, is_there) {
-            (true, false) => {
-                let message = format!("sign-in as an application needs `{setting}`");
-                found.push(places.mistake(&path("auth"), message));
-            }
-            (false, true) => {
-                let message = format!("`{setting}` is for applications");
-                let mistake = places.mistake(&path(setting), message);
-                found.push(mistake.suggest(Some("auth = \"oauth\"")));
-            }
-            _ => {}
-        }
-    }
-    if set.ca_file.is_some() && !set.tls_fingerprint.is_empty() {
-        let message = "a fingerprint is trusted alone: name it or a `ca_file`, not both";
-        found.push(places.mistake(&path("tls_fingerprint"), message));
-    }
+    check_sign_in(places, name, set, found);
     if set.destinations.is_empty() {
         found.push(places.mistake(&path("destinations"), "name at least one destination"));
     }
@@ -186,6 +165,56 @@ fn check_set(
         let message = "give a time between 1s and 30m: collection waits for what is not sealed";
         found.push(places.mistake(&path("limits.seal_after"), message));
     }
+    check_mailboxes(places, name, set, found);
+    if let Some(retention) = &set.retention
+        && !retention.policy().has_snapshot_rule()
+    {
+        let message = "without a rule such as `keep_within` every snapshot stays";
+        let mistake = places.mistake(&format!("sets.{name}.retention"), message);
+        found.push(mistake.suggest(Some("keep_within = \"30d\"")));
+    }
+    if set.hooks.before.is_none() && places.has(&path("hooks.before_must_succeed")) {
+        let message = "there is no `before` that could succeed";
+        found.push(places.mistake(&path("hooks.before_must_succeed"), message));
+    }
+    if set.schedule.is_empty() {
+        for needs in ["jitter", "catch_up"] {
+            if places.has(&path(needs)) {
+                let message = format!("`{needs}` does nothing without a `schedule`");
+                found.push(places.mistake(&path(needs), message));
+            }
+        }
+    }
+}
+
+fn check_sign_in(places: &Places<'_>, name: &str, set: &SetConfig, found: &mut Vec<Mistake>) {
+    let path = |rest: &str| format!("sets.{name}.{rest}");
+    let application = set.auth == SignInWay::Oauth;
+    for (setting, is_there) in [
+        ("token_url", set.token_url.is_some()),
+        ("client_id", set.client_id.is_some()),
+    ] {
+        match (application, is_there) {
+            (true, false) => {
+                let message = format!("sign-in as an application needs `{setting}`");
+                found.push(places.mistake(&path("auth"), message));
+            }
+            (false, true) => {
+                let message = format!("`{setting}` is for applications");
+                let mistake = places.mistake(&path(setting), message);
+                found.push(mistake.suggest(Some("auth = \"oauth\"")));
+            }
+            _ => {}
+        }
+    }
+    if set.ca_file.is_some() && !set.tls_fingerprint.is_empty() {
+        let message = "a fingerprint is trusted alone: name it or a `ca_file`, not both";
+        found.push(places.mistake(&path("tls_fingerprint"), message));
+    }
+}
+
+fn check_mailboxes(places: &Places<'_>, name: &str, set: &SetConfig, found: &mut Vec<Mistake>) {
+    let path = |rest: &str| format!("sets.{name}.{rest}");
     let chooses = !set.mailboxes.is_empty() || set.all || !set.groups.is_empty();
     let own = !chooses && !set.public_folders;
     if !set.exclude_mailboxes.is_empty() && !chooses {
@@ -206,25 +235,6 @@ fn check_set(
         if seen.insert(mailbox.to_lowercase(), n).is_some() {
             let place = path(&format!("mailboxes.{n}"));
             found.push(places.mistake(&place, format!("{mailbox} is named twice")));
-        }
-    }
-    if let Some(retention) = &set.retention
-        && !retention.policy().has_snapshot_rule()
-    {
-        let message = "without a rule such as `keep_within` every snapshot stays";
-        let mistake = places.mistake(&format!("sets.{name}.retention"), message);
-        found.push(mistake.suggest(Some("keep_within = \"30d\"")));
-    }
-    if set.hooks.before.is_none() && places.has(&path("hooks.before_must_succeed")) {
-        let message = "there is no `before` that could succeed";
-        found.push(places.mistake(&path("hooks.before_must_succeed"), message));
-    }
-    if set.schedule.is_empty() {
-        for needs in ["jitter", "catch_up"] {
-            if places.has(&path(needs)) {
-                let message = format!("`{needs}` does nothing without a `schedule`");
-                found.push(places.mistake(&path(needs), message));
-            }
         }
     }
 }

@@ -430,38 +430,32 @@ async fn a_snapshot_shows_each_setting_as_it_was_and_a_new_machine_does_too() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_setting_comes_back_on_its_own_and_a_second_time_changes_nothing() {
-    let server = Server::start(sim_with(&[ALICE, BOB, CAROL], 1)).await;
-    furnish(&server, ALICE).await;
-    let look = |server: &Server| {
-        [
-            permissions_of(server, ALICE, "inbox"),
-            permissions_of(server, ALICE, "calendar"),
-            between(
-                &delegates_of(server, ALICE),
-                "<m:DelegateUser>",
-                "</m:ResponseMessages>",
-            ),
-            between(&rules_of(server, ALICE), "<t:IsEnabled>", "</t:Rule>"),
-            between(&oof_of(server, ALICE), "<t:OofState>", "</t:OofState>"),
-            between(
-                &configuration_of(server, ALICE, "calendar", "CategoryList"),
-                "<t:XmlData>",
-                "</t:XmlData>",
-            ),
-        ]
-    };
-    let before = look(&server);
-    let store = Store::create().await;
-    backup(&store.vault, &server, &[ALICE]).await;
-    let snapshot = latest(&store.vault, ALICE).await;
+/// What the server says of each setting of Alice's, without what it makes up anew.
+fn look(server: &Server) -> [String; 6] {
+    [
+        permissions_of(server, ALICE, "inbox"),
+        permissions_of(server, ALICE, "calendar"),
+        between(
+            &delegates_of(server, ALICE),
+            "<m:DelegateUser>",
+            "</m:ResponseMessages>",
+        ),
+        between(&rules_of(server, ALICE), "<t:IsEnabled>", "</t:Rule>"),
+        between(&oof_of(server, ALICE), "<t:OofState>", "</t:OofState>"),
+        between(
+            &configuration_of(server, ALICE, "calendar", "CategoryList"),
+            "<t:XmlData>",
+            "</t:XmlData>",
+        ),
+    ]
+}
 
-    // Everything changes.
+/// Takes away, or changes, one of each setting of Alice's.
+async fn take_away(server: &Server) {
     let none = [(BOB, PermissionLevel::None)];
-    set_permissions(&server, ALICE, DistinguishedFolder::Inbox, &none).await;
-    set_permissions(&server, ALICE, DistinguishedFolder::Calendar, &none).await;
-    let alice = client(&server, ALICE);
+    set_permissions(server, ALICE, DistinguishedFolder::Inbox, &none).await;
+    set_permissions(server, ALICE, DistinguishedFolder::Calendar, &none).await;
+    let alice = client(server, ALICE);
     let request = RemoveDelegate {
         mailbox: ALICE.to_owned(),
         users: vec![UserId::smtp(BOB)],
@@ -473,13 +467,25 @@ async fn each_setting_comes_back_on_its_own_and_a_second_time_changes_nothing() 
         })
         .await;
     let id = rules.unwrap().rules[0].id.clone().unwrap();
-    set_rules(&server, ALICE, vec![RuleOperation::Delete(id)]).await;
-    set_oof(&server, ALICE, OofState::Disabled, "<p>Back</p>").await;
+    set_rules(server, ALICE, vec![RuleOperation::Delete(id)]).await;
+    set_oof(server, ALICE, OofState::Disabled, "<p>Back</p>").await;
     let name = UserConfigurationName::new(DistinguishedFolder::Calendar, "CategoryList");
     alice
         .delete_user_configuration(&DeleteUserConfiguration { name })
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_setting_comes_back_on_its_own_and_a_second_time_changes_nothing() {
+    let server = Server::start(sim_with(&[ALICE, BOB, CAROL], 1)).await;
+    furnish(&server, ALICE).await;
+    let before = look(&server);
+    let store = Store::create().await;
+    backup(&store.vault, &server, &[ALICE]).await;
+    let snapshot = latest(&store.vault, ALICE).await;
+
+    take_away(&server).await;
 
     // A plan says what would change, and changes nothing.
     let plan = SettingsRestoreOptions {

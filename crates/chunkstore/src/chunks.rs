@@ -77,6 +77,16 @@ pub trait ChunkSource: Send + Sync {
     /// `NotFound` for an id that the repository does not know, `Corrupt` for damaged bytes.
     async fn get_chunk(&self, id: &ChunkId) -> Result<Bytes>;
 
+    /// The same of a piece of an attachment, which is rarely asked for again: a source that
+    /// remembers chunks must not forget others, which many items share, on its account.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ChunkSource::get_chunk`].
+    async fn get_piece(&self, id: &ChunkId) -> Result<Bytes> {
+        self.get_chunk(id).await
+    }
+
     /// Returns the repository's keys for cutting and hashing.
     fn content_keys(&self) -> &ContentKeys;
 }

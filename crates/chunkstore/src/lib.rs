@@ -69,7 +69,9 @@ pub use keyring::{Argon2Params, Passphrase};
 pub use layout::SessionId;
 pub use notes::{MAX_NOTE_BYTES, NoteId};
 pub use object_store::ObjectStore;
-pub use repository::{Repository, RepositoryStats, SessionInfo, SnapshotId, SnapshotInfo};
+pub use repository::{
+    ChunkPlace, Repository, RepositoryStats, SessionInfo, SnapshotId, SnapshotInfo,
+};
 pub use seal::Suite;
 pub use session::{Committed, NewSnapshot, Session, SessionOptions, SessionStats};
 pub use unlock::{KeyFile, NewKey, RecoveryPhrase, Unlock};

@@ -328,6 +328,11 @@ impl PackIndex {
             .collect()
     }
 
+    /// One known place of a chunk.
+    pub(crate) fn slot(&self, id: &ChunkId) -> Option<&Slot> {
+        self.slots(id.short()).next()
+    }
+
     /// Whether a chunk lies in a pack that is not in `absent`.
     pub(crate) fn contains(&self, id: &ChunkId, absent: &HashSet<PackName>) -> bool {
         self.slots(id.short()).any(|slot| {

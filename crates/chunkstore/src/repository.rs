@@ -1,9 +1,11 @@
 //! The repository as its users hold it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -110,6 +112,21 @@ pub struct RepositoryStats {
     pub chunks: u64,
 }
 
+/// Turns remembered before those that nobody waits for are dropped.
+const MAX_TURNS: usize = 256;
+
+/// Where a chunk lies. Places sort as they follow one another in the packs; they mean nothing to
+/// another opened repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChunkPlace {
+    /// The number of the pack.
+    pub pack: u32,
+    /// Where in the pack it begins.
+    pub offset: u32,
+    /// How many bytes it takes there.
+    pub stored_bytes: u32,
+}
+
 /// An open repository; clones share everything.
 #[derive(Clone)]
 pub struct Repository {
@@ -123,6 +140,8 @@ struct Inner {
     store: Store,
     catalogue: RwLock<Catalogue>,
     cache: Mutex<ChunkCache>,
+    /// Chunks that are being read: whoever else wants one waits for it.
+    loading: Mutex<HashMap<ChunkId, Weak<tokio::sync::Mutex<()>>>>,
     /// One refresh at a time: two would read the same objects.
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -248,6 +267,7 @@ impl Repository {
                 store,
                 catalogue: RwLock::default(),
                 cache: Mutex::default(),
+                loading: Mutex::default(),
                 refreshing: tokio::sync::Mutex::default(),
             }),
         })
@@ -311,6 +331,18 @@ impl Repository {
     /// Whether a committed chunk is known.
     pub fn has_chunk(&self, id: &ChunkId) -> bool {
         self.catalogue().index.contains(id, &HashSet::new())
+    }
+
+    /// Where a chunk lies, for callers that read many and want to go through the packs in order.
+    /// `None` for a chunk that the index does not know.
+    pub fn chunk_place(&self, id: &ChunkId) -> Option<ChunkPlace> {
+        let catalogue = self.catalogue();
+        let slot = catalogue.index.slot(id)?;
+        Some(ChunkPlace {
+            pack: slot.pack,
+            offset: slot.offset,
+            stored_bytes: slot.sealed_len(),
+        })
     }
 
     /// How much the repository holds.
@@ -447,21 +479,31 @@ impl Repository {
 
     /// A chunk read recently.
     pub(crate) fn cached(&self, id: &ChunkId) -> Option<Bytes> {
-        let mut cache = self
-            .inner
-            .cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        cache.get(id)
+        self.cache().get(id)
     }
 
     pub(crate) fn remember(&self, id: &ChunkId, bytes: &Bytes) {
-        let mut cache = self
-            .inner
-            .cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        cache.insert(*id, bytes.clone());
+        self.cache().insert(*id, bytes.clone());
+    }
+
+    fn cache(&self) -> MutexGuard<'_, ChunkCache> {
+        let cache = self.inner.cache.lock();
+        cache.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn to read a chunk.
+    fn turn(&self, id: &ChunkId) -> Arc<tokio::sync::Mutex<()>> {
+        let loading = self.inner.loading.lock();
+        let mut loading = loading.unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = loading.get(id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        if loading.len() >= MAX_TURNS {
+            loading.retain(|_, turn| turn.strong_count() > 0);
+        }
+        let turn = Arc::default();
+        loading.insert(*id, Arc::downgrade(&turn));
+        turn
     }
 
     /// Reads a chunk; where its pack is gone, looks again whether a custodian moved it.
@@ -533,8 +575,22 @@ impl ChunkSource for Repository {
         if let Some(bytes) = self.cached(id) {
             return Ok(bytes);
         }
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        if let Some(bytes) = self.cached(id) {
+            return Ok(bytes);
+        }
         let bytes = self.read_chunk(id).await?;
         self.remember(id, &bytes);
+        Ok(bytes)
+    }
+
+    async fn get_piece(&self, id: &ChunkId) -> Result<Bytes> {
+        if let Some(bytes) = self.cached(id) {
+            return Ok(bytes);
+        }
+        let bytes = self.read_chunk(id).await?;
+        self.cache().insert_piece(*id, bytes.clone());
         Ok(bytes)
     }
 

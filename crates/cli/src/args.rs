@@ -12,6 +12,7 @@ mod keep;
 mod key;
 mod look;
 mod operate;
+mod restores;
 mod retention;
 mod settings;
 mod try_out;
@@ -30,6 +31,10 @@ pub use operate::{
     CompletionsArgs, ConfigCommand, ConfigFileArgs, ConfigInitArgs, ConfigSchemaArgs, DaemonArgs,
     DoctorArgs, ManArgs, ReportArgs, RunArgs, ScheduleCommand, ScheduleNextArgs, ServiceCommand,
     ServiceInstallArgs, StatusArgs,
+};
+pub use restores::{
+    RestoresArgs, RestoresCommand, RestoresForgetArgs, RestoresListArgs, RestoresShowArgs,
+    RestoresUndoArgs,
 };
 pub use retention::{
     ForgetArgs, HoldAddArgs, HoldArgs, HoldCommand, HoldListArgs, HoldRemoveArgs, PolicyArgs,
@@ -92,6 +97,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Show and restore permissions, delegates, rules, out-of-office replies and the like
     Settings(SettingsArgs),
+    /// List, show and take back restores that were made
+    Restores(RestoresArgs),
     /// Write the items of a snapshot as files
     Export(ExportArgs),
     /// List, add, remove and rotate what opens the repository

@@ -18,6 +18,7 @@ mod packaging;
 mod prune;
 mod report;
 mod restore;
+mod restores;
 mod retention;
 mod run;
 mod schedule;
@@ -51,6 +52,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Diff(args) => diff::run(context, args).await,
         Command::Restore(args) => restore::run(context, args).await,
         Command::Settings(args) => settings::run(context, args).await,
+        Command::Restores(args) => restores::run(context, args).await,
         Command::Export(args) => export::run(context, args).await,
         Command::Key(args) => key::run(context, args).await,
         Command::Check(args) => check::run(context, args).await,
@@ -70,6 +72,19 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Forget(args) => retention::forget(context, args).await,
         Command::Hold(args) => hold::run(context, args).await,
     }
+}
+
+/// The most characters of a command that are recorded.
+const MAX_COMMAND: usize = 2_000;
+
+/// The command as it was typed, for records of what was done. Secrets are never arguments.
+fn command_line() -> String {
+    let words = std::env::args().map(|word| match word.contains(char::is_whitespace) {
+        true => format!("{word:?}"),
+        false => word,
+    });
+    let words: Vec<String> = words.collect();
+    words.join(" ").chars().take(MAX_COMMAND).collect()
 }
 
 /// Failures named for people one by one; `--json` names all.

@@ -106,6 +106,7 @@ impl Vault {
         let mut sound = HashSet::new();
         let mut trees = self.snapshots_and_kept().await?;
         trees.extend(self.held_snapshots().await?);
+        trees.extend(self.replaced_snapshots().await?);
         for snapshot in trees {
             check.snapshots += 1;
             if let Err(error) = self

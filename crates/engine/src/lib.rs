@@ -25,6 +25,7 @@ mod mailbox_name;
 mod monitor;
 mod names;
 mod notes;
+mod origin;
 mod path;
 mod portable;
 mod probe;
@@ -35,6 +36,7 @@ mod report;
 mod restore;
 mod retention;
 mod roster;
+mod runs;
 mod search;
 mod selection;
 mod settings;
@@ -62,14 +64,16 @@ pub use notes::VaultSize;
 pub use probe::MailboxLook;
 pub use prune::{OpenBackup, PruneOptions, PrunePlan, PruneReport};
 pub use report::{
-    BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, RestoreReport, Throttling,
+    BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, MeetingMoved, MeetingOutcome,
+    RestoreReport, Throttling,
 };
-pub use restore::{RestoreOptions, UserMap};
+pub use restore::{RestoreMode, RestoreOptions, UserMap};
 pub use retention::{
     Bucket, ItemPlan, ItemReason, MailboxPlan, Period, Policy, Reason, RetentionOptions,
     RetentionPlan, SnapshotPlan, SnapshotTime, Verdict, decide,
 };
 pub use roster::Roster;
+pub use runs::{RestoreRun, RunItem, RunState, UndoOptions, UndoReport};
 pub use search::{Query, SearchHit, SearchIndexReport, SearchOptions, SearchResults};
 pub use selection::{Age, ByteCount, MailboxSelection, Selection};
 pub use settings::{

@@ -356,7 +356,7 @@ impl Vault {
     }
 }
 
-fn stored_item(entry: Entry) -> Result<StoredItem> {
+pub(crate) fn stored_item(entry: Entry) -> Result<StoredItem> {
     match TreeKey::from_bytes(&entry.key)? {
         TreeKey::Item(key) => Ok(StoredItem {
             key,

@@ -3,6 +3,7 @@
 use ews_client::ThrottleState;
 use serde::{Deserialize, Serialize};
 
+use crate::restore::RestoreMode;
 use crate::search::SearchIndexReport;
 
 /// An item that could not be transferred.
@@ -135,14 +136,27 @@ impl BackupReport {
 pub struct RestoreReport {
     /// Where to: the mailbox.
     pub mailbox: String,
+    /// What it did about items that were there already.
+    pub mode: RestoreMode,
+    /// The id of the run, by which it can be taken back; `None` if nothing was written.
+    pub run: Option<String>,
+    /// Why the run is not recorded, or not to its end, though it wrote something: it cannot be
+    /// taken back, or only what its items say of themselves.
+    pub unrecorded: Option<String>,
     /// Whether nothing was written because only a plan was asked for.
     pub dry_run: bool,
     /// One entry a folder.
     pub folders: Vec<FolderRestore>,
     /// Items created.
     pub items_restored: u64,
+    /// Live items replaced by what they were in the snapshot.
+    pub items_replaced: u64,
     /// Items left alone because they are there already.
     pub items_skipped: u64,
+    /// Items that are not there, and were not created since the mode does not.
+    pub items_absent: u64,
+    /// Meetings and appointments whose live item has moved on since the snapshot.
+    pub meetings_moved: Vec<MeetingMoved>,
     /// Restored items that were read back and found equal to the snapshot's.
     pub items_verified: u64,
     /// Items stored as native streams that were created from MIME text and properties, since the
@@ -177,6 +191,40 @@ pub struct FolderRestore {
     pub created: bool,
     /// Items to create.
     pub items: u64,
+    /// Live items to replace.
+    pub replaced: u64,
     /// Items there already.
     pub skipped: u64,
+    /// Items that are not there, and not to be created.
+    pub absent: u64,
+}
+
+/// A meeting or appointment whose live item is not in the state of the snapshot any more.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct MeetingMoved {
+    /// The folder's path.
+    pub folder: String,
+    /// The subject in the snapshot.
+    pub subject: String,
+    /// The live item's EWS ItemId.
+    pub item_id: String,
+    /// How it has moved on, in words.
+    pub how: Vec<String>,
+    /// What the restore does about it.
+    pub outcome: MeetingOutcome,
+}
+
+/// What a restore does about a meeting that has moved on.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MeetingOutcome {
+    /// The live item stays as it is.
+    #[default]
+    LeftAlone,
+    /// The live item is replaced by what it was in the snapshot.
+    Replaced,
+    /// The snapshot's is put beside it.
+    CreatedBeside,
 }

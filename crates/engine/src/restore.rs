@@ -4,39 +4,52 @@
 //! folder, which items are there already. Then the uploads. An item is there if it carries the
 //! same origin (a named property that every restored item gets) or, in the mailbox it came from,
 //! if its id is still alive; so a restore that is repeated or was interrupted adds nothing twice.
-//! Nothing is ever sent or deleted: items come back through UploadItems, which does neither.
+//! Nothing is ever sent: items come back through UploadItems, which does not. What is replaced is
+//! kept in the repository before.
 
 mod again;
 mod compare;
+pub(crate) mod live;
+mod meeting;
+mod mode;
+mod plan;
 mod portable;
+pub(crate) mod present;
+mod replace;
 mod rewrite;
 mod stream;
 mod target;
-mod upload;
+pub(crate) mod upload;
 mod user_map;
+mod verify;
 
+pub(crate) use again::{ATTEMPTS, may_pass, own_wait};
 pub(crate) use compare::is_of_the_store;
+pub use mode::RestoreMode;
+pub(crate) use replace::{differs, differs_as_portable};
+pub(crate) use target::run_path;
 pub use user_map::UserMap;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use mailindex::FolderKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::folders::hidden_path;
 use crate::keys::Holds;
 use crate::list::{StoredFolder, StoredItem};
 use crate::monitor::{Event, Monitor};
+use crate::origin::{Origin, RunId};
 use crate::report::{FolderRestore, RestoreReport, Throttling};
-use crate::selection::{ItemMatcher, Selection};
+use crate::runs::{Began, MadeItem, RunLog};
+use crate::selection::Selection;
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
 use crate::vault::Vault;
-use target::{Place, Present, Target};
-use upload::Uploads;
+use plan::Work;
+use target::{Place, Target};
+use upload::{FolderPlace, Uploads};
 
 /// What to restore and where to.
 #[derive(Clone, Debug)]
@@ -49,6 +62,10 @@ pub struct RestoreOptions {
     pub to_mailbox: Option<String>,
     /// A folder below which everything is put, created where it is missing.
     pub to_folder: Option<String>,
+    /// What becomes of items that are live already.
+    pub mode: RestoreMode,
+    /// What asked for it, as the record of the run says it; no secrets.
+    pub command: String,
     /// Plan only: nothing is written.
     pub dry_run: bool,
     /// Read every restored item back and compare it with the snapshot.
@@ -63,6 +80,8 @@ impl Default for RestoreOptions {
             selection: Selection::default(),
             to_mailbox: None,
             to_folder: None,
+            mode: RestoreMode::default(),
+            command: String::new(),
             dry_run: false,
             verify: false,
             requests_at_once: 4,
@@ -71,11 +90,13 @@ impl Default for RestoreOptions {
 }
 
 impl Vault {
-    /// Restores items of a snapshot into a mailbox. Items that are there already are left alone.
+    /// Restores items of a snapshot into a mailbox; the mode says what becomes of those that are
+    /// there already. What it does is recorded, see [`Vault::restore_runs`].
     ///
     /// # Errors
     /// `NotFound` for a selection that is not in the snapshot or a mailbox that does not exist,
-    /// `Auth`, `Denied`, `Unreachable`, `NotEws`. Single items that fail are in the report.
+    /// `Auth`, `Denied`, `Unreachable`, `NotEws`; where items are replaced, those of a repository
+    /// that cannot keep the replaced ones. Single items that fail are in the report.
     ///
     /// # Cancellation
     /// Cancelling the token stops after the requests under way; running the restore again
@@ -94,45 +115,32 @@ impl Vault {
         let place = Place::new(snapshot, options)?;
         let mailbox = place.mailbox.stored();
         let folders = self.wanted_folders(snapshot, &options.selection).await?;
-        let target = Target::open(exchange, place, snapshot, options).await?;
+        let began = began(&mailbox, snapshot, exchange, options);
+        let log = RunLog::new(self, began, options.mode.replaces());
+        let run = log.run().clone();
+        let target = Target::open(exchange, place, snapshot, options, run).await?;
         let mut restore = Restore {
             vault: self,
             snapshot,
             options,
             cancel,
             monitor,
+            uploads: Uploads::new(self, target.way(snapshot, options)),
             target,
+            log,
+            places: Vec::new(),
+            work: Vec::new(),
             report: RestoreReport {
                 mailbox,
+                mode: options.mode,
                 dry_run: options.dry_run,
                 ..RestoreReport::default()
             },
         };
-        restore.monitor.event(Event::MailboxStarted {
-            mailbox: &restore.report.mailbox,
-        });
-        let items = folders.iter().map(|(_, items)| *items).sum();
-        let event = Event::ItemsExpected {
-            mailbox: &restore.report.mailbox,
-            items,
-        };
-        restore.monitor.event(event);
-        let all = self.stored_folders(snapshot).await?;
-        let visible = folders.iter().map(|(folder, _)| folder);
-        let visible: Vec<_> = visible.filter(|f| f.holds == Holds::Items).collect();
-        let mut paths = restore.target.place(&all, &visible);
-        restore.target.place_hidden(&folders, &mut paths);
-        for (folder, _) in &folders {
-            if cancel.is_cancelled() {
-                restore.report.interrupted = true;
-                break;
-            }
-            let path = paths
-                .get(&folder.key)
-                .cloned()
-                .unwrap_or_else(|| folder.path.clone());
-            restore.folder(folder, &path).await?;
-        }
+        restore.announce(&folders);
+        let done = restore.all(&folders).await;
+        restore.close(done.is_ok()).await?;
+        done?;
         let mut report = restore.report;
         let event = Event::MailboxFinished {
             mailbox: &report.mailbox,
@@ -168,6 +176,26 @@ impl Vault {
     }
 }
 
+/// What is written down of a restore before it does anything.
+fn began(
+    mailbox: &str,
+    snapshot: &Snapshot,
+    exchange: &Exchange,
+    options: &RestoreOptions,
+) -> Began {
+    Began {
+        mailbox: mailbox.to_owned(),
+        server: exchange.server().to_owned(),
+        from_mailbox: snapshot.mailbox.clone(),
+        snapshot: snapshot.id.clone(),
+        snapshot_time_unix_ms: snapshot.time_unix_ms,
+        mode: options.mode.to_string(),
+        to_folder: options.to_folder.clone(),
+        selection: options.selection.describe(),
+        command: options.command.clone(),
+    }
+}
+
 /// A restore in progress.
 struct Restore<'a> {
     vault: &'a Vault,
@@ -176,98 +204,101 @@ struct Restore<'a> {
     cancel: &'a CancellationToken,
     monitor: Arc<dyn Monitor>,
     target: Target,
+    uploads: Uploads,
+    log: RunLog,
+    /// The live folders, by the number of their line in the report; none in a dry run that would
+    /// create them.
+    places: Vec<Option<FolderPlace>>,
+    /// What was decided and is still to be done.
+    work: Vec<Work>,
     report: RestoreReport,
 }
 
 impl Restore<'_> {
-    async fn folder(&mut self, folder: &StoredFolder, path: &str) -> Result<()> {
-        let event = Event::Folder {
-            mailbox: &self.report.mailbox,
-            path,
-        };
-        self.monitor.event(event);
-        let existing = self.target.existing(path);
-        let mut line = FolderRestore {
-            path: match folder.holds {
-                Holds::Items => path.to_owned(),
-                Holds::Associated => hidden_path(path),
-            },
-            created: existing.is_none() && folder.holds == Holds::Items,
-            ..FolderRestore::default()
-        };
-        let present = match &existing {
-            Some(id) => self.target.present(id, path, folder.holds).await?,
-            None => Present::default(),
-        };
-        let id = match existing {
-            Some(id) => Some(id),
-            None if self.options.dry_run => None,
-            None => Some(self.target.create(path, folder).await?),
-        };
-        let mut uploads = Uploads::new(self.vault, self.snapshot, &self.target, self.options);
-        uploads.holds = folder.holds;
-        let selection = &self.options.selection;
-        let matcher = ItemMatcher::new(selection);
-        let mut items = self.vault.stored_items(self.snapshot, folder.key);
-        while let Some(item) = items.try_next().await? {
-            if !selection.items.is_empty() && matcher.meaning(&item).is_none() {
-                continue;
-            }
-            if !self.vault.meets(selection, &item).await? {
-                continue;
-            }
-            let origin = self.origin(&item)?;
-            if present.has(&origin, &item.state.item_id)
-                || self.is_there(folder, &item, &present).await
-            {
-                line.skipped += 1;
-                continue;
-            }
-            line.items += 1;
-            if let Some(id) = id.as_ref().filter(|_| !self.options.dry_run) {
-                uploads.add(id, path, item, origin).await?;
-            }
-            self.take(&mut uploads);
-            if self.cancel.is_cancelled() {
-                self.report.interrupted = true;
-                break;
-            }
-        }
-        uploads.finish().await?;
-        self.take(&mut uploads);
-        self.report.items_skipped += line.skipped;
-        if self.options.dry_run {
-            self.report.items_restored += line.items;
-        }
-        if line.items + line.skipped > 0 || line.created {
-            self.report.folders.push(line);
-        }
-        Ok(())
+    fn announce(&self, folders: &[(StoredFolder, u64)]) {
+        let mailbox = &self.report.mailbox;
+        self.monitor.event(Event::MailboxStarted { mailbox });
+        let items = folders.iter().map(|(_, items)| *items).sum();
+        self.monitor.event(Event::ItemsExpected { mailbox, items });
     }
 
-    /// Whether an associated item has a counterpart. Programs look for theirs by class and
-    /// subject, and would meet two of them.
-    async fn is_there(&self, folder: &StoredFolder, item: &StoredItem, present: &Present) -> bool {
-        if folder.holds == Holds::Items {
-            return false;
+    /// Plans and acts, folder by folder; what is to be done is gathered up to a bound, so that the
+    /// repository is read in its own order.
+    async fn all(&mut self, folders: &[(StoredFolder, u64)]) -> Result<()> {
+        let all = self.vault.stored_folders(self.snapshot).await?;
+        let visible = folders.iter().map(|(folder, _)| folder);
+        let visible: Vec<_> = visible.filter(|f| f.holds == Holds::Items).collect();
+        let mut paths = self.target.place(&all, &visible);
+        self.target.place_hidden(folders, &mut paths);
+        for (folder, _) in folders {
+            if self.is_cancelled() {
+                return Ok(());
+            }
+            let path = paths.get(&folder.key).unwrap_or(&folder.path).clone();
+            self.plan_folder(folder, &path).await?;
         }
-        let summary = self.vault.summary(&item.entry).await.unwrap_or_default();
-        present.has_associated(&item.state.item_class, &summary.subject)
+        self.carry_out().await
     }
 
-    /// Moves what the uploads have done so far into the report.
-    fn take(&mut self, uploads: &mut Uploads<'_>) {
-        let done = uploads.take();
-        for (items, bytes) in &done.restored {
-            let (items, bytes) = (*items, *bytes);
-            self.report.items_restored += items;
-            self.report.bytes_restored += bytes;
-            let event = Event::Transferred {
+    fn is_cancelled(&mut self) -> bool {
+        self.report.interrupted |= self.cancel.is_cancelled();
+        self.report.interrupted
+    }
+
+    /// Waits for what is under way, and writes down how it ended.
+    async fn close(&mut self, complete: bool) -> Result<()> {
+        let finished = self.uploads.finish().await;
+        self.take().await?;
+        let failures = self.report.failures.len() as u64;
+        let complete = complete && finished.is_ok() && !self.report.interrupted;
+        let folders = &self.target.remote.folders;
+        self.log.end(folders, failures, complete).await;
+        self.report.run = self.log.recorded();
+        self.report.unrecorded = self.log.unrecorded();
+        let lines = std::mem::take(&mut self.report.folders);
+        let says_something = |line: &FolderRestore| {
+            line.created || line.items + line.replaced + line.skipped + line.absent > 0
+        };
+        self.report.folders = lines.into_iter().filter(says_something).collect();
+        for line in &self.report.folders {
+            self.report.items_skipped += line.skipped;
+            self.report.items_absent += line.absent;
+            if self.options.dry_run {
+                self.report.items_restored += line.items;
+                self.report.items_replaced += line.replaced;
+            }
+        }
+        finished
+    }
+
+    /// Moves what the uploads have done so far into the report and the log.
+    async fn take(&mut self) -> Result<()> {
+        let done = self.uploads.take();
+        let (mut items, mut bytes, mut is_full) = (0, 0, false);
+        for made in done.made {
+            items += 1;
+            bytes += made.bytes;
+            match made.replaced {
+                true => self.report.items_replaced += 1,
+                false => self.report.items_restored += 1,
+            }
+            is_full = self.log.note(MadeItem {
+                folder_id: made.folder.id,
+                holds: made.holds,
+                item_id: made.id.id,
+                change_key: made.id.change_key.unwrap_or_default(),
+                class: made.class,
+                origin: made.origin,
+                replaced: made.replaced,
+            });
+        }
+        self.report.bytes_restored += bytes;
+        if items > 0 {
+            self.monitor.event(Event::Transferred {
                 mailbox: &self.report.mailbox,
                 items,
                 bytes,
-            };
-            self.monitor.event(event);
+            });
         }
         self.report.items_verified += done.verified;
         self.report.items_converted += done.converted;
@@ -277,17 +308,25 @@ impl Restore<'_> {
             self.monitor.event(Event::ItemFailed { failure: &failure });
             self.report.failures.push(failure);
         }
+        if is_full {
+            self.log.seal(&self.target.remote.folders).await;
+        }
+        Ok(())
     }
 
     /// What identifies this version of this item of this repository wherever it is restored.
-    fn origin(&self, item: &StoredItem) -> Result<String> {
-        let mut hasher = blake3::Hasher::new_derive_key("postkeep restore origin 1");
-        hasher.update(&self.vault.repository.id().to_bytes());
-        hasher.update(self.snapshot.mailbox.as_bytes());
-        hasher.update(&item.key.folder.0);
-        hasher.update(&item.key.item);
-        hasher.update(&item.content()?.hash);
-        Ok(hasher.finalize().to_hex()[..32].to_owned())
+    fn origin(&self, item: &StoredItem) -> Result<Origin> {
+        self.vault
+            .origin(&self.snapshot.mailbox, item, self.log.run())
+    }
+}
+
+impl Vault {
+    /// The origin of a stored item of a mailbox that a run restores.
+    pub(crate) fn origin(&self, mailbox: &str, item: &StoredItem, run: &RunId) -> Result<Origin> {
+        let repository = self.repository.id().to_bytes();
+        let hash = &item.content()?.hash;
+        Ok(Origin::new(&repository, mailbox, &item.key, hash, run))
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::keys::TreeKey;
+use crate::origin::Origin;
 use crate::record::{FieldWriter, Fields, put_varint, take_varint};
 use crate::selection::ItemVerdict;
 
@@ -42,6 +43,8 @@ mod item_field {
     pub(super) const FIRST_SEEN: u8 = 20;
     pub(super) const LAST_SEEN: u8 = 21;
     pub(super) const GONE: u8 = 22;
+    pub(super) const ORIGIN: u8 = 23;
+    pub(super) const REPLACED: u8 = 24;
 }
 
 mod summary_field {
@@ -437,6 +440,39 @@ pub(crate) fn with_seen(mut entry: Entry, seen: Seen) -> Result<Entry> {
     }
     entry.value = writer.finish();
     Ok(entry)
+}
+
+/// What the tree of a restore's run says of an item.
+pub(crate) struct RunMark {
+    /// The origin of the item that was made.
+    pub(crate) origin: Origin,
+    /// Whether it took the place of another.
+    pub(crate) replaced: bool,
+}
+
+/// The entry of an item with what a run did about it.
+pub(crate) fn with_run(mut entry: Entry, mark: &RunMark) -> Entry {
+    use item_field as field;
+    let mut writer = FieldWriter::default();
+    writer
+        .text(field::ORIGIN, mark.origin.as_str())
+        .optional_number(field::REPLACED, mark.replaced.then_some(1));
+    entry.value.extend(writer.finish());
+    entry
+}
+
+/// What the tree of a run says of an item.
+pub(crate) fn run_mark(entry: &Entry) -> Result<RunMark> {
+    use item_field as field;
+    let fields = Fields::parse(&entry.value)?;
+    let origin = Origin::parse(&fields.text(field::ORIGIN)).ok_or_else(|| {
+        let message = "a run of a restore does not say what it made";
+        Error::new(ErrorKind::Corrupt, message)
+    })?;
+    Ok(RunMark {
+        origin,
+        replaced: fields.number(field::REPLACED)? != 0,
+    })
 }
 
 /// The local index's row for an item, from its tree entry and its summary.

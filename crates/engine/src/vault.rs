@@ -117,7 +117,7 @@ impl Vault {
 
     /// The snapshots a user means: one for a snapshot's id, the newest of each mailbox for
     /// `latest`; narrowed to one mailbox if one is named. An id can also be that of a tree of items
-    /// that outlived their snapshots, or of a hold on items.
+    /// that outlived their snapshots, of a hold on items, or of what a restore replaced.
     ///
     /// # Errors
     /// `NotFound` if there is none, `Invalid` if an abbreviated id fits several.
@@ -129,6 +129,7 @@ impl Vault {
         let mut all = self.snapshots_and_kept().await?;
         if matches!(selector, SnapshotSelector::Id(_)) {
             all.extend(self.held_snapshots().await?);
+            all.extend(self.replaced_snapshots().await?);
         }
         selector.choose(all, mailbox)
     }

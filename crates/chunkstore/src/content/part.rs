@@ -86,7 +86,7 @@ impl PartReader {
             };
             let source = Arc::clone(&self.source);
             self.ahead
-                .push_back(Box::pin(async move { source.get_chunk(&id).await }));
+                .push_back(Box::pin(async move { source.get_piece(&id).await }));
         }
         let wrong = || {
             Error::new(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use engine::SettingsReading;
+use engine::{RestoreMode, SettingsReading};
 
 use super::{RepositoryArgs, SelectionArgs, SnapshotArgs};
 
@@ -197,7 +197,40 @@ pub struct BackupArgs {
     pub search_index: bool,
 }
 
+/// What a restore does about live items.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Mode {
+    /// Create what is missing, and leave what is live alone
+    Missing,
+    /// Replace live items that are not as they were, and create nothing
+    Changed,
+    /// Create what is missing and replace what differs: read and compare every live item
+    Overwrite,
+    /// Create what is missing, and beside live items that are not as they were a second one
+    Both,
+}
+
+impl Mode {
+    pub fn restore_mode(self) -> RestoreMode {
+        match self {
+            Self::Missing => RestoreMode::Missing,
+            Self::Changed => RestoreMode::Changed,
+            Self::Overwrite => RestoreMode::Overwrite,
+            Self::Both => RestoreMode::Both,
+        }
+    }
+}
+
+const RESTORE_HELP: &str = "\
+Examples:
+    postkeep restore --user svc@example.com --mailbox alice@example.com --item 1435bc725299
+    postkeep restore --user svc@example.com --mailbox alice@example.com --as-of \"2026-11-02 14:00\" \\
+        --folder @calendar --mode overwrite --dry-run
+Nothing is ever sent. The same restore again adds nothing, in every mode. What is replaced is kept in
+the repository before; `postkeep restores undo` takes a restore back.";
+
 #[derive(Debug, Args)]
+#[command(after_help = RESTORE_HELP)]
 pub struct RestoreArgs {
     #[command(flatten)]
     pub repository: RepositoryArgs,
@@ -236,7 +269,10 @@ pub struct RestoreArgs {
         help_heading = "Target"
     )]
     pub user_map: Option<PathBuf>,
-    /// Show what would be created and skipped, and change nothing
+    /// What becomes of items that are live already
+    #[arg(long, value_enum, default_value_t = Mode::Missing, help_heading = "Target")]
+    pub mode: Mode,
+    /// Show what would be created, replaced and skipped, and change nothing
     #[arg(long, help_heading = "Target")]
     pub dry_run: bool,
     /// Read every restored item back and compare it with the backup

@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use engine::{
-    MailboxName, MailboxPart, RestoreOptions, RestoreReport, Selection, Snapshot, UserMap,
+    MailboxName, MailboxPart, MeetingOutcome, RestoreMode, RestoreOptions, RestoreReport,
+    Selection, Snapshot, UserMap,
 };
 use serde::Serialize;
 
-use super::failed_items;
 use super::search::Wanted;
+use super::{MAX_NAMED, and_more, failed_items};
 use crate::args::RestoreArgs;
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::held_back::{self, HeldBack};
-use crate::human::{Columns, bytes, count, counted, duration, time};
+use crate::human::{Columns, bytes, count, counted, cut, duration, plain, time};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -142,6 +143,8 @@ fn options(
             true => Some(dated_folder(snapshot)),
             false => args.to_folder.clone(),
         },
+        mode: args.mode.restore_mode(),
+        command: super::command_line(),
         dry_run: args.dry_run,
         verify: args.verify,
         requests_at_once: usize::from(args.requests),
@@ -196,37 +199,10 @@ fn restored(restored: &Restored) -> String {
         restored.from_mailbox, report.mailbox, restored.server
     );
     if !report.folders.is_empty() {
-        let created = if report.dry_run {
-            ">TO CREATE"
-        } else {
-            ">CREATED"
-        };
-        let mut table = Columns::new(&["FOLDER", "", created, ">THERE ALREADY"]);
-        for folder in &report.folders {
-            let new = if folder.created { "new" } else { "" };
-            let (items, skipped) = (count(folder.items), count(folder.skipped));
-            table.row([folder.path.clone(), new.to_owned(), items, skipped]);
-        }
-        text.push_str(&table.to_string());
+        text.push_str(&folders(report));
         text.push('\n');
     }
-    let there = match report.items_skipped {
-        0 => String::new(),
-        skipped => format!("; {} there already", counted(skipped, "item")),
-    };
-    let items = counted(report.items_restored, "item");
-    if report.dry_run {
-        text.push_str(&format!(
-            "would create {items}{there}; nothing was changed\n"
-        ));
-    } else {
-        text.push_str(&format!(
-            "restored {items} ({}) with {} in {}{there}\n",
-            bytes(report.bytes_restored),
-            counted(report.requests, "request"),
-            duration(report.elapsed_ms),
-        ));
-    }
+    text.push_str(&totals(report));
     text.push_str(&held_back::line(&report.throttling));
     if restored.verified {
         let verified = counted(report.items_verified, "item");
@@ -241,8 +217,98 @@ fn restored(restored: &Restored) -> String {
     if !report.failures.is_empty() {
         text.push_str(&failed_items("not restored", &report.failures));
     }
+    text.push_str(&meetings(report));
+    if let Some(run) = &report.run {
+        let run = run.get(..10).unwrap_or(run);
+        text.push_str(&format!("to take it back: postkeep restores undo {run}\n"));
+    }
+    if let Some(reason) = &report.unrecorded {
+        text.push_str(&format!(
+            "not recorded to its end, and so not taken back with certainty: {reason}\n"
+        ));
+    }
     if report.interrupted {
         text.push_str("interrupted: the same command continues where this one stopped\n");
     }
     text
+}
+
+fn folders(report: &RestoreReport) -> String {
+    let (created, replaced) = match report.dry_run {
+        true => (">TO CREATE", ">TO REPLACE"),
+        false => (">CREATED", ">REPLACED"),
+    };
+    let replaces = matches!(report.mode, RestoreMode::Changed | RestoreMode::Overwrite);
+    let absent = report.items_absent > 0;
+    let mut heads = vec!["FOLDER", "", created];
+    heads.extend(replaces.then_some(replaced));
+    heads.push(">THERE ALREADY");
+    heads.extend(absent.then_some(">NOT THERE"));
+    let mut table = Columns::new(&heads);
+    for folder in &report.folders {
+        let new = if folder.created { "new" } else { "" };
+        let mut row = vec![folder.path.clone(), new.to_owned(), count(folder.items)];
+        row.extend(replaces.then(|| count(folder.replaced)));
+        row.push(count(folder.skipped));
+        row.extend(absent.then(|| count(folder.absent)));
+        table.row(row);
+    }
+    table.to_string()
+}
+
+fn totals(report: &RestoreReport) -> String {
+    let mut rest = String::new();
+    if report.items_skipped > 0 {
+        let skipped = counted(report.items_skipped, "item");
+        rest.push_str(&format!("; {skipped} there already"));
+    }
+    if report.items_absent > 0 {
+        let absent = counted(report.items_absent, "item");
+        rest.push_str(&format!("; {absent} not there and not created"));
+    }
+    let replaced = |did: &str| match report.items_replaced {
+        0 => String::new(),
+        items => format!(", {did} {}", counted(items, "item")),
+    };
+    let items = counted(report.items_restored, "item");
+    if report.dry_run {
+        let replaced = replaced("replace");
+        return format!("would create {items}{replaced}{rest}; nothing was changed\n");
+    }
+    format!(
+        "restored {items}{} ({}) with {} in {}{rest}\n",
+        replaced("replaced"),
+        bytes(report.bytes_restored),
+        counted(report.requests, "request"),
+        duration(report.elapsed_ms),
+    )
+}
+
+/// Meetings that have moved on, one by one.
+fn meetings(report: &RestoreReport) -> String {
+    if report.meetings_moved.is_empty() {
+        return String::new();
+    }
+    let moved = report.meetings_moved.len() as u64;
+    let mut text = format!(
+        "live meetings that have moved on: {}\n",
+        counted(moved, "item")
+    );
+    for meeting in report.meetings_moved.iter().take(MAX_NAMED) {
+        let outcome = match (meeting.outcome, report.dry_run) {
+            (MeetingOutcome::Replaced, false) => "replaced all the same",
+            (MeetingOutcome::Replaced, true) => "would be replaced all the same",
+            (MeetingOutcome::CreatedBeside, false) => "the backup's is beside it",
+            (MeetingOutcome::CreatedBeside, true) => "the backup's would be put beside it",
+            _ => "left as it is",
+        };
+        text.push_str(&plain(&format!(
+            "  {}  {}: {}; {outcome}",
+            meeting.folder,
+            cut(&meeting.subject, 60),
+            meeting.how.join(", ")
+        )));
+        text.push('\n');
+    }
+    text + &and_more(report.meetings_moved.len())
 }

@@ -158,6 +158,11 @@ impl Server {
 impl Server {
     /// How many requests it was asked so far.
     pub fn requests(&self) -> u64 {
+        self.stats()["requests_total"].as_u64().unwrap()
+    }
+
+    /// What it counts.
+    pub fn stats(&self) -> Value {
         let host = self
             .url
             .trim_start_matches("http://")
@@ -173,8 +178,7 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let body = &answer[answer.find("\r\n\r\n").unwrap()..];
-        let stats: Value = serde_json::from_str(body).unwrap();
-        stats["requests_total"].as_u64().unwrap()
+        serde_json::from_str(body).unwrap()
     }
 }
 

@@ -20,5 +20,7 @@ mod operating;
 mod keeping;
 // Settings of mailboxes; mailboxes by pattern.
 mod settings;
+// Restores: modes, records, taking them back, kills.
+mod restores;
 // Each command on the way a user takes.
 mod tour;

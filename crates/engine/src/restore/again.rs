@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 /// How often a request is sent when the connection breaks or the server is busy.
-pub(super) const ATTEMPTS: u32 = 4;
+pub(crate) const ATTEMPTS: u32 = 4;
 
 /// The first wait before that, where the server names none; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// What a request left undone.
-pub(super) struct Again<T> {
+pub(crate) struct Again<T> {
     /// To be sent in these batches, each with the number of its attempt.
-    pub(super) batches: Vec<(Vec<T>, u32)>,
+    pub(crate) batches: Vec<(Vec<T>, u32)>,
     /// To be sent after this wait.
-    pub(super) wait: Duration,
+    pub(crate) wait: Duration,
     /// Given up.
-    pub(super) failed: Vec<(T, String)>,
+    pub(crate) failed: Vec<(T, String)>,
 }
 
 impl<T> Again<T> {
     /// Decides after a request of `sent` items of which some are left. A server that took a part
     /// will take more, and one that took none may manage half of it.
-    pub(super) fn new(
+    pub(crate) fn new(
         sent: usize,
         attempt: u32,
         left: Vec<(T, String)>,
@@ -49,12 +49,12 @@ impl<T> Again<T> {
 }
 
 /// How long to wait after an attempt where the server does not say.
-pub(super) fn own_wait(attempt: u32) -> Duration {
+pub(crate) fn own_wait(attempt: u32) -> Duration {
     FIRST_WAIT * 2u32.pow(attempt.clamp(1, ATTEMPTS) - 1)
 }
 
 /// Whether a call that failed like this can succeed later.
-pub(super) fn may_pass(kind: ews_client::ErrorKind) -> bool {
+pub(crate) fn may_pass(kind: ews_client::ErrorKind) -> bool {
     use ews_client::ErrorKind as Leaf;
     matches!(
         kind,

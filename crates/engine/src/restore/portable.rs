@@ -13,6 +13,7 @@ use super::rewrite::origin_path;
 use super::upload::{Done, Piece, Sender};
 use crate::error::{Error, Result};
 use crate::keys::Holds;
+use crate::origin::Origin;
 use crate::portable::{self, Extent, Group, new_item, shape};
 use crate::split_mime::payloads;
 use crate::state::Form;
@@ -41,7 +42,7 @@ impl Sender {
     /// Creates items. What the server refuses is tried with fewer properties; what it may have
     /// created before the connection broke is looked for by its origin.
     pub(super) async fn create(&self, batch: Vec<Piece>, done: &mut Done) -> Result<()> {
-        if self.holds == Holds::Associated {
+        if self.place.holds == Holds::Associated {
             // An item that CreateItem makes is one that users see.
             for piece in batch {
                 let reason = "the server takes associated items only as native streams";
@@ -125,7 +126,7 @@ impl Sender {
         let mut waiting = VecDeque::from([batch]);
         while let Some(batch) = waiting.pop_front() {
             let request = CreateItem {
-                folder: FolderIdRef::Id(self.folder.clone()),
+                folder: FolderIdRef::Id(self.place.folder.clone()),
                 items: batch
                     .iter()
                     .map(|portable| created(portable, extent))
@@ -155,15 +156,16 @@ impl Sender {
                         .map(|portable| portable.piece.clone())
                         .collect();
                     let missing = self.broken(pieces, &error, done).await?;
-                    let missing: HashSet<String> =
+                    let missing: HashSet<Origin> =
                         missing.into_iter().map(|(piece, _)| piece.origin).collect();
                     let reason = error.to_string();
-                    left.again.extend(
-                        batch
-                            .into_iter()
-                            .filter(|portable| missing.contains(&portable.piece.origin))
-                            .map(|portable| (portable, reason.clone())),
-                    );
+                    for portable in batch {
+                        if missing.contains(&portable.piece.origin) {
+                            left.again.push((portable, reason.clone()));
+                        } else {
+                            self.remove_replaced(&portable.piece, done).await;
+                        }
+                    }
                 }
                 Err(error) => {
                     let kind = crate::error::kind_of_ews(error.kind());
@@ -202,11 +204,10 @@ impl Sender {
                 Err(error) => left.refused.push((portable, error.to_string())),
             }
         }
-        let bytes = restored
-            .iter()
-            .map(|(portable, _)| portable.piece.bytes)
-            .sum();
-        done.restored.push((restored.len() as u64, bytes));
+        for (Portable { piece, .. }, id) in &restored {
+            done.made.push(self.made(piece, id.clone()));
+            self.remove_replaced(piece, done).await;
+        }
         let native = |portable: &Portable| portable.piece.item.state.form == Form::Native;
         done.converted += restored
             .iter()
@@ -285,7 +286,7 @@ fn group_of(portable: &Portable) -> Group {
 }
 
 fn created(portable: &Portable, extent: Extent) -> NewItem {
-    let origin = ExtendedProperty::single(origin_path(), portable.piece.origin.clone());
+    let origin = ExtendedProperty::single(origin_path(), portable.piece.origin.as_str());
     new_item(
         &portable.item,
         portable.piece.item.state.is_read,
@@ -297,7 +298,11 @@ fn created(portable: &Portable, extent: Extent) -> NewItem {
 /// Says how a created item differs from what was stored, or nothing if it does not. Servers make
 /// MIME text anew, so only its larger attachments are compared where the text differs.
 fn difference(portable: &Portable, live: &Item) -> Option<String> {
-    let stored = &portable.item;
+    item_difference(&portable.item, live, portable.piece.item.state.is_read)
+}
+
+/// The same of two items; `is_read` is the state that the live one should have.
+pub(super) fn item_difference(stored: &Item, live: &Item, is_read: Option<bool>) -> Option<String> {
     let differs = |what: &str| Some(format!("its {what} differs"));
     let text = |text: &Option<String>| text.as_deref().unwrap_or_default().trim().to_lowercase();
     if text(&stored.item_class) != text(&live.item_class) {
@@ -318,7 +323,7 @@ fn difference(portable: &Portable, live: &Item) -> Option<String> {
     if stored.importance.is_some() && stored.importance != live.importance {
         return differs("importance");
     }
-    let is_read = portable.piece.item.state.is_read.or(stored.is_read);
+    let is_read = is_read.or(stored.is_read);
     if is_read.is_some() && live.is_read.is_some() && is_read != live.is_read {
         return differs("read state");
     }

@@ -43,7 +43,7 @@ pub(super) fn origin_path() -> ExtendedPath {
 /// What a rewrite does.
 #[derive(Clone, Copy)]
 pub(super) struct Rewrite<'a> {
-    /// The origin, as text of fixed length.
+    /// The origin, as text of fixed length ([`super::origin::Origin`]).
     pub(super) origin: &'a str,
     /// The read state to set, if it is known.
     pub(super) is_read: Option<bool>,
@@ -53,16 +53,26 @@ impl Rewrite<'_> {
     /// Rewrites the beginning of a stream (or all of it). What follows stays as it is.
     pub(super) fn apply(&self, head: &[u8]) -> Vec<u8> {
         let mut head = head.to_vec();
-        if let Some(is_read) = self.is_read
-            && let Some(at) = find_message_flags(&head)
+        let value = utf16(self.origin);
+        let own = OwnProperties::find(&head, value.len());
+        if let Some((is_read, flags)) = self
+            .is_read
+            .and_then(|is_read| Some((is_read, head.get_mut(own.flags?)?)))
         {
-            head[at] = if is_read {
-                head[at] | READ
+            *flags = if is_read {
+                *flags | READ
             } else {
-                head[at] & !READ
+                *flags & !READ
             };
         }
-        if self.replace_origin(&mut head) {
+        // An item that was restored before, and backed up since, carries an origin already: its
+        // value is replaced in place, since all have the same length.
+        if let Some(places) = own.origin {
+            for (place, byte) in places.into_iter().zip(value) {
+                if let Some(old) = head.get_mut(place) {
+                    *old = byte;
+                }
+            }
             return head;
         }
         let Some(first) = first_buffer(&head) else {
@@ -89,83 +99,12 @@ impl Rewrite<'_> {
         record.extend_from_slice(&atom);
         record
     }
-
-    /// An item that was restored before, and backed up since, carries an origin already: its
-    /// value is replaced in place, since both have the same length.
-    fn replace_origin(&self, head: &mut [u8]) -> bool {
-        // Every store has an id of its own for the name, so only set and name are looked for.
-        let value = utf16(self.origin);
-        let mut wanted = name_bytes();
-        wanted.extend_from_slice(&(value.len() as u32).to_le_bytes());
-        let Some(found) = head
-            .windows(wanted.len())
-            .position(|window| window == wanted)
-        else {
-            return false;
-        };
-        let at = found + wanted.len();
-        match head.get_mut(at..at + value.len()) {
-            Some(old) => {
-                old.copy_from_slice(&value);
-                true
-            }
-            None => false,
-        }
-    }
 }
 
-/// Sets the value of every origin in a stream that passes in pieces: one that lies behind the
-/// beginning, which [`Rewrite`] does not see, must not outdo the one in front.
-pub(super) struct OriginMask {
-    wanted: Vec<u8>,
-    value: Vec<u8>,
-    held: Vec<u8>,
-}
-
-impl OriginMask {
-    pub(super) fn new(origin: &str) -> Self {
-        let value = utf16(origin);
-        let mut wanted = name_bytes();
-        wanted.extend_from_slice(&(value.len() as u32).to_le_bytes());
-        Self {
-            wanted,
-            value,
-            held: Vec::new(),
-        }
-    }
-
-    /// Takes a piece and gives what can be sent: all but the end, where an origin may begin.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<u8> {
-        self.held.extend_from_slice(piece);
-        let whole = self.wanted.len() + self.value.len();
-        let mut from = 0;
-        while let Some(found) = self.find(from) {
-            let at = found + self.wanted.len();
-            let Some(old) = self.held.get_mut(at..at + self.value.len()) else {
-                break;
-            };
-            old.copy_from_slice(&self.value);
-            from = at;
-        }
-        let ready = self.held.len().saturating_sub(whole - 1);
-        let rest = self.held.split_off(ready);
-        std::mem::replace(&mut self.held, rest)
-    }
-
-    /// Gives what is left.
-    pub(super) fn finish(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.held)
-    }
-
-    fn find(&self, from: usize) -> Option<usize> {
-        let window = self.wanted.len();
-        let found = self
-            .held
-            .get(from..)?
-            .windows(window)
-            .position(|w| w == self.wanted);
-        found.map(|found| from + found)
-    }
+/// Whether the beginning of a stream is long enough: it holds all properties of the message
+/// itself, or is no stream that can be looked into.
+pub(super) fn is_enough(head: &[u8]) -> bool {
+    OwnProperties::find(head, 0).ended
 }
 
 /// The property's type, id, set and name, up to its value.
@@ -251,35 +190,71 @@ fn split_behind(head: &[u8], first: usize, end: usize, record: &[u8]) -> Vec<u8>
     .concat()
 }
 
-/// Where the value of the message's own PidTagMessageFlags is, in the framed bytes.
-fn find_message_flags(head: &[u8]) -> Option<usize> {
-    let mut cursor = Cursor {
-        head,
-        at: first_buffer(head)?,
-        left: 0,
-    };
-    for _ in 0..MAX_PROPERTIES {
-        let definition = cursor.u32()?;
-        let (kind, id) = (definition as u16, (definition >> 16) as u16);
-        if definition == MESSAGE_FLAGS {
-            cursor.enter()?;
-            return (cursor.at < head.len()).then_some(cursor.at);
-        }
-        // Markers begin the recipients and attachments; DnPrefix and FXDelProp are properties.
-        if (0x4000..0x4020).contains(&id) && kind == 3 && id != 0x4016 {
-            return None;
-        }
-        if id >= 0x8000 {
-            cursor.skip(16)?;
-            if cursor.u8()? == 0 {
-                cursor.skip(4)?;
-            } else {
-                while cursor.u16()? != 0 {}
+/// Where the message's own properties that a rewrite is about stand in the framed bytes. Those of
+/// recipients and attachments, and so of messages within the message, are not looked at.
+#[derive(Default)]
+struct OwnProperties {
+    /// PidTagMessageFlags: its lowest byte.
+    flags: Option<usize>,
+    /// The bytes of the origin's value, which may lie in several records.
+    origin: Option<Vec<usize>>,
+    /// Whether they were all looked at, or cannot be.
+    ended: bool,
+}
+
+impl OwnProperties {
+    /// Looks for them; an origin counts if its value has this many bytes.
+    fn find(head: &[u8], origin_bytes: usize) -> Self {
+        let mut found = Self::default();
+        let Some(at) = first_buffer(head) else {
+            found.ended = true;
+            return found;
+        };
+        let mut cursor = Cursor { head, at, left: 0 };
+        for _ in 0..MAX_PROPERTIES {
+            match found.next(&mut cursor, origin_bytes) {
+                Some(true) => {}
+                Some(false) => {
+                    found.ended = true;
+                    break;
+                }
+                None => break,
             }
         }
-        cursor.skip_value(kind)?;
+        found
     }
-    None
+
+    /// Looks at one property. `Some(false)` where there is none any more, `None` where the bytes
+    /// end or make no sense.
+    fn next(&mut self, cursor: &mut Cursor<'_>, origin_bytes: usize) -> Option<bool> {
+        let definition = cursor.u32()?;
+        let (kind, id) = (definition as u16, (definition >> 16) as u16);
+        // Markers begin the recipients and attachments; DnPrefix and FXDelProp are properties.
+        if (0x4000..0x4020).contains(&id) && kind == 3 && id != 0x4016 {
+            return Some(false);
+        }
+        if definition == MESSAGE_FLAGS {
+            cursor.enter()?;
+            self.flags = (cursor.at < cursor.head.len()).then_some(cursor.at);
+        }
+        if id >= 0x8000 && cursor.is_origin()? && matches!(kind, UNICODE | 0x001F) {
+            let length = cursor.u32()? as usize;
+            if length != origin_bytes {
+                cursor.skip(length)?;
+                return Some(true);
+            }
+            let mut places = Vec::with_capacity(length);
+            for _ in 0..length {
+                cursor.enter()?;
+                places.push(cursor.at);
+                cursor.skip(1)?;
+            }
+            self.origin = Some(places);
+            return Some(true);
+        }
+        cursor.skip_value(kind)?;
+        Some(true)
+    }
 }
 
 /// Walks the contents of the TransferBuffer records, stepping over their headers.
@@ -317,6 +292,27 @@ impl Cursor<'_> {
 
     fn u32(&mut self) -> Option<u32> {
         Some(u32::from(self.u16()?) | u32::from(self.u16()?) << 16)
+    }
+
+    /// Reads the set and the name behind the definition of a named property; whether they are the
+    /// origin's.
+    fn is_origin(&mut self) -> Option<bool> {
+        let mut ours = true;
+        for expected in SET {
+            ours &= self.u8()? == expected;
+        }
+        if self.u8()? == 0 {
+            self.skip(4)?;
+            return Some(false);
+        }
+        let mut name = NAME.encode_utf16().chain([0]);
+        loop {
+            let unit = self.u16()?;
+            ours &= name.next() == Some(unit);
+            if unit == 0 {
+                return Some(ours);
+            }
+        }
     }
 
     fn skip(&mut self, mut bytes: usize) -> Option<()> {
@@ -443,6 +439,45 @@ mod tests {
         assert_eq!(origin_of(&read(&second)), Some(other));
     }
 
+    /// A stream in records of so many bytes.
+    fn in_records_of(stream: &[u8], bytes: usize) -> Vec<u8> {
+        let first = first_buffer(stream).unwrap();
+        let (mut content, mut at) = (Vec::new(), first);
+        while u32_at(stream, at) == Some(TRANSFER_BUFFER) {
+            let length = u32_at(stream, at + 4).unwrap() as usize;
+            content.extend_from_slice(&stream[at + 8..at + 8 + length]);
+            at += 8 + length;
+        }
+        let records = content.chunks(bytes).flat_map(|chunk| {
+            let mut record = header(chunk.len());
+            record.extend_from_slice(chunk);
+            record
+        });
+        let records: Vec<u8> = records.collect();
+        [&stream[..first], &records, &stream[at..]].concat()
+    }
+
+    #[test]
+    fn the_origin_of_an_attached_message_is_not_taken_for_the_messages_own() {
+        let old = ORIGIN.replace('0', "f");
+        let rewrite = |origin, stream: &[u8]| {
+            let is_read = None;
+            Rewrite { origin, is_read }.apply(stream)
+        };
+        let attached = read(&rewrite(&old, &stream(1, "inner")));
+        let mut message = read(&stream(0, "outer"));
+        message.attachments.push(fasttransfer::Attachment {
+            embedded: Some(Box::new(attached)),
+            ..fasttransfer::Attachment::default()
+        });
+        let whole = write_message(&message, &WriteOptions::default());
+        assert!(is_enough(&whole) && !is_enough(&whole[..80]));
+        let restored = read(&rewrite(ORIGIN, &whole));
+        assert_eq!(origin_of(&restored).as_deref(), Some(ORIGIN));
+        let inner = restored.attachments[0].embedded.as_ref().unwrap();
+        assert_eq!(origin_of(inner), Some(old));
+    }
+
     #[test]
     fn a_leading_dn_prefix_stays_first() {
         let plain = stream(1, "text");
@@ -468,24 +503,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_origin_far_behind_is_replaced_wherever_the_pieces_end(
-            before in 0usize..3_000, pieces in prop::collection::vec(1usize..200, 1..40)
-        ) {
+        fn an_older_origin_is_replaced_wherever_records_end(bytes in 1usize..300) {
             let other = ORIGIN.replace('0', "f");
-            let old = Rewrite { origin: &other, is_read: None }.record();
-            let new = Rewrite { origin: ORIGIN, is_read: None }.record();
-            let filling = vec![0x29; before];
-            let stream = [filling.as_slice(), &old, b"between", &old, b"end"].concat();
-            let expected = [filling.as_slice(), &new, b"between", &new, b"end"].concat();
-            let mut mask = OriginMask::new(ORIGIN);
-            let (mut sent, mut at, mut lengths) = (Vec::new(), 0, pieces.iter().cycle());
-            while at < stream.len() {
-                let end = (at + lengths.next().unwrap()).min(stream.len());
-                sent.extend(mask.push(&stream[at..end]));
-                at = end;
-            }
-            sent.extend(mask.finish());
-            prop_assert_eq!(sent, expected);
+            let is_read = Some(true);
+            // Behind the others, as a server puts it.
+            let mut message = read(&stream(0, "text"));
+            let name = NamedProp { guid: fasttransfer::Guid(SET), name: PropName::Name(NAME.into()) };
+            message.props.set(PropId::Named(name), PropValue::Unicode(other));
+            let records = in_records_of(&write_message(&message, &WriteOptions::default()), bytes);
+            let after = Rewrite { origin: ORIGIN, is_read }.apply(&records);
+            prop_assert_eq!(after.len(), records.len());
+            let message = read(&after);
+            prop_assert_eq!(origin_of(&message), Some(ORIGIN.to_owned()));
+            prop_assert_eq!(message.props.get(PropId::Tag(0x0E07)), Some(&PropValue::Int32(1)));
         }
 
         #[test]

@@ -1,28 +1,29 @@
 //! The mailbox a restore writes to: its folders, and what they hold already.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ews_client::{
-    BaseShape, Client, CreateFolder, FindFolder, FindItem, Folder, FolderId, FolderIdRef,
-    FolderKind, FolderShape, FolderTraversal, Item, ItemShape, ItemTraversal, NewFolder, Outcome,
-    Paging, PropertyPath, ResponseCode,
+    BaseShape, Client, CreateFolder, DistinguishedPropertySet, ExtendedPath, ExtendedProperty,
+    FindFolder, Folder, FolderId, FolderIdRef, FolderKind, FolderShape, FolderTraversal, MapiType,
+    NewFolder, Outcome, Paging, PropertyPath, ResponseCode,
 };
 use tokio::sync::Semaphore;
 
 use super::again::{ATTEMPTS, may_pass, own_wait};
-use super::rewrite::origin_path;
+use super::upload::Way;
 use super::{Places, RestoreOptions, no_folder};
 use crate::error::{Doing, Error, ErrorKind, Result};
-use crate::folders::RemoteFolders;
-use crate::keys::Holds;
+use crate::folders::{RemoteFolder, RemoteFolders};
+use crate::keys::{Holds, folder_key};
 use crate::list::StoredFolder;
 use crate::mailbox_name::{MailboxName, MailboxPart};
+use crate::origin::RunId;
 use crate::path::{ends, last_level, name_of, parent_length};
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
 
-/// Exchange returns at most 1,000 rows of a FindItem.
+/// Exchange returns at most 1,000 rows of a FindFolder.
 const PAGE: u32 = 1000;
 
 /// A live mailbox being restored to.
@@ -30,11 +31,13 @@ pub(super) struct Target {
     pub(super) exchange: Exchange,
     pub(super) client: Client,
     pub(super) permits: Arc<Semaphore>,
-    remote: RemoteFolders,
+    pub(super) remote: RemoteFolders,
+    /// The run that creates folders.
+    run: RunId,
     /// Ids of folders by lower-case path, those created on the way included.
     by_path: HashMap<String, String>,
     /// Whether this is the very mailbox the snapshot was made of, so that item ids mean something.
-    is_source: bool,
+    pub(super) is_source: bool,
     below: Option<String>,
     /// Whether single items are restored, which go right into the folder given.
     single_items: bool,
@@ -77,34 +80,13 @@ impl Place {
     }
 }
 
-/// What a folder holds already.
-#[derive(Clone, Default)]
-pub(super) struct Present {
-    origins: HashSet<String>,
-    ids: HashSet<String>,
-    /// Classes and subjects, of associated items.
-    associated: HashSet<(String, String)>,
-}
-
-impl Present {
-    /// Whether an item is there: by its origin, or by its id.
-    pub(super) fn has(&self, origin: &str, item_id: &str) -> bool {
-        self.origins.contains(origin) || self.ids.contains(item_id)
-    }
-
-    /// Whether there is an associated item of this class and subject.
-    pub(super) fn has_associated(&self, class: &str, subject: &str) -> bool {
-        let key = (class.to_lowercase(), subject.to_owned());
-        self.associated.contains(&key)
-    }
-}
-
 impl Target {
     pub(super) async fn open(
         exchange: &Exchange,
         place: Place,
         snapshot: &Snapshot,
         options: &RestoreOptions,
+        run: RunId,
     ) -> Result<Self> {
         let mailbox = &place.mailbox;
         let client = exchange.open(mailbox);
@@ -122,12 +104,25 @@ impl Target {
             client,
             permits,
             remote,
+            run,
             by_path,
             is_source: mailbox.stored() == snapshot.mailbox
                 && exchange.server() == snapshot.about.server,
             single_items: !options.selection.items.is_empty(),
             below: place.below,
         })
+    }
+
+    /// How uploads go there.
+    pub(super) fn way(&self, snapshot: &Snapshot, options: &RestoreOptions) -> Way {
+        Way {
+            exchange: self.exchange.clone(),
+            client: self.client.clone(),
+            permits: Arc::clone(&self.permits),
+            mailbox: snapshot.mailbox.clone(),
+            verify: options.verify,
+            at_once: options.requests_at_once,
+        }
     }
 
     /// Says where each chosen folder goes. Without a folder given to restore to, folders keep
@@ -214,6 +209,8 @@ impl Target {
                         (part.len() == path.len()).then_some(like.row.folder_class.as_str());
                     let id = self.create_one(&parent, part, class).await?;
                     self.by_path.insert(part.to_lowercase(), id.id.clone());
+                    let made = created(&id, &parent, part, class, &self.remote.root_id);
+                    self.remote.folders.push(made);
                     id
                 }
             };
@@ -237,6 +234,8 @@ impl Target {
         };
         let folder = NewFolder {
             class: class.map(str::to_owned),
+            // What was created can be taken back even if nobody lives to write down its id.
+            extended: vec![ExtendedProperty::single(run_path(), self.run.as_str())],
             ..NewFolder::new(name.clone(), kind)
         };
         let request = CreateFolder {
@@ -315,111 +314,38 @@ impl Target {
         let found = page.folders.into_iter().find(|f| f.display_name == name);
         Ok(found.map(|folder| folder.id))
     }
-
-    /// What a folder holds: the origins of restored items and, in the source mailbox, all ids.
-    pub(super) async fn present(
-        &self,
-        folder: &FolderId,
-        path: &str,
-        holds: Holds,
-    ) -> Result<Present> {
-        let look = Look {
-            folder,
-            path,
-            holds,
-            ids: self.is_source,
-        };
-        present_in(&self.client, &self.permits, look).await
-    }
 }
 
-/// What to look for in a folder.
-pub(super) struct Look<'a> {
-    pub(super) folder: &'a FolderId,
-    pub(super) path: &'a str,
-    pub(super) holds: Holds,
-    /// Whether the ids of all items matter.
-    pub(super) ids: bool,
+/// The property of a folder that says which run created it.
+pub(crate) fn run_path() -> ExtendedPath {
+    ExtendedPath::name(
+        DistinguishedPropertySet::PublicStrings,
+        "PostkeepRun",
+        MapiType::String,
+    )
 }
 
-/// What a folder holds: the origins of restored items and, if asked for, all ids.
-pub(super) async fn present_in(
-    client: &Client,
-    permits: &Semaphore,
-    look: Look<'_>,
-) -> Result<Present> {
-    let mut present = Present::default();
-    let mut previous = Vec::new();
-    let (mut offset, mut listed) = (0, 0u64);
-    loop {
-        let paging = Paging {
-            offset,
-            max_entries: PAGE,
-        };
-        let request = look.request(paging);
-        let page = {
-            let _permit = permits.acquire().await;
-            client
-                .find_item(&request)
-                .await
-                .doing(|| format!("look what the folder {} holds", look.path))?
-        };
-        let got = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
-        let mut listed_ids = Vec::with_capacity(page.items.len());
-        for item in page.items {
-            listed_ids.extend(present.note(item, &look));
-        }
-        listed += u64::from(got);
-        // Some servers claim the end too early, others never: the total decides where there is
-        // one, and a page without anything new ends it all.
-        let ended = page.includes_last && page.total.is_some_and(|total| listed >= total);
-        if ended || got == 0 || listed_ids == previous {
-            return Ok(present);
-        }
-        previous = listed_ids;
-        offset = page
-            .next_offset
-            .filter(|next| *next > offset)
-            .unwrap_or(offset + got);
-    }
-}
-
-impl Look<'_> {
-    fn request(&self, paging: Paging) -> FindItem {
-        let mut shape = ItemShape::new(BaseShape::IdOnly).with([origin_path().into()]);
-        let mut traversal = ItemTraversal::Shallow;
-        if self.holds == Holds::Associated {
-            traversal = ItemTraversal::Associated;
-            shape = shape.with(["item:ItemClass", "item:Subject"].map(PropertyPath::field));
-        }
-        FindItem {
-            traversal,
-            ..FindItem::new(FolderIdRef::Id(self.folder.clone()), shape, paging)
-        }
-    }
-}
-
-impl Present {
-    /// Takes an item of the listing, and returns its id.
-    fn note(&mut self, item: Item, look: &Look<'_>) -> Option<String> {
-        let origin = item
-            .extended
-            .iter()
-            .find(|property| property.path.key == origin_path().key);
-        self.origins.extend(
-            origin
-                .and_then(|property| property.as_str())
-                .map(str::to_owned),
-        );
-        if look.holds == Holds::Associated {
-            let class = item.item_class.unwrap_or_default().to_lowercase();
-            self.associated
-                .insert((class, item.subject.unwrap_or_default()));
-        }
-        let id = item.id?.id;
-        if look.ids {
-            self.ids.insert(id.clone());
-        }
-        Some(id)
+/// A folder as it is right after it was created.
+fn created(
+    id: &FolderId,
+    parent: &FolderId,
+    path: &str,
+    class: Option<&str>,
+    root_id: &str,
+) -> RemoteFolder {
+    RemoteFolder {
+        key: folder_key(&id.id),
+        id: id.id.clone(),
+        parent: (parent.id != root_id).then(|| folder_key(&parent.id)),
+        path: path.to_owned(),
+        name: name_of(last_level(path)),
+        class: class.unwrap_or_default().to_owned(),
+        distinguished: None,
+        is_search: false,
+        total: 0,
+        commit_time: None,
+        deleted: None,
+        associated: None,
+        holds: Holds::Items,
     }
 }

@@ -1,28 +1,28 @@
 //! Uploads items in batches, a few requests at once, in constant memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chunkstore::Content;
 use ews_client::{
-    Client, ExportEvent, FolderId, ItemId, Outcome, UploadAction, UploadData, UploadItem,
+    Client, DeleteItem, DisposalType, FolderId, ItemId, Outcome, UploadAction, UploadData,
+    UploadItem,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::RestoreOptions;
 use super::again::{Again, may_pass};
-use super::compare::difference;
+use super::present::{Live, Look, present_in};
 use super::rewrite::Rewrite;
 use super::stream::{head, rewritten};
-use super::target::{Look, Target, present_in};
-use crate::backup::worth_asking_again;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Holds;
 use crate::list::StoredItem;
+use crate::origin::Origin;
 use crate::report::ItemFailure;
-use crate::snapshot::Snapshot;
 use crate::source::{Exchange, Trial, says_unknown};
 use crate::state::Form;
 use crate::vault::Vault;
@@ -37,169 +37,164 @@ const WHOLE_BYTES: u64 = 4 << 20;
 
 /// What was done since it was last asked.
 #[derive(Default)]
-pub(super) struct Done {
-    /// Items and bytes of each batch.
-    pub(super) restored: Vec<(u64, u64)>,
-    pub(super) verified: u64,
+pub(crate) struct Done {
+    /// What became of each item that was created or replaced.
+    pub(crate) made: Vec<Made>,
+    pub(crate) verified: u64,
     /// Native items that were created from their portable form.
-    pub(super) converted: u64,
+    pub(crate) converted: u64,
     /// Items created with less than what is stored.
-    pub(super) reduced: u64,
-    pub(super) failures: Vec<ItemFailure>,
+    pub(crate) reduced: u64,
+    pub(crate) failures: Vec<ItemFailure>,
     /// Native items whose streams the server refused, created from their portable form instead.
-    pub(super) fallbacks: Vec<ItemFailure>,
+    pub(crate) fallbacks: Vec<ItemFailure>,
 }
 
 /// An item on its way.
 #[derive(Clone)]
-pub(super) struct Piece {
-    pub(super) item: StoredItem,
-    pub(super) origin: String,
-    pub(super) bytes: u64,
+pub(crate) struct Piece {
+    pub(crate) item: StoredItem,
+    pub(crate) origin: Origin,
+    pub(crate) bytes: u64,
+    /// The live item that it takes the place of.
+    pub(crate) replaces: Option<ItemId>,
+    /// Whether its stream is sent as it is stored, without an origin.
+    pub(crate) verbatim: bool,
+}
+
+impl Piece {
+    pub(crate) fn new(item: StoredItem, origin: Origin, replaces: Option<ItemId>) -> Result<Self> {
+        let bytes = item.content()?.len;
+        Ok(Self {
+            item,
+            origin,
+            bytes,
+            replaces,
+            verbatim: false,
+        })
+    }
+}
+
+/// An item that was created, or that replaced another.
+pub(crate) struct Made {
+    /// The folder it lies in.
+    pub(crate) folder: FolderId,
+    pub(crate) holds: Holds,
+    /// Its id and change key.
+    pub(crate) id: ItemId,
+    pub(crate) class: String,
+    pub(crate) origin: Origin,
+    pub(crate) replaced: bool,
+    pub(crate) bytes: u64,
+}
+
+/// A folder that items go into.
+#[derive(Clone)]
+pub(crate) struct FolderPlace {
+    pub(crate) folder: FolderId,
+    pub(crate) path: String,
+    pub(crate) holds: Holds,
 }
 
 /// Everything a batch needs while it is sent.
-pub(super) struct Sender {
-    pub(super) vault: Vault,
+pub(crate) struct Sender {
+    pub(crate) vault: Vault,
     exchange: Exchange,
-    pub(super) client: Client,
-    pub(super) permits: Arc<Semaphore>,
+    pub(crate) client: Client,
+    pub(crate) permits: Arc<Semaphore>,
     mailbox: String,
-    pub(super) folder: FolderId,
-    path: String,
-    pub(super) holds: Holds,
-    pub(super) verify: bool,
+    pub(crate) place: FolderPlace,
+    pub(crate) verify: bool,
 }
 
-/// A restored item with its new id, and why it has to be read again.
-type Restored = ((Piece, ItemId), String);
-
-/// A request that reads items back.
-struct Reading {
-    /// By their places in the request; those answered for are taken out.
-    left: Vec<Option<(Piece, ItemId)>>,
-    again: Vec<Restored>,
-    wait: Option<Duration>,
+/// Where uploads go, and how.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) exchange: Exchange,
+    pub(crate) client: Client,
+    pub(crate) permits: Arc<Semaphore>,
+    /// The mailbox as failures name it.
+    pub(crate) mailbox: String,
+    /// Whether what was made is read back and compared.
+    pub(crate) verify: bool,
+    /// Requests under way at the same time.
+    pub(crate) at_once: usize,
 }
 
-impl Reading {
-    fn take(&mut self, place: usize) -> Option<(Piece, ItemId)> {
-        self.left.get_mut(place)?.take()
-    }
-
-    /// Ends a request that answered to its end.
-    fn rest(mut self, reason: &str) -> (Vec<Restored>, Option<Duration>) {
-        let left = self.left.into_iter().flatten();
-        self.again
-            .extend(left.map(|left| (left, reason.to_owned())));
-        (self.again, self.wait)
-    }
-
-    /// Ends a request that failed as a whole, or gives up where trying again is idle.
-    fn broken(mut self, error: &ews_client::Error) -> Result<(Vec<Restored>, Option<Duration>)> {
-        if !may_pass(error.kind()) {
-            let kind = crate::error::kind_of_ews(error.kind());
-            return Err(Error::new(
-                kind,
-                format!("read restored items back: {error}"),
-            ));
-        }
-        self.wait = self.wait.max(error.retry_after());
-        Ok(self.rest(&error.to_string()))
-    }
-}
-
-/// The uploads of one folder.
-pub(super) struct Uploads<'a> {
-    vault: &'a Vault,
-    snapshot: &'a Snapshot,
-    exchange: Exchange,
-    client: Client,
-    permits: Arc<Semaphore>,
-    options: &'a RestoreOptions,
-    /// What the items are in their folder.
-    pub(super) holds: Holds,
-    place: Option<(FolderId, String)>,
-    batch: Vec<Piece>,
+/// Uploads into the folders of a mailbox.
+pub(crate) struct Uploads {
+    vault: Vault,
+    way: Way,
+    /// Items waiting for company, by the number of the folder they go into.
+    open: BTreeMap<usize, (FolderPlace, Vec<Piece>)>,
     tasks: JoinSet<Result<Done>>,
     done: Done,
 }
 
-impl<'a> Uploads<'a> {
-    pub(super) fn new(
-        vault: &'a Vault,
-        snapshot: &'a Snapshot,
-        target: &Target,
-        options: &'a RestoreOptions,
-    ) -> Self {
+impl Uploads {
+    pub(crate) fn new(vault: &Vault, way: Way) -> Self {
         Self {
-            vault,
-            snapshot,
-            exchange: target.exchange.clone(),
-            client: target.client.clone(),
-            permits: Arc::clone(&target.permits),
-            options,
-            holds: Holds::Items,
-            place: None,
-            batch: Vec::new(),
+            vault: vault.clone(),
+            way,
+            open: BTreeMap::new(),
             tasks: JoinSet::new(),
             done: Done::default(),
         }
     }
 
-    /// Takes an item; waits while enough requests are under way.
-    pub(super) async fn add(
+    /// Takes an item for the folder of that number; waits while enough requests are under way.
+    pub(crate) async fn add(
         &mut self,
-        folder: &FolderId,
-        path: &str,
-        item: StoredItem,
-        origin: String,
+        number: usize,
+        place: &FolderPlace,
+        piece: Piece,
     ) -> Result<()> {
-        self.place
-            .get_or_insert_with(|| (folder.clone(), path.to_owned()));
-        let bytes = item.content()?.len;
-        let waiting: u64 = self.batch.iter().map(|piece| piece.bytes).sum();
-        if self.batch.len() >= BATCH_ITEMS || waiting + bytes > BATCH_BYTES {
-            self.send().await?;
-        }
-        self.batch.push(Piece {
-            item,
-            origin,
-            bytes,
+        let open = self.open.get(&number);
+        let is_full = open.is_some_and(|(_, batch)| {
+            let waiting: u64 = batch.iter().map(|piece| piece.bytes).sum();
+            batch.len() >= BATCH_ITEMS || waiting + piece.bytes > BATCH_BYTES
         });
+        if is_full && let Some((place, batch)) = self.open.remove(&number) {
+            self.send(place, batch).await?;
+        }
+        let new = || (place.clone(), Vec::new());
+        self.open.entry(number).or_insert_with(new).1.push(piece);
+        Ok(())
+    }
+
+    /// Sends what waits for company.
+    pub(crate) async fn flush(&mut self) -> Result<()> {
+        for (place, batch) in std::mem::take(&mut self.open).into_values() {
+            self.send(place, batch).await?;
+        }
         Ok(())
     }
 
     /// Sends what is left and waits for everything.
-    pub(super) async fn finish(&mut self) -> Result<()> {
-        self.send().await?;
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        self.flush().await?;
         while self.join_one().await? {}
         Ok(())
     }
 
     /// What was done since the last call.
-    pub(super) fn take(&mut self) -> Done {
+    pub(crate) fn take(&mut self) -> Done {
         std::mem::take(&mut self.done)
     }
 
-    async fn send(&mut self) -> Result<()> {
-        let batch = std::mem::take(&mut self.batch);
-        let Some((folder, path)) = self.place.clone().filter(|_| !batch.is_empty()) else {
-            return Ok(());
-        };
-        while self.tasks.len() >= self.options.requests_at_once.max(1) {
+    async fn send(&mut self, place: FolderPlace, batch: Vec<Piece>) -> Result<()> {
+        while self.tasks.len() >= self.way.at_once.max(1) {
             self.join_one().await?;
         }
+        let way = self.way.clone();
         let sender = Sender {
             vault: self.vault.clone(),
-            exchange: self.exchange.clone(),
-            client: self.client.clone(),
-            permits: Arc::clone(&self.permits),
-            mailbox: self.snapshot.mailbox.clone(),
-            folder,
-            path,
-            holds: self.holds,
-            verify: self.options.verify,
+            exchange: way.exchange,
+            client: way.client,
+            permits: way.permits,
+            mailbox: way.mailbox,
+            place,
+            verify: way.verify,
         };
         self.tasks.spawn(async move { sender.run(batch).await });
         Ok(())
@@ -216,7 +211,7 @@ impl<'a> Uploads<'a> {
                 panic,
             ))
         })?;
-        self.done.restored.extend(done.restored);
+        self.done.made.extend(done.made);
         self.done.verified += done.verified;
         self.done.converted += done.converted;
         self.done.reduced += done.reduced;
@@ -288,9 +283,12 @@ impl Sender {
             match self.data(&piece).await {
                 Ok(data) => {
                     uploads.push(UploadItem {
-                        parent: self.folder.clone(),
-                        action: UploadAction::CreateNew,
-                        associated: (self.holds == Holds::Associated).then_some(true),
+                        parent: self.place.folder.clone(),
+                        action: match &piece.replaces {
+                            Some(id) => UploadAction::Update(id.clone()),
+                            None => UploadAction::CreateNew,
+                        },
+                        associated: (self.place.holds == Holds::Associated).then_some(true),
                         data,
                     });
                     kept.push(piece);
@@ -306,9 +304,12 @@ impl Sender {
 
     async fn data(&self, piece: &Piece) -> Result<UploadData> {
         let content = piece.item.content()?.clone();
+        if piece.verbatim {
+            return self.verbatim(content).await;
+        }
         let is_read = piece.item.state.is_read;
         let rewrite = Rewrite {
-            origin: &piece.origin,
+            origin: piece.origin.as_str(),
             is_read,
         };
         if content.len <= WHOLE_BYTES {
@@ -317,14 +318,25 @@ impl Sender {
         }
         let head = head(self.vault.read(&content)).await?;
         let len = content.len + rewrite.growth(&head) as u64;
-        let (vault, origin) = (self.vault.clone(), piece.origin.clone());
+        let (vault, origin) = (self.vault.clone(), piece.origin.as_str().to_owned());
+        let head_bytes = head.len();
         let open = Arc::new(move || {
             let source = vault.read(&content);
             let origin = origin.clone();
-            stream::once(async move { rewritten(source, origin, is_read).await })
+            stream::once(async move { rewritten(source, head_bytes, origin, is_read).await })
                 .try_flatten()
                 .boxed()
         });
+        Ok(UploadData::Stream { len, open })
+    }
+
+    async fn verbatim(&self, content: Content) -> Result<UploadData> {
+        if content.len <= WHOLE_BYTES {
+            let stream = self.vault.read_whole(&content, WHOLE_BYTES).await?;
+            return Ok(UploadData::Bytes(stream.into()));
+        }
+        let (vault, len) = (self.vault.clone(), content.len);
+        let open = Arc::new(move || vault.read(&content).map_err(io::Error::other).boxed());
         Ok(UploadData::Stream { len, open })
     }
 
@@ -359,8 +371,9 @@ impl Sender {
                 Err(error) => refused.push((piece, error.to_string())),
             }
         }
-        let bytes = created.iter().map(|(piece, _)| piece.bytes).sum();
-        done.restored.push((created.len() as u64, bytes));
+        let made = created.iter();
+        done.made
+            .extend(made.map(|(piece, id)| self.made(piece, id.clone())));
         if self.verify && !created.is_empty() {
             self.verify(created, done).await?;
         }
@@ -385,8 +398,48 @@ impl Sender {
         Ok(())
     }
 
+    /// What was made of a piece.
+    pub(crate) fn made(&self, piece: &Piece, id: ItemId) -> Made {
+        Made {
+            folder: self.place.folder.clone(),
+            holds: self.place.holds,
+            id,
+            class: piece.item.state.item_class.clone(),
+            origin: piece.origin.clone(),
+            replaced: piece.replaces.is_some(),
+            bytes: piece.bytes,
+        }
+    }
+
+    /// Takes away the item in whose place another was created. What it was is stored, and the
+    /// server keeps it among its recoverable items.
+    pub(crate) async fn remove_replaced(&self, piece: &Piece, done: &mut Done) {
+        let Some(old) = &piece.replaces else {
+            return;
+        };
+        let request = DeleteItem {
+            ids: vec![old.clone()],
+            disposal: DisposalType::SoftDelete,
+        };
+        let answer = {
+            let _permit = self.permits.acquire().await;
+            self.client.delete_item(&request).await
+        };
+        let reason = match answer {
+            Ok(outcomes) => match outcomes.into_iter().next() {
+                Some(Err(error)) if error.kind() != ews_client::ErrorKind::NotFound => {
+                    error.to_string()
+                }
+                _ => return,
+            },
+            Err(error) => error.to_string(),
+        };
+        let reason = format!("restored, but the item it replaces is still there: {reason}");
+        done.failures.push(self.failure(piece, reason).await);
+    }
+
     /// After a call that failed as a whole: what got through is known by its origin.
-    pub(super) async fn broken(
+    pub(crate) async fn broken(
         &self,
         batch: Vec<Piece>,
         error: &ews_client::Error,
@@ -400,17 +453,23 @@ impl Sender {
             tokio::time::sleep(wait).await;
         }
         let look = Look {
-            folder: &self.folder,
-            path: &self.path,
-            holds: self.holds,
+            folder: &self.place.folder,
+            path: &self.place.path,
+            holds: self.place.holds,
             ids: false,
+            details: true,
+            meetings: false,
         };
         let present = present_in(&self.client, &self.permits, look).await?;
-        let (there, missing): (Vec<Piece>, Vec<Piece>) = batch
-            .into_iter()
-            .partition(|piece| present.has(&piece.origin, ""));
-        let bytes = there.iter().map(|piece| piece.bytes).sum();
-        done.restored.push((there.len() as u64, bytes));
+        let mut missing = Vec::new();
+        for piece in batch {
+            let ours = |live: &&Live| live.origin.as_ref() == Some(&piece.origin);
+            let id = present.copies(&piece.origin).find(ours);
+            match id.map(|live| live.id.clone()) {
+                Some(id) => done.made.push(self.made(&piece, id)),
+                None => missing.push(piece),
+            }
+        }
         let reason = error.to_string();
         Ok(missing
             .into_iter()
@@ -418,93 +477,10 @@ impl Sender {
             .collect())
     }
 
-    /// Reads restored items back and compares them with what is stored. Reading changes nothing,
-    /// so whatever the server does not answer for is asked for again.
-    async fn verify(&self, created: Vec<(Piece, ItemId)>, done: &mut Done) -> Result<()> {
-        let mut waiting = VecDeque::from([(created, 1u32)]);
-        while let Some((batch, attempt)) = waiting.pop_front() {
-            let sent = batch.len();
-            let (left, wait) = self.read_back(batch, done).await?;
-            let again = Again::new(sent, attempt, left, wait);
-            for ((piece, _), reason) in again.failed {
-                let reason = format!("restored, but cannot be read back: {reason}");
-                done.failures.push(self.failure(&piece, reason).await);
-            }
-            if !again.batches.is_empty() {
-                tokio::time::sleep(again.wait).await;
-                waiting.extend(again.batches);
-            }
-        }
-        Ok(())
-    }
-
-    /// One request of a verification: what has to be asked for again, and after which wait.
-    async fn read_back(
-        &self,
-        batch: Vec<(Piece, ItemId)>,
-        done: &mut Done,
-    ) -> Result<(Vec<Restored>, Option<Duration>)> {
-        let ids: Vec<ItemId> = batch.iter().map(|(_, id)| id.clone()).collect();
-        let mut reading = Reading {
-            left: batch.into_iter().map(Some).collect(),
-            again: Vec::new(),
-            wait: None,
-        };
-        let _permit = self.permits.acquire().await;
-        let mut stream = match self.client.export_items(&ids).await {
-            Ok(stream) => stream,
-            Err(error) => return reading.broken(&error),
-        };
-        let mut live = Vec::new();
-        loop {
-            let event = match stream.next().await {
-                Ok(Some(event)) => event,
-                Ok(None) => break,
-                Err(error) => return reading.broken(&error),
-            };
-            match event {
-                ExportEvent::Start(_) => live.clear(),
-                ExportEvent::Data(bytes) => live.extend_from_slice(&bytes),
-                ExportEvent::End => {
-                    if let Some((piece, _)) = reading.take(stream.index()) {
-                        self.judge(&piece, &live, done).await?;
-                    }
-                }
-                ExportEvent::Failed { error, .. } => {
-                    let Some((piece, id)) = reading.take(stream.index()) else {
-                        continue;
-                    };
-                    if worth_asking_again(&error.code) {
-                        reading.wait = reading.wait.max(error.back_off);
-                        reading.again.push(((piece, id), error.to_string()));
-                    } else {
-                        let reason = format!("restored, but cannot be read back: {error}");
-                        done.failures.push(self.failure(&piece, reason).await);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(reading.rest("the server's answer left it out"))
-    }
-
-    async fn judge(&self, piece: &Piece, live: &[u8], done: &mut Done) -> Result<()> {
-        let content = piece.item.content()?;
-        let stored = self.vault.read_whole(content, content.len).await?;
-        match difference(&stored, live, piece.item.state.is_read) {
-            None => done.verified += 1,
-            Some(difference) => {
-                let reason = format!("restored, but {difference}");
-                done.failures.push(self.failure(piece, reason).await);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) async fn failure(&self, piece: &Piece, reason: String) -> ItemFailure {
+    pub(crate) async fn failure(&self, piece: &Piece, reason: String) -> ItemFailure {
         ItemFailure {
             mailbox: self.mailbox.clone(),
-            folder: self.path.clone(),
+            folder: self.place.path.clone(),
             subject: self
                 .vault
                 .summary(&piece.item.entry)

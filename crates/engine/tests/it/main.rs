@@ -15,7 +15,9 @@ mod machine; // a new machine with repository and passphrase alone
 mod memory; // one huge item, very many small ones
 mod model; // random histories against plain data
 mod portable; // servers without ExportItems
+mod reading_order; // what a restore reads of the repository
 mod real_mail; // the corpus there and back
+mod restore_modes; // what becomes of live items
 mod restoring; // where things go, and never twice
 mod retaining; // policies, kept items, holds
 mod searching; // what a search finds, in which snapshots, and how its index is kept
@@ -23,4 +25,5 @@ mod selecting; // which folders and items a backup and a restore take
 mod settings; // permissions, delegates, rules and the like, there and back
 mod signing_in; // passwords, tokens, certificates, proxies, Autodiscover
 mod throttling; // Exchange's own limits, in virtual time
+mod undo; // recorded restores, taken back
 mod world; // servers, vaults and short cuts the others use

@@ -165,7 +165,15 @@ fn mailbox_text(mailbox: &MailboxPlan, plan: &RetentionPlan) -> String {
 }
 
 fn items_table(mailbox: &MailboxPlan, goes: &str) -> String {
-    let mut table = Columns::new(&["", "ITEM", "SEEN", "GONE", "FOLDER", "SUBJECT", "KEPT BY"]);
+    let mut table = Columns::new(&[
+        "",
+        "ITEM",
+        "LAST SEEN",
+        "ENDED",
+        "FOLDER",
+        "SUBJECT",
+        "KEPT BY",
+    ]);
     for item in &mailbox.items {
         let why = match item.kept_by {
             Some(ItemReason::DeletedItems) => "deleted items",

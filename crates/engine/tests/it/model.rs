@@ -20,7 +20,8 @@ use real::{Break, Real};
 use rules::{Kept, Rules, Shot, ShotItem};
 
 /// How many histories are run; `POSTKEEP_HISTORIES` sets another number or a range of seeds such as
-/// `2000..7000`, `POSTKEEP_HISTORY` runs the one of that seed.
+/// `2000..7000` (that one was run when this was written), `POSTKEEP_HISTORY` runs the one of that
+/// seed.
 const HISTORIES: u64 = 2_000;
 /// Machines the histories are spread over.
 const THREADS: u64 = 2;
@@ -441,12 +442,14 @@ impl History {
                     .filter(|(_, other)| there.path(&other.folder) == path)
             };
             let by_id = is_source && in_folder().any(|(other, _)| other == id);
+            let of_item =
+                |origin: &Option<(String, u32)>| origin.as_ref().is_some_and(|o| o.0 == *id);
             let by_origin = in_folder().any(|(_, other)| other.origin == origin);
-            let verdict = match (by_id, by_origin, self.flagged.contains(id)) {
-                (true, ..) => Verdict::There,
-                (false, true, false) => Verdict::There,
-                (false, true, true) => Verdict::Either,
-                (false, false, _) => Verdict::Missing,
+            let by_other_version = in_folder().any(|(_, other)| of_item(&other.origin));
+            let verdict = match (by_id, by_origin && !self.flagged.contains(id)) {
+                (true, _) | (false, true) => Verdict::There,
+                _ if by_other_version => Verdict::Either,
+                _ => Verdict::Missing,
             };
             Wanted {
                 path,
@@ -461,10 +464,9 @@ impl History {
     /// Compares the mailbox after a restore with what was to come, and takes it over.
     fn take_restored(&self, wanted: &[Wanted], target: &MailboxHandle, there: &mut Live) -> u64 {
         there.take_folders(target);
-        let mut wanted: Vec<&Wanted> = wanted
-            .iter()
-            .filter(|w| w.verdict != Verdict::There)
-            .collect();
+        // What has to come first, so that it is not taken for what merely may.
+        let of = |verdict| wanted.iter().filter(move |w| w.verdict == verdict);
+        let mut wanted: Vec<&Wanted> = of(Verdict::Missing).chain(of(Verdict::Either)).collect();
         let mut known = there.items.clone();
         let mut added = 0;
         let folders: Vec<(String, String)> = there
@@ -536,7 +538,8 @@ struct Wanted {
 enum Verdict {
     There,
     Missing,
-    /// It was restored before, and may have been downloaded twice since its read state changed.
+    /// Another version of it was restored before; or the same one, which may have been downloaded
+    /// twice since its read state changed.
     Either,
 }
 

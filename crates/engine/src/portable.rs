@@ -7,6 +7,7 @@
 mod convert;
 mod create;
 mod from_mime;
+mod mime_part;
 mod properties;
 
 use bytes::Bytes;

@@ -119,6 +119,8 @@ fn content_lines(text: &str) -> Vec<ContentLine> {
         let physical = physical.strip_suffix('\r').unwrap_or(physical);
         if let Some(folded) = physical.strip_prefix([' ', '\t']) {
             pending.push_str(folded);
+        } else if physical.is_empty() && !soft_break_open(&pending) {
+            // Empty lines say nothing; some writers have them inside folded lines.
         } else if soft_break_open(&pending) {
             pending.push('\n');
             pending.push_str(physical);

@@ -340,6 +340,7 @@ struct Times {
     end: Option<i64>,
     all_day: bool,
     zone: Option<String>,
+    zones: Zones,
     deleted: Vec<Date>,
 }
 
@@ -365,6 +366,7 @@ impl Times {
             end: end.max(start),
             all_day,
             zone: begin.and_then(|l| l.param("TZID")).map(str::to_owned),
+            zones,
             deleted,
         }
     }
@@ -410,7 +412,8 @@ fn put_recurrence(
     };
     put_i32(bag, tag::ICON_INDEX, ICON_RECURRING);
     put_str(bag, named::RECURRENCE_PATTERN, rule);
-    let Some(found) = Recurrence::read(rule, start) else {
+    let to_local = |seconds| times.zones.to_local(times.zone.as_deref(), seconds);
+    let Some(found) = Recurrence::read(rule, start, to_local) else {
         return;
     };
     put_i32(bag, named::RECURRENCE_TYPE, found.frequency as i32);

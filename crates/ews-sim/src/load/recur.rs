@@ -5,7 +5,7 @@
 use jiff::civil::{Date, DateTime, Weekday};
 
 use super::ics::Exception;
-use super::zone::{civil, ordinal_weekday};
+use super::zone::{civil, ordinal_weekday, utc_seconds};
 
 /// Days searched for the end of a counted or bounded series: about 100 years.
 const MAX_DAYS: i32 = 36_525;
@@ -52,8 +52,12 @@ enum End {
 
 impl Recurrence {
     /// Reads an RRULE value for a series that starts at `start`; `None` when the blob has no
-    /// words for it.
-    pub(crate) fn read(rule: &str, start: DateTime) -> Option<Self> {
+    /// words for it. `to_local` is the series' clock: it tells the local time of a moment.
+    pub(crate) fn read(
+        rule: &str,
+        start: DateTime,
+        to_local: impl Fn(i64) -> Option<DateTime>,
+    ) -> Option<Self> {
         let parts: Vec<(String, &str)> = rule
             .split(';')
             .filter_map(|p| p.split_once('='))
@@ -86,7 +90,10 @@ impl Recurrence {
             return None;
         }
         let end = match (part("UNTIL"), part("COUNT")) {
-            (Some(until), _) => End::Until(civil(until)?.0.date()),
+            (Some(until), _) => End::Until(match civil(until)? {
+                (utc, true) => to_local(utc_seconds(utc))?.date(),
+                (local, false) => local.date(),
+            }),
             (None, Some(count)) => End::Count(count.parse().ok().filter(|n| *n > 0)?),
             (None, None) => End::Never,
         };

@@ -93,6 +93,7 @@ fn work(bag: &mut PropertyBag, card: &Component) {
         .unwrap_or_default();
     put_opt(bag, tag::COMPANY_NAME, organisation.first().cloned());
     put_opt(bag, tag::DEPARTMENT_NAME, organisation.get(1).cloned());
+    put_opt(bag, tag::OFFICE_LOCATION, organisation.get(2).cloned());
     put_opt(bag, tag::TITLE, card.text("TITLE"));
     put_opt(bag, tag::PROFESSION, card.text("ROLE"));
     put_opt(bag, tag::BUSINESS_HOME_PAGE, card.text("URL"));

@@ -61,6 +61,21 @@ impl Zones {
             .and_then(|tz| local.to_zoned(tz).ok())
             .map_or(as_utc, |zoned| zoned.timestamp().as_second())
     }
+
+    /// The local time of seconds since 1970.
+    pub(crate) fn to_local(&self, zone: Option<&str>, seconds: i64) -> Option<DateTime> {
+        let at = |seconds| {
+            let time = jiff::Timestamp::from_second(seconds).ok()?;
+            Some(TimeZone::UTC.to_datetime(time))
+        };
+        // The offset is known at local times: the second guess has the right one.
+        let mut local = at(seconds)?;
+        for _ in 0..2 {
+            let offset = utc_seconds(local) - self.to_utc(zone, local);
+            local = at(seconds.checked_add(offset)?)?;
+        }
+        Some(local)
+    }
 }
 
 /// Looks a zone up by its name, which may stand behind a vendor's prefix

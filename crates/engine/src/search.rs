@@ -1,9 +1,11 @@
 //! Searches all snapshots of all mailboxes, without any server.
 //!
 //! Each mailbox has an index of its own in the cache folder, sealed under a key of the
-//! repository. It is brought up to the newest snapshot before a search, which costs what changed.
+//! repository, and another of what outlived its snapshots. They are brought up to the newest
+//! snapshot before a search, which costs what changed.
 
 mod build;
+mod office;
 mod text;
 
 use std::collections::{HashMap, HashSet};
@@ -61,8 +63,11 @@ impl Default for SearchOptions {
 pub struct SearchHit {
     /// Its mailbox.
     pub mailbox: String,
-    /// The newest snapshot that has it as found: from there it can be exported and restored.
+    /// The newest snapshot that has it as found, or the tree of kept items: from there it can be
+    /// exported and restored.
     pub snapshot: String,
+    /// Whether it is in no snapshot any more but was kept by a rule or a hold.
+    pub kept: bool,
     /// The key by which commands take it.
     pub key: String,
     /// Its folder's path in that snapshot.
@@ -82,6 +87,33 @@ pub struct SearchHit {
     pub summary: ItemSummary,
     #[serde(skip)]
     pub(crate) item: ItemKey,
+}
+
+/// Which trees an index is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    /// Snapshots: what is missing in the next is gone.
+    Snapshots,
+    /// Trees of items that outlived their snapshots: each stands alone.
+    Kept,
+}
+
+impl Set {
+    fn of_mailbox(self, trees: &[Snapshot], mailbox: &str) -> Vec<Snapshot> {
+        let mine = trees
+            .iter()
+            .filter(|tree| tree.mailbox == mailbox && tree.kept == (self == Self::Kept));
+        mine.cloned().collect()
+    }
+}
+
+/// What is searched with one index.
+struct Part<'a> {
+    set: Set,
+    mailbox: &'a str,
+    /// All trees of the set, and those that hits may be in.
+    known: Vec<Snapshot>,
+    wanted: Vec<Snapshot>,
 }
 
 /// What a search found.
@@ -141,49 +173,33 @@ impl Vault {
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<SearchResults> {
-        let snapshots = self.snapshots().await?;
+        let trees = self.snapshots_and_kept().await?;
         let in_scope = match &options.snapshot {
-            Some(selector) => selector.choose(snapshots.clone(), options.mailbox.as_deref())?,
-            None => snapshots.clone(),
+            Some(selector) => selector.choose(trees.clone(), options.mailbox.as_deref())?,
+            None => trees.clone(),
         };
         let named: Vec<String> = options.mailbox.iter().cloned().collect();
         let mut all = SearchResults {
             hits: Vec::new(),
             total: Some(0),
         };
-        for mailbox in mailboxes_of(&snapshots, &named)? {
-            let of = |list: &[Snapshot]| -> Vec<Snapshot> {
-                list.iter()
-                    .filter(|s| s.mailbox == mailbox)
-                    .cloned()
-                    .collect()
-            };
-            let (known, wanted) = (of(&snapshots), of(&in_scope));
-            if wanted.is_empty() || !query.admits_mailbox(&mailbox) {
-                continue;
-            }
-            self.ready_index(&mailbox, &known, cancel, &*monitor)
-                .await?;
-            let found = self
-                .search_mailbox(&mailbox, query, &wanted, options.limit)
-                .await;
-            let found = match found {
-                Err(error) if build::is_damaged_index(&error) => {
-                    let reason = crate::backup::one_line(&error);
-                    monitor.event(Event::IndexRebuilt {
-                        mailbox: &mailbox,
-                        reason: &reason,
-                    });
-                    self.remove_search_index(&mailbox).await?;
-                    self.index_mailbox(&mailbox, &known, cancel, &*monitor)
-                        .await?;
-                    self.search_mailbox(&mailbox, query, &wanted, options.limit)
-                        .await?
+        for mailbox in mailboxes_of(&trees, &named)? {
+            for set in [Set::Snapshots, Set::Kept] {
+                let part = Part {
+                    set,
+                    mailbox: &mailbox,
+                    known: set.of_mailbox(&trees, &mailbox),
+                    wanted: set.of_mailbox(&in_scope, &mailbox),
+                };
+                if part.wanted.is_empty() || !query.admits_mailbox(&mailbox) {
+                    continue;
                 }
-                other => other?,
-            };
-            all.hits.extend(found.hits);
-            all.total = all.total.zip(found.total).map(|(a, b)| a + b);
+                let found = self
+                    .search_part(&part, query, options.limit, cancel, &*monitor)
+                    .await?;
+                all.hits.extend(found.hits);
+                all.total = all.total.zip(found.total).map(|(a, b)| a + b);
+            }
         }
         all.hits
             .sort_by_key(|hit| std::cmp::Reverse(hit.date_unix_ms));
@@ -191,22 +207,48 @@ impl Vault {
         Ok(all)
     }
 
+    /// Brings the index up to date and asks it; once more if it turns out to be damaged.
+    async fn search_part(
+        &self,
+        part: &Part<'_>,
+        query: &Query,
+        limit: usize,
+        cancel: &CancellationToken,
+        monitor: &dyn Monitor,
+    ) -> Result<SearchResults> {
+        self.ready_index(part, cancel, monitor).await?;
+        match self.ask(part, query, limit).await {
+            Err(error) if build::is_damaged_index(&error) => {
+                let reason = crate::backup::one_line(&error);
+                monitor.event(Event::IndexRebuilt {
+                    mailbox: part.mailbox,
+                    reason: &reason,
+                });
+                self.remove_search_index(part.mailbox, part.set).await?;
+                self.index_mailbox(part.mailbox, part.set, &part.known, cancel, monitor)
+                    .await?;
+                self.ask(part, query, limit).await
+            }
+            other => other,
+        }
+    }
+
     /// Brings an index up to date, unless another process is doing it.
     async fn ready_index(
         &self,
-        mailbox: &str,
-        snapshots: &[Snapshot],
+        part: &Part<'_>,
         cancel: &CancellationToken,
         monitor: &dyn Monitor,
     ) -> Result<()> {
         match self
-            .index_mailbox(mailbox, snapshots, cancel, monitor)
+            .index_mailbox(part.mailbox, part.set, &part.known, cancel, monitor)
             .await
         {
             Err(error) if error.kind() == ErrorKind::Busy => {
                 let message = format!(
-                    "the search index of {mailbox} is being written by another process: \
-                     the newest snapshots may be missing"
+                    "the search index of {} is being written by another process: \
+                     the newest snapshots may be missing",
+                    part.mailbox
                 );
                 monitor.event(Event::Warning { message: &message });
                 Ok(())
@@ -215,15 +257,36 @@ impl Vault {
         }
     }
 
+    async fn ask(&self, part: &Part<'_>, query: &Query, limit: usize) -> Result<SearchResults> {
+        let deletions = match part.set {
+            Set::Snapshots => Vec::new(),
+            // No snapshot has what is kept, so each item says itself when it was deleted.
+            Set::Kept => query.deletions(),
+        };
+        if deletions.is_empty() {
+            return self.search_mailbox(part, query, limit).await;
+        }
+        let mut found = self
+            .search_mailbox(part, &query.without_deletions(), usize::MAX)
+            .await?;
+        found.hits.retain(|hit| {
+            deletions.iter().all(|(since_unix_ms, negated)| {
+                hit.gone_unix_ms.is_some_and(|gone| gone >= *since_unix_ms) != *negated
+            })
+        });
+        found.total = Some(found.hits.len() as u64);
+        found.hits.truncate(limit);
+        Ok(found)
+    }
+
     async fn search_mailbox(
         &self,
-        mailbox: &str,
+        part: &Part<'_>,
         query: &Query,
-        snapshots: &[Snapshot],
         limit: usize,
     ) -> Result<SearchResults> {
-        let place = self.search_place(mailbox);
-        let scope = Scope::Of(snapshots.iter().map(|s| s.id.clone()).collect());
+        let place = self.search_place(part.mailbox, part.set);
+        let scope = Scope::Of(part.wanted.iter().map(|s| s.id.clone()).collect());
         let (asked, phrases) = (query.clone(), query.has_phrases());
         let found: Found = in_background(move || {
             let limit = if phrases { usize::MAX } else { limit };
@@ -232,7 +295,8 @@ impl Vault {
                 .doing(|| "search the index".into())
         })
         .await?;
-        let by_id: HashMap<&str, &Snapshot> = snapshots
+        let by_id: HashMap<&str, &Snapshot> = part
+            .wanted
             .iter()
             .map(|snapshot| (snapshot.id.as_str(), snapshot))
             .collect();
@@ -287,15 +351,19 @@ impl Vault {
         hit: Hit,
         snapshots: &HashMap<&str, &Snapshot>,
     ) -> Result<SearchHit> {
-        let mailbox = snapshots
-            .get(hit.snapshot.as_str())
-            .map(|s| s.mailbox.clone());
-        let summary = match self.item_of(&hit, snapshots).await? {
-            Some(item) => self.summary(&item.entry).await.unwrap_or_default(),
-            None => ItemSummary::default(),
-        };
+        let tree = snapshots.get(hit.snapshot.as_str());
+        let kept = tree.is_some_and(|tree| tree.kept);
+        let mut gone_unix_ms = hit.gone_unix_ms;
+        let mut summary = ItemSummary::default();
+        if let Some(item) = self.item_of(&hit, snapshots).await? {
+            summary = self.summary(&item.entry).await.unwrap_or_default();
+            if kept {
+                gone_unix_ms = item.state.seen.and_then(|seen| seen.gone_unix_ms);
+            }
+        }
         Ok(SearchHit {
-            mailbox: mailbox.unwrap_or_default(),
+            mailbox: tree.map(|tree| tree.mailbox.clone()).unwrap_or_default(),
+            kept,
             snapshot: hit.snapshot,
             key: shown_key(&item_key(&hit.key)),
             folder: hit.folder,
@@ -303,7 +371,7 @@ impl Vault {
             date_unix_ms: hit.date_unix_ms,
             bytes: hit.size_bytes,
             is_read: hit.is_read,
-            gone_unix_ms: hit.gone_unix_ms,
+            gone_unix_ms,
             item: item_key(&hit.key),
             summary,
         })

@@ -119,6 +119,30 @@ impl Query {
         })
     }
 
+    /// The conditions about deletion: the times, and whether each is negated. Callers who know
+    /// better than an index when something was deleted ask [`Query::without_deletions`] of it.
+    pub fn deletions(&self) -> Vec<(i64, bool)> {
+        let times = self
+            .clauses
+            .iter()
+            .filter_map(|clause| match clause.condition {
+                Condition::DeletedSince(since_unix_ms) => Some((since_unix_ms, clause.negated)),
+                _ => None,
+            });
+        times.collect()
+    }
+
+    /// The other conditions.
+    pub fn without_deletions(&self) -> Self {
+        let others = self
+            .clauses
+            .iter()
+            .filter(|clause| !matches!(clause.condition, Condition::DeletedSince(_)));
+        Self {
+            clauses: others.cloned().collect(),
+        }
+    }
+
     /// Whether a document satisfies all conditions about phrases.
     pub fn has_phrases_of(&self, document: &Document) -> bool {
         self.clauses.iter().all(|clause| match &clause.condition {

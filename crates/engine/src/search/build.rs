@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::Set;
 use super::text::{self, About};
 use crate::blocking::in_background;
 use crate::error::{Doing, Error, ErrorKind, Result};
@@ -56,8 +57,14 @@ pub(super) struct Place {
 
 impl Vault {
     /// Where a mailbox's search index is. Its name tells nothing without the repository's key.
-    pub(super) fn search_place(&self, mailbox: &str) -> Place {
-        let context = format!("postkeep search index 1 of {}", mailbox.to_lowercase());
+    pub(super) fn search_place(&self, mailbox: &str, set: Set) -> Place {
+        // No address begins like the second.
+        let about = match set {
+            Set::Snapshots => "",
+            Set::Kept => "\u{1}kept:",
+        };
+        let mailbox = mailbox.to_lowercase();
+        let context = format!("postkeep search index 1 of {about}{mailbox}");
         let key = self.repository().derive_key(&context);
         let name = blake3::keyed_hash(&key, b"folder").to_hex();
         Place {
@@ -81,21 +88,23 @@ impl Vault {
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<Vec<SearchIndexReport>> {
-        let snapshots = self.snapshots().await?;
+        let trees = self.snapshots_and_kept().await?;
         let mut reports = Vec::new();
-        for mailbox in super::mailboxes_of(&snapshots, mailboxes)? {
-            let of_mailbox: Vec<Snapshot> = snapshots
-                .iter()
-                .filter(|s| s.mailbox == mailbox)
-                .cloned()
-                .collect();
-            if rebuild {
-                self.remove_search_index(&mailbox).await?;
+        for mailbox in super::mailboxes_of(&trees, mailboxes)? {
+            let mut report = SearchIndexReport::default();
+            for set in [Set::Kept, Set::Snapshots] {
+                if rebuild {
+                    self.remove_search_index(&mailbox, set).await?;
+                }
+                let of_mailbox = set.of_mailbox(&trees, &mailbox);
+                let before = report;
+                report = self
+                    .index_mailbox(&mailbox, set, &of_mailbox, cancel, &*monitor)
+                    .await?;
+                report.documents += before.documents;
+                report.by_summary_only += before.by_summary_only;
             }
-            reports.push(
-                self.index_mailbox(&mailbox, &of_mailbox, cancel, &*monitor)
-                    .await?,
-            );
+            reports.push(report);
         }
         Ok(reports)
     }
@@ -130,8 +139,8 @@ impl Vault {
         }
     }
 
-    pub(super) async fn remove_search_index(&self, mailbox: &str) -> Result<()> {
-        let place = self.search_place(mailbox);
+    pub(super) async fn remove_search_index(&self, mailbox: &str, set: Set) -> Result<()> {
+        let place = self.search_place(mailbox, set);
         in_background(move || {
             remove_index(&place.folder).doing(|| "remove the search index".into())
         })
@@ -142,6 +151,7 @@ impl Vault {
     pub(super) async fn index_mailbox(
         &self,
         mailbox: &str,
+        set: Set,
         snapshots: &[Snapshot],
         cancel: &CancellationToken,
         monitor: &dyn Monitor,
@@ -150,8 +160,12 @@ impl Vault {
             mailbox: mailbox.to_owned(),
             ..SearchIndexReport::default()
         };
+        if set == Set::Kept && snapshots.is_empty() {
+            return Ok(report);
+        }
+        let place = self.search_place(mailbox, set);
         match self
-            .add_snapshots(snapshots, cancel, monitor, &mut report)
+            .add_snapshots(place.clone(), snapshots, cancel, monitor, &mut report)
             .await
         {
             Err(error) if is_damaged_index(&error) => {
@@ -160,13 +174,13 @@ impl Vault {
                     mailbox,
                     reason: &reason,
                 });
-                self.remove_search_index(mailbox).await?;
+                self.remove_search_index(mailbox, set).await?;
                 report = SearchIndexReport {
                     mailbox: mailbox.to_owned(),
                     rebuilt: Some(reason),
                     ..SearchIndexReport::default()
                 };
-                self.add_snapshots(snapshots, cancel, monitor, &mut report)
+                self.add_snapshots(place, snapshots, cancel, monitor, &mut report)
                     .await?;
             }
             other => other?,
@@ -176,12 +190,12 @@ impl Vault {
 
     async fn add_snapshots(
         &self,
+        place: Place,
         snapshots: &[Snapshot],
         cancel: &CancellationToken,
         monitor: &dyn Monitor,
         report: &mut SearchIndexReport,
     ) -> Result<()> {
-        let place = self.search_place(&report.mailbox);
         let random = Arc::clone(&self.environment.random);
         let (writer, opened) = in_background(move || {
             IndexWriter::open(&place.folder, &place.key, random)

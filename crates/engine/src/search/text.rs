@@ -5,6 +5,7 @@ use fasttransfer::{
 };
 use mailsearch::{Document, Kind};
 
+use super::office;
 use crate::portable::read_properties;
 use crate::state::ItemSummary;
 
@@ -178,10 +179,14 @@ fn attached_text(attachment: &Attachment) -> Option<String> {
     let media_type = media_type.to_ascii_lowercase();
     let name = name(attachment).unwrap_or_default().to_lowercase();
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let bytes = attachment.props.binary(tag::ATTACH_DATA_BINARY)?;
+    // Whatever a document's media type says: half of them are application/octet-stream.
+    if office::is_document(ending) || office::is_media_type(&media_type) {
+        return Some(office::text(bytes));
+    }
     if !media_type.starts_with("text/") && !TEXT_ENDINGS.contains(&ending) {
         return None;
     }
-    let bytes = attachment.props.binary(tag::ATTACH_DATA_BINARY)?;
     let bytes = bytes.get(..bytes.len().min(MAX_TEXT_BYTES))?;
     let text = decode(bytes);
     if media_type == "text/html" || matches!(ending, "html" | "htm") {

@@ -137,7 +137,13 @@ async fn every_format_is_the_same_on_every_run_and_needs_no_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_export_continues_to_the_same_files() {
     let (_server, store, snapshot) = mixed().await;
-    for format in [ExportFormat::Eml, ExportFormat::Mbox, ExportFormat::Maildir] {
+    for format in [
+        ExportFormat::Eml,
+        ExportFormat::Mbox,
+        ExportFormat::Maildir,
+        ExportFormat::Msg,
+        ExportFormat::Json,
+    ] {
         let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         export(&store.vault, &snapshot, whole.path(), format).await;
         let token = CancellationToken::new();
@@ -306,5 +312,81 @@ async fn folders_with_hostile_names_stay_inside_and_apart() {
                 "{name}"
             );
         }
+    }
+}
+
+/// Whether Windows and Linux take a name, and give it back as it is.
+fn is_safe(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let reserved = ["con", "prn", "aux", "nul", "conin$", "conout$"]
+        .iter()
+        .any(|word| stem.eq_ignore_ascii_case(word))
+        || ["com", "lpt"].iter().any(|port| {
+            let number = stem.to_lowercase().strip_prefix(port).map(str::to_owned);
+            number.is_some_and(|n| n.chars().count() == 1 && "0123456789¹²³".contains(&n))
+        });
+    let forbidden = |c: char| c.is_control() || "<>:\"/\\|?*".contains(c);
+    !reserved
+        && !name.is_empty()
+        && !name.contains(forbidden)
+        && !name.ends_with(['.', ' '])
+        && !name.starts_with(' ')
+        && name.len() <= 255
+        && name.encode_utf16().count() <= 255
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_with_hostile_subjects_get_safe_names_and_the_same_ones_every_time() {
+    let subjects = [
+        "CON".to_owned(),
+        "nul.txt".to_owned(),
+        "com1".to_owned(),
+        "../../etc/passwd".to_owned(),
+        "C:\\Windows\\x".to_owned(),
+        "ends with dots...".to_owned(),
+        "ends with blanks   ".to_owned(),
+        "a\u{1}b\u{7f}c\u{85}d".to_owned(),
+        "<>:\"|?*".to_owned(),
+        "Plan".to_owned(),
+        "PLAN".to_owned(),
+        "plan".to_owned(),
+        "long ".repeat(200),
+        "\u{1f4a9}".repeat(300),
+        "stra\u{df}e und STRASSE".to_owned(),
+        String::new(),
+        ".".to_owned(),
+        "x\u{202e}gpj.exe".to_owned(),
+    ];
+    let sim = Sim::builder().mailbox(ALICE).build().unwrap();
+    let mailbox = sim.mailbox(ALICE).unwrap();
+    for subject in &subjects {
+        let id = mailbox.add_mime("Inbox", &mail(7)).unwrap();
+        mailbox.edit_subject(&id, subject).unwrap();
+    }
+    let server = Server::start(sim).await;
+    let store = Store::create().await;
+    backup(&store.vault, &server, &[ALICE]).await;
+    let snapshot = latest(&store.vault, ALICE).await;
+    for format in [ExportFormat::Eml, ExportFormat::Msg, ExportFormat::Json] {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let report = export(&store.vault, &snapshot, first.path(), format).await;
+        assert_eq!(report.files, subjects.len() as u64);
+        let written = files(first.path());
+        let inbox = format!("{ALICE}/Inbox/");
+        let names: Vec<&str> = written
+            .keys()
+            .filter_map(|path| path.strip_prefix(inbox.as_str()))
+            .collect();
+        assert_eq!(names.len(), subjects.len());
+        for name in &names {
+            assert!(is_safe(name), "{format:?}: {name:?}");
+        }
+        // Windows tells names apart by their capitals' code units.
+        let mut folded: Vec<String> = names.iter().map(|name| name.to_uppercase()).collect();
+        folded.sort();
+        folded.dedup();
+        assert_eq!(folded.len(), names.len(), "{names:?}");
+        export(&store.vault, &snapshot, second.path(), format).await;
+        assert!(written.keys().eq(files(second.path()).keys()), "{format:?}");
     }
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::{
-    ErrorKind, ExportOptions, SearchIndexReport, SearchOptions, SearchResults, SnapshotSelector,
-    Vault,
+    ErrorKind, ExportOptions, Policy, RetentionOptions, SearchIndexReport, SearchOptions,
+    SearchResults, SnapshotSelector, TimeZone, Timestamp, Vault,
 };
 use ews_sim::{Deletion, Sim};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{Recorder, Server, Store, backup, latest, sim_with};
+use crate::world::{Recorder, Server, Store, backup, latest, set, sim_with};
 
 const ALICE: &str = "alice@example.test";
 const BOB: &str = "bob@example.test";
@@ -235,4 +235,80 @@ async fn items_without_a_native_stream_are_found_too() {
             "{query}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_outlived_its_snapshots_is_found_and_can_be_exported() {
+    let (store, clock) = Store::with_clock("2026-11-01T12:00:00Z").await;
+    let server = Server::start(sim_with(&[ALICE], 5)).await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    backup(&store.vault, &server, &[ALICE]).await;
+    let items = alice.items("Inbox").unwrap();
+    alice.delete(&items[0].id, Deletion::Hard).unwrap();
+    alice.edit_subject(&items[1].id, "another").unwrap();
+    set(&clock, "2026-11-02T12:00:00Z");
+    backup(&store.vault, &server, &[ALICE]).await;
+    // The index knows the snapshot that goes, too.
+    index(&store.vault, false).await;
+    let now: Timestamp = "2026-11-03T12:00:00Z".parse().unwrap();
+    let rules = RetentionOptions {
+        policy: Policy {
+            last: 1,
+            deleted_items: Some("30d".parse().unwrap()),
+            versions: 5,
+            ..Policy::default()
+        },
+        mailboxes: Vec::new(),
+        now: now.to_zoned(TimeZone::UTC),
+        list_items: false,
+    };
+    store.vault.retention_apply(&rules).await.unwrap();
+    assert_eq!(store.vault.snapshots().await.unwrap().len(), 1);
+
+    let vault = &store.vault;
+    let kept = |found: &SearchResults| -> Vec<(String, bool)> {
+        let hits = found.hits.iter();
+        hits.map(|hit| (hit.summary.subject.clone(), hit.kept))
+            .collect()
+    };
+    let all = SearchOptions::default();
+    for (query, expected) in [
+        ("subject:\"mail 0\"", vec![("mail 0", true)]),
+        ("subject:0", vec![("mail 0", true)]),
+        ("subject:0 deleted-since:2026-11-02", vec![("mail 0", true)]),
+        ("subject:0 deleted-since:2026-11-03", vec![]),
+        ("subject:0 -deleted-since:2026-11-02", vec![]),
+        // An older version of what is still there was not deleted.
+        ("subject:1", vec![("mail 1", true)]),
+        ("subject:1 deleted-since:2026-11-01", vec![]),
+        ("subject:another", vec![("another", false)]),
+    ] {
+        let expected: Vec<(String, bool)> = expected
+            .into_iter()
+            .map(|(subject, kept): (&str, bool)| (subject.to_owned(), kept))
+            .collect();
+        let found = search(vault, query, &all).await;
+        assert_eq!(kept(&found), expected, "{query}");
+        assert_eq!(found.total, Some(expected.len() as u64), "{query}");
+    }
+    let newest = SearchOptions {
+        snapshot: Some(SnapshotSelector::Latest),
+        ..SearchOptions::default()
+    };
+    assert_eq!(search(vault, "subject:0", &newest).await.total, Some(0));
+
+    let found = search(vault, "subject:0", &all).await;
+    let (selector, mailbox, selection) = found.selections().remove(0);
+    let tree = vault.select(&selector, Some(&mailbox)).await.unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let options = ExportOptions {
+        selection,
+        ..ExportOptions::default()
+    };
+    let (cancel, silent) = (CancellationToken::new(), Arc::new(engine::Silent));
+    let exported = vault
+        .export(&tree[0], &options, out.path(), &cancel, silent)
+        .await
+        .unwrap();
+    assert_eq!((exported.files, exported.failures.len()), (1, 0));
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use mailsearch::{Document, Index, IndexWriter, Mark, Offer, Query, Row, Scope};
+use mailsearch::{Document, ErrorKind, Index, IndexWriter, Mark, Offer, Opened, Query, Row, Scope};
 
 use crate::corpus::{Dice, KEY, random};
 
@@ -34,7 +34,11 @@ fn row(number: usize) -> Row {
 
 /// Indexes everything with many small segments; returns how many documents it was asked for.
 fn index_all(folder: &Path, mut on_document: impl FnMut()) -> u64 {
-    let (writer, _) = IndexWriter::open(folder, &KEY, random()).unwrap();
+    let (writer, opened) = IndexWriter::open(folder, &KEY, random()).unwrap();
+    // Beginning anew is for damage, and being killed does none.
+    if let Opened::Replaced { reason } = opened {
+        panic!("the index was made anew: {reason}");
+    }
     if !writer.marks().is_empty() {
         return 0;
     }
@@ -83,13 +87,18 @@ fn a_killed_writer_leaves_an_index_that_opens_and_is_completed() {
         let mut written = vec![0; wait];
         let _ = child.stderr.take().unwrap().read_exact(&mut written);
         child.kill().unwrap();
-        child.wait().unwrap();
+        let status = child.wait().unwrap();
+        assert_ne!(status.code(), Some(101), "the writer panicked");
         again += 1;
         // What is there can be read at any time; an unfinished snapshot has no hits.
-        if let Ok(index) = Index::open(folder.path(), &KEY) {
-            let found = index.search(&Query::default(), &Scope::All, 10).unwrap();
-            let complete = !index.marks().is_empty();
-            assert_eq!(found.total, if complete { ITEMS as u64 } else { 0 });
+        match Index::open(folder.path(), &KEY) {
+            Ok(index) => {
+                let found = index.search(&Query::default(), &Scope::All, 10).unwrap();
+                let complete = !index.marks().is_empty();
+                assert_eq!(found.total, if complete { ITEMS as u64 } else { 0 });
+            }
+            // Killed before the first segment was whole.
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
         }
     }
     assert_eq!(again, 8);

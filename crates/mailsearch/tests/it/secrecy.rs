@@ -57,6 +57,7 @@ fn no_word_of_a_mail_is_in_the_files_and_no_other_key_opens_them() {
                 found.push(String::from_utf8_lossy(window).into_owned());
             }
         }
+        assert!(looks_random(&bytes), "{}", entry.path().display());
         let name = entry.file_name().into_string().unwrap();
         assert!(!name.contains("onfid"), "{name}");
     }
@@ -64,4 +65,30 @@ fn no_word_of_a_mail_is_in_the_files_and_no_other_key_opens_them() {
     assert_eq!(found, Vec::<String>::new());
     let error = Index::open(folder.path(), &[7; 32]).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+/// Whether all bytes are about equally frequent, as they are not in anything that is only
+/// compressed: its words would not be found either.
+fn looks_random(bytes: &[u8]) -> bool {
+    let mut counts = [0_f64; 256];
+    bytes
+        .iter()
+        .for_each(|byte| counts[usize::from(*byte)] += 1.0);
+    let mean = bytes.len() as f64 / 256.0;
+    let squares: f64 = counts.iter().map(|count| (count - mean).powi(2)).sum();
+    // Chi squared of 255 degrees of freedom: 255 on average, with a deviation of 22.6. Short files
+    // say nothing.
+    mean < 8.0 || squares / mean < 255.0 + 10.0 * 22.6
+}
+
+#[test]
+fn what_is_only_compressed_does_not_look_random() {
+    let words: Vec<String> = (0..200_000_u64)
+        .map(|number| format!("w{}", number * number % 9_973))
+        .collect();
+    let packed = zstd::bulk::compress(words.join(" ").as_bytes(), 3).unwrap();
+    assert!(packed.len() > 1 << 16 && !looks_random(&packed));
+    let mut noise = vec![0; 1 << 20];
+    random()(&mut noise);
+    assert!(looks_random(&noise));
 }

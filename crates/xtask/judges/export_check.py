@@ -243,17 +243,20 @@ def json_file(path):
 def msgconvert(files, out):
     """The mails msgconvert makes of message files."""
     out.mkdir(parents=True, exist_ok=True)
-    for at in range(0, len(files), BATCH):
+
+    def convert(at):
         batch = files[at : at + BATCH]
-        for number, path in enumerate(batch):
-            link = out / f"{at + number:06}.msg"
-            link.write_bytes(path.read_bytes())
         names = [f"{at + number:06}.msg" for number in range(len(batch))]
+        for name, path in zip(names, batch):
+            (out / name).write_bytes(path.read_bytes())
         if subprocess.run(["msgconvert", *names], cwd=out, capture_output=True).returncode:
             # One that fails takes the rest of its batch with it.
             for name in names:
                 if not (out / name.replace(".msg", ".eml")).exists():
                     subprocess.run(["msgconvert", name], cwd=out, capture_output=True)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(convert, range(0, len(files), BATCH)))
     return [out / f"{number:06}.eml" for number in range(len(files))]
 
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::servers::Servers;
 use crate::workspace::Workspace;
-use crate::{Result, arrows, cargo_steps, judge, tidy, wire};
+use crate::{Result, arrows, cargo_steps, judge, judge_export, tidy, wire};
 
 type Step = (&'static str, fn(&Workspace) -> Result);
 
@@ -46,8 +46,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     })?;
     timings.push(("tests", tests));
     timings.push(("wire", timed("wire", || wire::run(workspace, &folder))?));
-    heading(total, total, "other people's clients against the simulator");
+    heading(
+        total,
+        total,
+        "other people's programs, as clients and as readers of exports",
+    );
     timings.push(("clients", timed("clients", || judge::clients(workspace))?));
+    let exports = timed("exports", || judge_export::check(workspace))?;
+    timings.push(("exports", exports));
     for (name, duration) in timings {
         println!("    {name:<14} {:>7.1} s", duration.as_secs_f64());
     }

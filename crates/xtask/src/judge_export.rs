@@ -21,6 +21,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     judge(workspace, &workspace.root().join("docs/export-judges.md"))
 }
 
+/// The same, without touching the documents: fails if a file cannot be opened that should be, or
+/// if programs disagree for a reason that is not known.
+pub(crate) fn check(workspace: &Workspace) -> Result {
+    judge(workspace, &workspace.target_dir("export-judges.md"))
+}
+
 fn judge(workspace: &Workspace, table: &Path) -> Result {
     let folder = workspace.target_dir("judges");
     let python = python_with(&folder.join("export-venv"), &READERS)?;

@@ -269,14 +269,34 @@ impl Vault {
         let mut found = self
             .search_mailbox(part, &query.without_deletions(), usize::MAX)
             .await?;
-        found.hits.retain(|hit| {
-            deletions.iter().all(|(since_unix_ms, negated)| {
-                hit.gone_unix_ms.is_some_and(|gone| gone >= *since_unix_ms) != *negated
-            })
-        });
+        let newest = self.newest_snapshots().await?;
+        let newest = newest.iter().find(|tree| tree.mailbox == part.mailbox);
+        let mut hits = Vec::new();
+        for hit in found.hits {
+            // An older version of what is still there was replaced, not deleted.
+            let gone = match self.is_in(&hit, newest).await? {
+                true => None,
+                false => hit.gone_unix_ms,
+            };
+            let fits = deletions.iter().all(|(since_unix_ms, negated)| {
+                gone.is_some_and(|gone| gone >= *since_unix_ms) != *negated
+            });
+            hits.extend(fits.then_some(hit));
+        }
+        found.hits = hits;
         found.total = Some(found.hits.len() as u64);
         found.hits.truncate(limit);
         Ok(found)
+    }
+
+    async fn is_in(&self, hit: &SearchHit, snapshot: Option<&Snapshot>) -> Result<bool> {
+        let Some(snapshot) = snapshot else {
+            return Ok(false);
+        };
+        let reader = TreeReader::new(self.source(), snapshot.root.clone());
+        let entry = reader.get(&TreeKey::Item(hit.item).to_bytes()).await;
+        let entry = entry.doing(|| format!("read snapshot {}", snapshot.short_id()))?;
+        Ok(entry.is_some())
     }
 
     async fn search_mailbox(

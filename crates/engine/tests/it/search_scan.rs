@@ -119,6 +119,11 @@ fn plain(mail: &[u8]) -> Option<Plain> {
         }
     }
     let field = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    // A mail without a readable date is as old as its copy on the server.
+    let is_year = |word: &str| word.parse().is_ok_and(|year| (1990..2030).contains(&year));
+    if !field("date").split_whitespace().any(is_year) {
+        return None;
+    }
     for list in ["from", "to", "cc"] {
         if !field(list).is_empty() && !is_plain_list(&field(list)) {
             return None;
@@ -268,14 +273,20 @@ fn live(mailbox: &MailboxHandle, arriving: &[Vec<u8>], dice: &mut Dice) {
         for item in mailbox.items(folder).unwrap_or_default() {
             match dice.roll(12) {
                 0 => mailbox.delete(&item.id, Deletion::Hard).unwrap(),
-                1 => drop(mailbox.move_item(&item.id, dice.pick(&FOLDERS)).unwrap()),
+                1 => drop(
+                    mailbox
+                        .move_item(&item.id, FOLDERS[dice.roll(FOLDERS.len())])
+                        .unwrap(),
+                ),
                 2 => mailbox.set_read(&item.id, !item.is_read).unwrap(),
                 _ => {}
             }
         }
     }
     for mail in arriving {
-        mailbox.add_mime(dice.pick(&FOLDERS), mail).unwrap();
+        mailbox
+            .add_mime(FOLDERS[dice.roll(FOLDERS.len())], mail)
+            .unwrap();
     }
 }
 

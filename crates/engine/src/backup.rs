@@ -39,6 +39,9 @@ use crate::source::Exchange;
 use crate::stop::Stop;
 use crate::vault::Vault;
 
+/// Rounds of a run that are read again because a custodian ended their sessions.
+const MAX_LOST_ROUNDS: u32 = 3;
+
 /// How a backup is run.
 #[derive(Clone, Debug)]
 pub struct BackupOptions {
@@ -155,6 +158,7 @@ impl Vault {
             monitor,
             report: BackupReport::default(),
             errors: Vec::new(),
+            lost_rounds: 0,
         };
         let mut waiting = run.mailboxes()?;
         while !waiting.is_empty() {
@@ -185,6 +189,8 @@ struct Run<'a> {
     monitor: Arc<dyn Monitor>,
     report: BackupReport,
     errors: Vec<Error>,
+    /// Rounds whose sessions a custodian ended.
+    lost_rounds: u32,
 }
 
 impl Run<'_> {
@@ -232,12 +238,12 @@ impl Run<'_> {
             ),
             monitor: Arc::clone(&self.monitor),
         };
-        let outcomes = read_all(&round, mailboxes, &newest).await;
+        let outcomes = read_all(&round, mailboxes.clone(), &newest).await;
         if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
-            let committed = session
-                .commit()
-                .await
-                .doing(|| "commit the session".into())?;
+            let committed = match session.commit().await {
+                Err(error) if self.may_read_again(&error) => return Ok(mailboxes),
+                committed => committed.doing(|| "commit the session".into())?,
+            };
             self.report.chunks_new += committed.stats.chunks_new;
             self.report.chunks_deduplicated += committed.stats.chunks_deduplicated;
             self.report.bytes_deduplicated += committed.stats.deduplicated_bytes;
@@ -249,6 +255,17 @@ impl Run<'_> {
                 .doing(|| "close the session".into())?;
         }
         self.account(outcomes).await
+    }
+
+    /// Whether a round that could not be committed is simply read again: a prune took it for dead.
+    fn may_read_again(&mut self, error: &chunkstore::Error) -> bool {
+        if error.kind() != chunkstore::ErrorKind::Conflict || self.lost_rounds == MAX_LOST_ROUNDS {
+            return false;
+        }
+        self.lost_rounds += 1;
+        let message = "a prune took this backup for dead; what was not committed is read again";
+        self.monitor.event(Event::Warning { message });
+        true
     }
 
     /// Publishes the indexes of what was committed, and adds to the report.

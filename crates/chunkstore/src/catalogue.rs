@@ -161,6 +161,12 @@ impl Catalogue {
         summed_up.iter().chain(since).copied().collect()
     }
 
+    /// No longer counts on an index object: its packs are described by their headers.
+    pub(crate) fn drop_segment(&mut self, object: &str) {
+        let damaged = |id: &[u8; 16]| layout::index_name(Ulid::from_bytes(*id)) == object;
+        self.segments.retain(|id, _| !damaged(id));
+    }
+
     /// The index objects that were read.
     pub(crate) fn segments(&self) -> &BTreeMap<[u8; 16], SegmentInfo> {
         &self.segments

@@ -15,8 +15,10 @@ use crate::session_record::{EndRecord, OpenRecord};
 use crate::{admin, catalogue, checkpoint, dictionary, keys, notes};
 
 mod pack_check;
+mod part;
 
 use pack_check::PackVerdict;
+pub use part::CheckPart;
 
 /// Small objects read at the same time.
 const PARALLEL_OBJECTS: usize = 8;
@@ -28,6 +30,15 @@ const PARALLEL_PACKS: usize = 2;
 pub struct CheckOptions {
     /// Reads and decodes every pack. Off by default: only the catalogue, and packs by listing.
     pub read_data: bool,
+    /// Of all packs, reads only those of this part. Default all; means nothing without `read_data`.
+    pub part: Option<CheckPart>,
+}
+
+impl CheckOptions {
+    /// Whether a pack is read.
+    fn reads(&self, pack: &PackName) -> bool {
+        self.read_data && self.part.is_none_or(|part| part.holds(pack))
+    }
 }
 
 /// How far a check is.
@@ -178,12 +189,10 @@ impl<'a> Findings<'a> {
         packs: &[(PackName, u64)],
         options: &CheckOptions,
     ) {
-        let pack_bytes: u64 = packs.iter().map(|(_, len)| len).sum();
         self.progress.objects_total = (small.len() + packs.len()) as u64;
         self.progress.bytes_total = small.iter().map(|(_, size)| size).sum();
-        if options.read_data {
-            self.progress.bytes_total += pack_bytes;
-        }
+        let read = packs.iter().filter(|(name, _)| options.reads(name));
+        self.progress.bytes_total += read.map(|(_, len)| len).sum::<u64>();
         (self.on_progress)(self.progress);
     }
 

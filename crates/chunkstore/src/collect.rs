@@ -15,10 +15,11 @@
 //! that others have finished the epoch, and stops.
 
 mod epoch;
-mod mark;
+pub(crate) mod mark;
 #[cfg(test)]
 mod model;
 mod plan;
+mod reindex;
 mod rewrite;
 mod sum_up;
 mod survey;
@@ -32,6 +33,7 @@ use crate::repository::Repository;
 use crate::session::SessionOptions;
 
 use epoch::Custodian;
+pub use reindex::IndexRepair;
 pub(crate) use survey::list_packs;
 
 /// How a collection goes about it.

@@ -50,13 +50,14 @@ mod session_record;
 mod store;
 mod unlock;
 mod uploads;
+mod usage;
 
-pub use check::{CheckOptions, CheckProgress, CheckReport, LostChunks, Problem};
+pub use check::{CheckOptions, CheckPart, CheckProgress, CheckReport, LostChunks, Problem};
 pub use chunk_id::ChunkId;
 pub use chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
 pub use collect::{
-    CollectHost, CollectOptions, CollectPlan, CollectReport, CollectStage, LeaveOpen, OnOpen,
-    OpenSession,
+    CollectHost, CollectOptions, CollectPlan, CollectReport, CollectStage, IndexRepair, LeaveOpen,
+    OnOpen, OpenSession,
 };
 pub use config::{CreateOptions, RepositoryId, Writers};
 pub use destination::{Destination, create_destination_from_url, destination_from_url};
@@ -75,6 +76,7 @@ pub use repository::{
 pub use seal::Suite;
 pub use session::{Committed, NewSnapshot, Session, SessionOptions, SessionStats};
 pub use unlock::{KeyFile, NewKey, RecoveryPhrase, Unlock};
+pub use usage::{SnapshotUse, Usage};
 
 // Items, segments and trees, on the chunk traits alone.
 mod chunker;

@@ -6,6 +6,7 @@ use ulid::Ulid;
 
 use crate::error::{Error, Result};
 use crate::layout::{self, NOTES, parse_ulid};
+use crate::objects::Created;
 use crate::record::{RecordReader, RecordWriter};
 use crate::repository::Repository;
 use crate::seal::ObjectKind;
@@ -62,6 +63,22 @@ impl Repository {
             .write_sealed(&note.object(), ObjectKind::Note, &record.0)
             .await?;
         Ok(note)
+    }
+
+    /// Keeps a note of another repository under the id it has there; `false` if it is here already.
+    ///
+    /// # Errors
+    /// `Invalid` for a note that is too long, otherwise from the destination.
+    pub async fn add_note_as(&self, note: &NoteId, body: &[u8]) -> Result<bool> {
+        if body.len() > MAX_NOTE_BYTES {
+            return Err(Error::invalid("a note has at most 64 MiB"));
+        }
+        let store = self.store();
+        let name = note.object();
+        let mut record = RecordWriter::default();
+        record.i64(note.time_unix_ms()).bytes(body);
+        let sealed = store.seal(&name, ObjectKind::Note, &record.0)?;
+        Ok(store.objects.create(&name, sealed).await? == Created::New)
     }
 
     /// The notes of a topic, oldest first.

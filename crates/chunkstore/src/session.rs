@@ -27,10 +27,6 @@ use crate::uploads::{PackNumber, Uploads};
 
 pub use options::SessionOptions;
 
-/// Longest name of what a snapshot is a state of, in bytes.
-const MAX_NAME_BYTES: usize = 1024;
-/// Longest metadata of a snapshot, in bytes.
-const MAX_SNAPSHOT_VALUE_BYTES: usize = 16 << 20;
 /// Data chunks are spread at random over two open packs, so that the order and the lengths of the
 /// pieces of one item cannot be read off a pack; tree nodes fill a third.
 const DATA_LANES: usize = 2;
@@ -189,30 +185,6 @@ impl Session {
     /// The repository it writes to.
     pub fn repository(&self) -> &Repository {
         &self.inner.repository
-    }
-
-    /// Adds a snapshot that becomes visible with the commit.
-    ///
-    /// # Errors
-    /// `Invalid` when the name or value is too long.
-    pub fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<SnapshotId> {
-        if snapshot.name.len() > MAX_NAME_BYTES {
-            return Err(Error::invalid("a snapshot's name has at most 1 KiB"));
-        }
-        if snapshot.value.len() > MAX_SNAPSHOT_VALUE_BYTES {
-            return Err(Error::invalid("a snapshot's metadata has at most 16 MiB"));
-        }
-        let id = SnapshotId(self.store().env.random_array());
-        self.inner.state().snapshots.push(SnapshotInfo {
-            id,
-            name: snapshot.name,
-            time_unix_ms: snapshot.time_unix_ms,
-            partial: snapshot.partial,
-            root: snapshot.root,
-            value: snapshot.value,
-            session: self.inner.id,
-        });
-        Ok(id)
     }
 
     /// What was done so far.

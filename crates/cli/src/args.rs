@@ -14,11 +14,12 @@ mod look;
 mod operate;
 mod restores;
 mod retention;
+mod second;
 mod settings;
 mod try_out;
 
 pub use exchange::{Auth, BackupArgs, PROXY, RestoreArgs, ServerArgs, SignInArgs};
-pub use keep::PruneArgs;
+pub use keep::{PruneArgs, RepairCommand, RepairIndexArgs, StatsArgs};
 pub use key::{
     KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,
     KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs, KeyShareArgs, NewKeyArgs,
@@ -40,6 +41,7 @@ pub use retention::{
     ForgetArgs, HoldAddArgs, HoldArgs, HoldCommand, HoldListArgs, HoldRemoveArgs, PolicyArgs,
     RetentionArgs, RetentionCommand,
 };
+pub use second::{CopyArgs, OtherArgs};
 pub use settings::{
     SettingsArgs, SettingsCommand, SettingsDiffArgs, SettingsExportArgs, SettingsHistoryArgs,
     SettingsListArgs, SettingsRestoreArgs, SettingsSelectionArgs, SettingsShowArgs,
@@ -142,8 +144,15 @@ pub enum Command {
     /// Print the manual
     #[command(after_help = "Example:\n  postkeep man --dir /usr/share/man/man1")]
     Man(ManArgs),
+    /// Mend a damaged repository
+    #[command(subcommand)]
+    Repair(RepairCommand),
+    /// Copy snapshots into another repository, with other keys
+    Copy(CopyArgs),
     /// Delete what no snapshot needs any more, and give its space back
     Prune(PruneArgs),
+    /// Show what takes space: by mailbox, folder, kind and snapshot
+    Stats(StatsArgs),
     /// Decide by a policy which snapshots stay
     Retention(RetentionArgs),
     /// Forget snapshots by hand

@@ -4,6 +4,7 @@ mod backup;
 mod cat;
 mod check;
 mod config;
+mod copy;
 mod daemon;
 mod demo;
 mod diff;
@@ -16,6 +17,7 @@ mod key;
 mod ls;
 mod packaging;
 mod prune;
+mod repair;
 mod report;
 mod restore;
 mod restores;
@@ -27,6 +29,7 @@ mod service;
 mod settings;
 mod sim;
 mod snapshots;
+mod stats;
 mod status;
 mod versions;
 
@@ -67,7 +70,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Service(command) => service::run(context, command),
         Command::Completions(args) => packaging::completions(context, &args),
         Command::Man(args) => packaging::man(context, &args),
+        Command::Repair(command) => repair::run(context, command).await,
+        Command::Copy(args) => copy::run(context, args).await,
         Command::Prune(args) => prune::run(context, args).await,
+        Command::Stats(args) => stats::run(context, args).await,
         Command::Retention(args) => retention::run(context, args).await,
         Command::Forget(args) => retention::forget(context, args).await,
         Command::Hold(args) => hold::run(context, args).await,

@@ -11,6 +11,7 @@ mod held_back;
 mod human;
 mod interrupt;
 mod operate;
+mod other;
 mod output;
 mod platform;
 mod probe;

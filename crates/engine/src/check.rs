@@ -1,9 +1,11 @@
 //! Checks a repository and says which items damage would cost.
 
+mod rotation;
+
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use chunkstore::{CheckOptions, Content, LostChunks, TreeReader, content_chunks};
+use chunkstore::{CheckOptions, CheckPart, Content, LostChunks, TreeReader, content_chunks};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,23 @@ use crate::monitor::{Event, Monitor};
 use crate::snapshot::Snapshot;
 use crate::state::item_state;
 use crate::vault::Vault;
+
+pub use rotation::PartRead;
+
+/// How much of what is stored a check reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadData {
+    /// Only names, lengths and headers.
+    #[default]
+    None,
+    /// Every stored byte.
+    All,
+    /// Every stored byte of one part, the same whenever it is asked for.
+    Part(CheckPart),
+    /// Of so many parts the one that was not read for the longest time on this machine. What was
+    /// read when is remembered in the cache folder.
+    Rotate(u32),
+}
 
 /// An object of the repository with something wrong.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -49,6 +68,9 @@ pub struct VaultCheck {
     pub objects: u64,
     /// Bytes read.
     pub bytes: u64,
+    /// The part that was read, where it was not everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartRead>,
     /// Snapshots walked.
     pub snapshots: u64,
     /// Items whose chunks were looked for.
@@ -77,6 +99,27 @@ impl Vault {
     ///
     /// Never blocks a backup, and changes nothing.
     pub async fn check(&self, read_data: bool, monitor: Arc<dyn Monitor>) -> Result<VaultCheck> {
+        let read = match read_data {
+            true => ReadData::All,
+            false => ReadData::None,
+        };
+        self.check_data(read, monitor).await
+    }
+
+    /// The same, reading as much as is asked for.
+    ///
+    /// # Errors
+    /// `Invalid` for more than 1,000 parts; those of the destination.
+    pub async fn check_data(
+        &self,
+        read: ReadData,
+        monitor: Arc<dyn Monitor>,
+    ) -> Result<VaultCheck> {
+        let part = self.part_to_read(read).await?;
+        let options = CheckOptions {
+            read_data: read != ReadData::None,
+            part,
+        };
         let progress = |progress: chunkstore::CheckProgress| {
             let event = Event::Checked {
                 done: progress.objects,
@@ -86,7 +129,7 @@ impl Vault {
         };
         let found = self
             .repository
-            .check(&CheckOptions { read_data }, &progress)
+            .check(&options, &progress)
             .await
             .doing(|| "check the repository".into())?;
         let mut check = VaultCheck {
@@ -100,6 +143,7 @@ impl Vault {
                     what: problem.what,
                 })
                 .collect(),
+            part: self.note_read(read, part).await?,
             ..VaultCheck::default()
         };
         // Neighbouring snapshots share almost everything: an entry is looked at once.

@@ -12,6 +12,7 @@ mod backup;
 mod blocking;
 mod catalog;
 mod check;
+mod copy;
 mod diff;
 mod drill;
 mod error;
@@ -32,6 +33,7 @@ mod probe;
 mod prune;
 mod read;
 mod record;
+mod repair;
 mod report;
 mod restore;
 mod retention;
@@ -45,13 +47,15 @@ mod source;
 mod split;
 mod split_mime;
 mod state;
+mod stats;
 mod stop;
 mod vault;
 mod vault_keys;
 mod versions;
 
 pub use backup::{BackupOptions, SettingsReading};
-pub use check::{DamagedItem, DamagedObject, VaultCheck};
+pub use check::{DamagedItem, DamagedObject, PartRead, ReadData, VaultCheck};
+pub use copy::{CopiedSnapshot, CopyOptions, CopyReport};
 pub use diff::{DiffReport, Difference, FolderDifference, ItemDifference};
 pub use drill::{Drill, DrillOptions, DrilledSnapshot};
 pub use error::{Error, ErrorKind, Result};
@@ -63,6 +67,7 @@ pub use monitor::{Event, Monitor, Silent};
 pub use notes::VaultSize;
 pub use probe::MailboxLook;
 pub use prune::{OpenBackup, PruneOptions, PrunePlan, PruneReport};
+pub use repair::IndexRepairReport;
 pub use report::{
     BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, MeetingMoved, MeetingOutcome,
     RestoreReport, Throttling,
@@ -83,6 +88,7 @@ pub use settings::{
 pub use snapshot::{About, SettingGap, SettingsRead, Snapshot, SnapshotSelector};
 pub use source::Exchange;
 pub use state::ItemSummary;
+pub use stats::{MailboxSpace, SnapshotSpace, SpaceUse, StatsReport};
 pub use vault::{CreateOptions, Vault, VaultOptions};
 pub use vault_keys::escrow_shares;
 pub use versions::{Changed, ItemHistory, ItemVersion};
@@ -92,7 +98,7 @@ pub use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 // What callers construct, or meet inside errors, so that they need to name no other of our crates.
 pub use chunkstore::{
-    Argon2Params, Destination, Environment, Error as RepositoryError,
+    Argon2Params, CheckPart, Destination, Environment, Error as RepositoryError,
     ErrorKind as RepositoryErrorKind, EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile,
     KeyId, KeyInfo, KeyList, KeyMethod, KeyState, NewKey, NoteId, ObjectStore, Passphrase,
     RecoveryPhrase, Rotation, Suite, Unlock, Writers, create_destination_from_url,

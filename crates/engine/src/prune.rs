@@ -193,7 +193,7 @@ fn shown(plan: &chunkstore::CollectPlan) -> PrunePlan {
     }
 }
 
-fn open_backup(open: &OpenSession) -> OpenBackup {
+pub(crate) fn open_backup(open: &OpenSession) -> OpenBackup {
     OpenBackup {
         session: open.id.to_string(),
         writer: open.writer.clone(),

@@ -46,6 +46,9 @@ pub struct About {
     /// The reading of the mailbox's settings; `None` if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<SettingsRead>,
+    /// In an unfinished copy: the id of the snapshot that is being copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
 }
 
 /// When a mailbox's settings were read, and what of them could not be.

@@ -283,6 +283,8 @@ pub struct CheckConfig {
     pub schedule: Vec<Schedule>,
     /// Whether every stored byte is read.
     pub read_data: bool,
+    /// Of how many parts one is read at each check, in turn.
+    pub rotate: Option<u32>,
 }
 
 /// When and how it is proved that backups come back.

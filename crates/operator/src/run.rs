@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::{
-    BackupOptions, Environment, Error, ErrorKind, Exchange, Monitor, Result, Roster,
+    BackupOptions, Environment, Error, ErrorKind, Exchange, Monitor, ReadData, Result, Roster,
     SnapshotSelector, Vault,
 };
 use jiff::Timestamp;
@@ -307,8 +307,13 @@ impl Task<'_> {
     }
 
     async fn check(&self, vault: &Vault, report: &mut DestinationReport) -> Result<()> {
-        let read_data = self.set.check.as_ref().is_some_and(|check| check.read_data);
-        let check = vault.check(read_data, Arc::clone(&self.monitor)).await?;
+        let config = self.set.check.clone().unwrap_or_default();
+        let read = match config.rotate {
+            Some(parts) => ReadData::Rotate(parts),
+            None if config.read_data => ReadData::All,
+            None => ReadData::None,
+        };
+        let check = vault.check_data(read, Arc::clone(&self.monitor)).await?;
         report.check = Some(check);
         Ok(())
     }

@@ -35,7 +35,7 @@ pub(crate) async fn judge(
         return verdict;
     };
     let other_length = format!("{} has {there} bytes instead of {len}", name.object());
-    if options.read_data {
+    if options.reads(&name) {
         if there != len {
             verdict.problems.push(other_length);
         }

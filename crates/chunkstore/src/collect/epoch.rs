@@ -85,6 +85,17 @@ impl<'a> Custodian<'a> {
         Ok(self.report)
     }
 
+    /// Chooses no packs: ends an epoch that was begun, or makes a checkpoint and nothing else.
+    pub(crate) async fn sum_up_only(mut self) -> Result<CollectReport> {
+        self.repository.refresh().await?;
+        refuse_damage(self.repository)?;
+        let epoch = self.repository.catalogue().epoch() + 1;
+        self.report.epoch = epoch;
+        sweep::sweep(self.repository, self.host, &mut self.report).await?;
+        self.finish(epoch, None).await?;
+        Ok(self.report)
+    }
+
     /// Marks and chooses.
     pub(crate) async fn plan(&self) -> Result<Planned> {
         // Packs first: a pack that is listed belongs to a session that is listed after it.

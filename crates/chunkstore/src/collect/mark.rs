@@ -83,6 +83,12 @@ impl Live {
         })
     }
 
+    /// The sealed bytes of a chunk in its first place.
+    pub(crate) fn bytes_of(&self, id: [u8; 16]) -> u64 {
+        let first = self.index.ordinals(id).next();
+        first.map_or(0, |(_, _, slot)| u64::from(slot.sealed_len()))
+    }
+
     /// The places of a chunk, with the names of their packs.
     pub(crate) fn places(&self, id: [u8; 16]) -> impl Iterator<Item = (PackName, Slot)> {
         self.index.ordinals(id).filter_map(|(_, _, slot)| {
@@ -102,6 +108,7 @@ pub(crate) struct Marker {
 
 impl Marker {
     /// Reports the chunks of a snapshot that no earlier one had: nodes, lists, segments, pieces.
+    /// Below a node or list for which the answer is `false` nothing is read.
     ///
     /// # Errors
     /// When anything cannot be read: what it refers to is then unknown.
@@ -109,7 +116,7 @@ impl Marker {
         &mut self,
         repository: &Repository,
         snapshot: &SnapshotInfo,
-        needed: &mut (dyn FnMut([u8; 16]) + Send),
+        needed: &mut (dyn FnMut([u8; 16]) -> bool + Send),
     ) -> Result<()> {
         let mut stack: Vec<NodeRef> = Vec::new();
         let root = &snapshot.root;
@@ -148,11 +155,10 @@ impl Marker {
         &mut self,
         node: NodeRef,
         stack: &mut Vec<NodeRef>,
-        needed: &mut (dyn FnMut([u8; 16]) + Send),
+        needed: &mut (dyn FnMut([u8; 16]) -> bool + Send),
     ) {
         let id = node.id.short();
-        if self.walked.insert(id) {
-            needed(id);
+        if self.walked.insert(id) && needed(id) {
             stack.push(node);
         }
     }
@@ -161,13 +167,17 @@ impl Marker {
         &mut self,
         repository: &Repository,
         content: &Content,
-        needed: &mut (dyn FnMut([u8; 16]) + Send),
+        needed: &mut (dyn FnMut([u8; 16]) -> bool + Send),
     ) -> Result<()> {
+        let mut below = HashSet::new();
         for id in content.chunk_ids() {
-            needed(id.short());
+            if needed(id.short()) {
+                below.insert(id);
+            }
         }
         for part in content.parts() {
             if let ChunkRefs::List(id) = &part.chunks
+                && below.contains(id)
                 && self.walked.insert(id.short())
             {
                 let mut list = ListReader::new(&part.chunks, true);
@@ -204,6 +214,7 @@ pub(crate) async fn mark(
         marker
             .walk(repository, snapshot, &mut |id| {
                 live.mark(id);
+                true
             })
             .await?;
     }

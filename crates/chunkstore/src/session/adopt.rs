@@ -1,13 +1,52 @@
-//! Taking over chunks that another pack holds, as they are.
+//! Taking over what is elsewhere: chunks that another pack holds, snapshots with their ids.
 
 use std::sync::PoisonError;
 
-use super::{Inner, Session};
+use super::{Inner, NewSnapshot, Session};
 use crate::chunk_id::ChunkId;
 use crate::chunks::ChunkKind;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::repository::{SnapshotId, SnapshotInfo};
+
+/// Longest name of what a snapshot is a state of, in bytes.
+const MAX_NAME_BYTES: usize = 1024;
+/// Longest metadata of a snapshot, in bytes.
+const MAX_SNAPSHOT_VALUE_BYTES: usize = 16 << 20;
 
 impl Session {
+    /// Adds a snapshot that becomes visible with the commit.
+    ///
+    /// # Errors
+    /// `Invalid` when the name or value is too long.
+    pub fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<SnapshotId> {
+        let id = SnapshotId(self.store().env.random_array());
+        self.add_snapshot_as(id, snapshot)?;
+        Ok(id)
+    }
+
+    /// Adds a snapshot under an id that it has elsewhere: for copies of other repositories.
+    ///
+    /// # Errors
+    /// `Invalid` when the name or value is too long.
+    pub fn add_snapshot_as(&self, id: SnapshotId, snapshot: NewSnapshot) -> Result<()> {
+        if snapshot.name.len() > MAX_NAME_BYTES {
+            return Err(Error::invalid("a snapshot's name has at most 1 KiB"));
+        }
+        if snapshot.value.len() > MAX_SNAPSHOT_VALUE_BYTES {
+            return Err(Error::invalid("a snapshot's metadata has at most 16 MiB"));
+        }
+        self.inner.state().snapshots.push(SnapshotInfo {
+            id,
+            name: snapshot.name,
+            time_unix_ms: snapshot.time_unix_ms,
+            partial: snapshot.partial,
+            root: snapshot.root,
+            value: snapshot.value,
+            session: self.inner.id,
+        });
+        Ok(())
+    }
+
     /// Whether a chunk needs no place in this session.
     pub(crate) fn has(&self, id: &ChunkId) -> bool {
         let known = self.inner.is_known(id);

@@ -197,7 +197,10 @@ impl World {
                 assert_eq!(read.await.unwrap(), items[&entry.key], "{name}");
             }
         }
-        let read_data = CheckOptions { read_data: true };
+        let read_data = CheckOptions {
+            read_data: true,
+            part: None,
+        };
         let report = repository.check(&read_data, &|_| {}).await.unwrap();
         assert!(report.is_clean(), "{report:?}");
     }
@@ -473,7 +476,10 @@ async fn either_copy_of_a_checkpoint_is_enough() {
 fn checks_and_collections_are_send() {
     fn assert_send<T: Send>(_: T) {}
     fn of(repository: &'static Repository) {
-        const CHECK: CheckOptions = CheckOptions { read_data: true };
+        const CHECK: CheckOptions = CheckOptions {
+            read_data: true,
+            part: None,
+        };
         static OPTIONS: std::sync::OnceLock<CollectOptions> = std::sync::OnceLock::new();
         assert_send(repository.check(&CHECK, &|_| {}));
         assert_send(repository.collect(OPTIONS.get_or_init(CollectOptions::default), &EndAll));

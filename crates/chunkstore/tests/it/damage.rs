@@ -14,8 +14,14 @@ use crate::support::{
     assert_readable, create, fill, names, noise, open, passphrase, prose, snapshot,
 };
 
-const FULL: CheckOptions = CheckOptions { read_data: true };
-const QUICK: CheckOptions = CheckOptions { read_data: false };
+const FULL: CheckOptions = CheckOptions {
+    read_data: true,
+    part: None,
+};
+const QUICK: CheckOptions = CheckOptions {
+    read_data: false,
+    part: None,
+};
 
 struct Fixture {
     store: InMemory,
@@ -292,4 +298,86 @@ async fn a_newer_format_is_refused_as_such() {
     let error = open(copy, 9).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("format 2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_repaired_index_is_whole_for_everybody_who_opens_it() {
+    let fixture = fixture().await;
+    for missing in [true, false] {
+        let store = fixture.copy();
+        let objects = names(&*store, "index").await;
+        assert!(objects.len() > 1);
+        let name = Path::from(objects[0].as_str());
+        match missing {
+            true => store.delete(&name).await.unwrap(),
+            false => drop(store.put(&name, b"nothing".to_vec().into()).await.unwrap()),
+        }
+        let repository = open(store.clone(), 7).await.unwrap();
+        let plan = repository.plan_index_repair().await.unwrap();
+        assert_eq!(plan.damaged.len(), 1);
+        assert_eq!(plan.damaged[0].object, objects[0]);
+        assert!(plan.packs_read > 0 && plan.packs_lost.is_empty() && !plan.written);
+        assert_eq!(names(&*store, "admin/checkpoint").await.len(), 0);
+
+        let repair = repository
+            .repair_index(&chunkstore::LeaveOpen)
+            .await
+            .unwrap();
+        assert!(repair.written && repair.waiting_for.is_empty());
+        assert_eq!(repair.packs_read, plan.packs_read);
+        let other = open(store.clone(), 8).await.unwrap();
+        assert!(other.problems().is_empty(), "{:?}", other.problems());
+        assert_readable(&other, &fixture.chunks).await;
+        let check = other.check(&FULL, &|_| {}).await.unwrap();
+        assert!(check.is_clean(), "{check:?}");
+        assert!(!names(&*store, "index").await.contains(&objects[0]));
+        // Nothing is left to do.
+        let again = other.repair_index(&chunkstore::LeaveOpen).await.unwrap();
+        assert!(again.written && again.damaged.is_empty());
+        assert_eq!(names(&*store, "admin/checkpoint").await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn parts_of_a_check_together_find_what_a_whole_one_finds() {
+    let fixture = fixture().await;
+    let store = fixture.copy();
+    let packs = names(&*store, "packs").await;
+    for pack in &packs {
+        let path = Path::from(pack.as_str());
+        let mut bytes = store
+            .get(&path)
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap()
+            .to_vec();
+        bytes[100] ^= 1;
+        store.put(&path, bytes.into()).await.unwrap();
+    }
+    let repository = open(store, 9).await.unwrap();
+    let whole = repository.check(&FULL, &|_| {}).await.unwrap();
+    let of_packs = |check: &CheckReport| {
+        let objects = check.problems.iter().map(|problem| problem.object.clone());
+        let packs = objects.filter(|object| object.starts_with("packs/"));
+        packs.collect::<Vec<_>>()
+    };
+    assert_eq!(of_packs(&whole), packs);
+    let mut found = Vec::new();
+    let mut lost = 0;
+    for number in 1..=3 {
+        let part = chunkstore::CheckPart::new(number, 3).unwrap();
+        let options = CheckOptions {
+            read_data: true,
+            part: Some(part),
+        };
+        let check = repository.check(&options, &|_| {}).await.unwrap();
+        assert!(check.bytes < whole.bytes || packs.len() < 3);
+        lost += check.lost_chunks.len();
+        found.extend(of_packs(&check));
+    }
+    found.sort();
+    assert_eq!(found, packs);
+    assert_eq!(lost, whole.lost_chunks.len());
 }

@@ -64,7 +64,10 @@ async fn conforms(name: &str, listed: usize) {
     let chunks = fill(&repository, 1, 30).await;
     let other = open(offer.open("repository"), 2).await.unwrap();
     assert_readable(&other, &chunks).await;
-    let options = chunkstore::CheckOptions { read_data: true };
+    let options = chunkstore::CheckOptions {
+        read_data: true,
+        part: None,
+    };
     let report = other.check(&options, &|_| {}).await.unwrap();
     assert!(report.is_clean(), "{name}: {report:?}");
     let again = Repository::create(store, &passphrase(), &cheap(), environment(3)).await;
@@ -99,7 +102,10 @@ async fn apaches_webdav_keeps_a_repository_of_one_writer() {
     let other = open(offer.open("repository"), 2).await.unwrap();
     assert_eq!(other.writers(), Writers::Single);
     assert_readable(&other, &chunks).await;
-    let options = chunkstore::CheckOptions { read_data: true };
+    let options = chunkstore::CheckOptions {
+        read_data: true,
+        part: None,
+    };
     let report = other.check(&options, &|_| {}).await.unwrap();
     assert!(report.is_clean(), "{report:?}");
     let again = Repository::create(store, &passphrase(), &cheap(), environment(3)).await;

@@ -14,7 +14,10 @@ use crate::support::{
     small_packs, snapshot,
 };
 
-const FULL: CheckOptions = CheckOptions { read_data: true };
+const FULL: CheckOptions = CheckOptions {
+    read_data: true,
+    part: None,
+};
 
 /// One whole run of a writer on a repository that holds one commit.
 async fn second_run(

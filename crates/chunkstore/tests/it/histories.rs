@@ -157,7 +157,7 @@ proptest! {
             world.assert_kept(&world.repository).await;
             let fresh = open(world.store.clone(), 999).await.unwrap();
             world.assert_kept(&fresh).await;
-            let report = fresh.check(&CheckOptions { read_data: true }, &|_| {}).await.unwrap();
+            let report = fresh.check(&CheckOptions { read_data: true, part: None }, &|_| {}).await.unwrap();
             assert!(report.is_clean(), "{report:?}");
         });
     }

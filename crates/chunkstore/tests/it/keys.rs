@@ -356,7 +356,13 @@ async fn a_rotation_seals_new_data_with_new_keys_and_keeps_the_old_readable() {
     let refused = eve.add_key(&new_passphrase("back door"), "").await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Auth);
     let report = current
-        .check(&CheckOptions { read_data: true }, &|_| {})
+        .check(
+            &CheckOptions {
+                read_data: true,
+                part: None,
+            },
+            &|_| {},
+        )
         .await;
     assert!(report.as_ref().unwrap().is_clean(), "{report:?}");
 }

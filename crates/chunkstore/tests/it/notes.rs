@@ -46,7 +46,7 @@ async fn a_damaged_note_is_named_by_a_check_and_costs_no_other() {
     let repository = create(store.clone()).await;
     let first = repository.add_note("run", b"first").await.unwrap();
     let second = repository.add_note("run", b"second").await.unwrap();
-    let quick = CheckOptions { read_data: false };
+    let quick = CheckOptions::default();
     assert!(
         repository
             .check(&quick, &|_| {})

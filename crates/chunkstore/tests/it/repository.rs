@@ -39,7 +39,13 @@ async fn a_committed_session_is_read_by_another_machine() {
             other.stats()
         );
         let report = other
-            .check(&CheckOptions { read_data: true }, &|_| {})
+            .check(
+                &CheckOptions {
+                    read_data: true,
+                    part: None,
+                },
+                &|_| {},
+            )
             .await
             .unwrap();
         assert!(report.is_clean(), "{report:?}");
@@ -130,7 +136,13 @@ async fn an_abandoned_session_leaves_nothing_visible_and_can_not_commit() {
     assert!(other.problems().is_empty());
     assert!(!names(&*store, "packs").await.is_empty());
     let report = other
-        .check(&CheckOptions { read_data: true }, &|_| {})
+        .check(
+            &CheckOptions {
+                read_data: true,
+                part: None,
+            },
+            &|_| {},
+        )
         .await
         .unwrap();
     assert!(report.is_clean(), "{report:?}");
@@ -174,7 +186,13 @@ async fn two_sessions_at_a_time_both_commit() {
     assert_readable(&reader, &put_a).await;
     assert_readable(&reader, &put_b).await;
     let report = reader
-        .check(&CheckOptions { read_data: true }, &|_| {})
+        .check(
+            &CheckOptions {
+                read_data: true,
+                part: None,
+            },
+            &|_| {},
+        )
         .await
         .unwrap();
     assert!(report.is_clean(), "{report:?}");
@@ -292,7 +310,13 @@ async fn a_folder_is_a_destination() {
         .unwrap();
     assert_readable(&other, &chunks).await;
     let report = other
-        .check(&CheckOptions { read_data: true }, &|_| {})
+        .check(
+            &CheckOptions {
+                read_data: true,
+                part: None,
+            },
+            &|_| {},
+        )
         .await
         .unwrap();
     assert!(report.is_clean(), "{report:?}");

@@ -1,8 +1,25 @@
 //! Commands that keep a repository in order; none needs a server.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::RepositoryArgs;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+    postkeep stats
+    postkeep stats --snapshot 3f2a9c0d1e --snapshot 77ab01
+
+Sizes are those of what is stored: deduplicated, compressed and sealed. What several items share
+counts for one of them.")]
+pub struct StatsArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// Also say what forgetting this snapshot would free: its id, or the beginning of it; of
+    /// several, what forgetting all of them would free together [repeatable]
+    #[arg(long = "snapshot", value_name = "ID")]
+    pub snapshots: Vec<String>,
+}
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,4 +46,25 @@ pub struct PruneArgs {
     /// Wait for backups that are running, instead of leaving the rest to the next prune
     #[arg(long)]
     pub wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RepairCommand {
+    /// Write the index anew, from the headers of packs, where objects of it are damaged or missing
+    #[command(after_help = "\
+Example:
+    postkeep repair index --dry-run
+
+Backups may run meanwhile. Without it a repository can be used all the same: whoever opens it reads
+the headers again, each time.")]
+    Index(RepairIndexArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RepairIndexArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// Only say what is damaged
+    #[arg(long)]
+    pub dry_run: bool,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use engine::CheckPart;
 
 use super::{RepositoryArgs, SelectionArgs, SignInArgs, SnapshotArgs};
 
@@ -256,10 +257,25 @@ impl From<ExportFormat> for engine::ExportFormat {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+    postkeep check
+    postkeep check --read-data
+    postkeep check --rotate 30
+
+Backups may run meanwhile, and nothing is changed.")]
 pub struct CheckArgs {
     #[command(flatten)]
     pub repository: RepositoryArgs,
     /// Read, decrypt and compare every stored byte, not only names, lengths and headers
     #[arg(long)]
     pub read_data: bool,
+    /// Of every stored byte, read one part: 1/10 to 10/10 together are everything
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["read_data", "rotate"])]
+    pub read_data_part: Option<CheckPart>,
+    /// Of so many parts, read the one that was not read for the longest time; run daily with 30,
+    /// everything is read once a month
+    #[arg(long, value_name = "N", conflicts_with = "read_data",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rotate: Option<u32>,
 }

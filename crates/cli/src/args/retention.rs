@@ -15,9 +15,9 @@ pub struct RetentionArgs {
 #[derive(Debug, Subcommand)]
 pub enum RetentionCommand {
     /// Show which snapshots a policy keeps, by which rule, and which would go
-    Plan(PolicyArgs),
+    Plan(PlanArgs),
     /// Forget what the policy does not keep
-    Apply(PolicyArgs),
+    Apply(ApplyArgs),
 }
 
 const RETENTION_HELP: &str = "\
@@ -27,7 +27,25 @@ had back for a year:
         --keep-deleted-items 1y
 Rules add up: a snapshot stays if any rule keeps it. The newest complete snapshot of a mailbox and
 whatever is held always stay. Times are 36h, 30d, 12w, 6mo or 2y. Forgetting takes a moment and
-frees nothing yet.";
+frees nothing yet: `postkeep prune` does, and --prune does both.";
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Also say how much space applying it and a prune would free, which takes reading all lists
+    #[arg(long)]
+    pub space: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Then give the space back, as `postkeep prune` does
+    #[arg(long)]
+    pub prune: bool,
+}
 
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
@@ -102,7 +120,10 @@ impl KeepArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: postkeep forget 3f2a9c0d1e 77ab01 --dry-run")]
+#[command(after_help = "\
+Examples:
+    postkeep forget 3f2a9c0d1e 77ab01 --dry-run
+    postkeep forget 3f2a9c0d1e 77ab01 --prune")]
 pub struct ForgetArgs {
     #[command(flatten)]
     pub repository: RepositoryArgs,
@@ -118,9 +139,12 @@ pub struct ForgetArgs {
     /// Also list the versions of items that would be in no snapshot any more
     #[arg(long)]
     pub items: bool,
-    /// Show what would go, and change nothing
-    #[arg(long)]
+    /// Show what would go and how much space that would free, and change nothing
+    #[arg(long, conflicts_with = "prune")]
     pub dry_run: bool,
+    /// Then give the space back, as `postkeep prune` does
+    #[arg(long)]
+    pub prune: bool,
 }
 
 #[derive(Debug, Args)]

@@ -75,7 +75,7 @@ fn planned(plan: &PrunePlan) -> String {
     text + &format!("space that is freed: {}\n", bytes(plan.freed_bytes))
 }
 
-fn people(report: &PruneReport) -> String {
+pub fn people(report: &PruneReport) -> String {
     let mut text = report.plan.as_ref().map(planned).unwrap_or_default();
     for session in &report.ended {
         text.push_str(&format!(

@@ -1,21 +1,26 @@
 //! `postkeep retention` and `postkeep forget`: what stays and what goes.
 
 use engine::{
-    Bucket, ItemReason, MailboxPlan, Reason, RetentionOptions, RetentionPlan, Snapshot,
-    SnapshotSelector, Vault,
+    Bucket, ItemReason, MailboxPlan, PruneOptions, PruneReport, Reason, RetentionOptions,
+    RetentionPlan, Snapshot, SnapshotSelector, Vault,
 };
+use serde::Serialize;
 
 use super::hold::holds_table;
+use super::prune;
 use crate::args::{ForgetArgs, PolicyArgs, RetentionArgs, RetentionCommand};
 use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
-use crate::human::{Columns, count, counted, cut, short_key, time};
+use crate::human::{Columns, bytes, count, counted, cut, short_key, time};
+use crate::progress::Progress;
 use crate::when;
 
 pub async fn run(context: &Context, args: RetentionArgs) -> Result<Code> {
-    let (args, apply) = match args.command {
-        RetentionCommand::Plan(args) => (args, false),
-        RetentionCommand::Apply(args) => (args, true),
+    let (args, apply, then) = match args.command {
+        RetentionCommand::Plan(args) if args.space => (args.policy, false, Then::Measure),
+        RetentionCommand::Plan(args) => (args.policy, false, Then::Nothing),
+        RetentionCommand::Apply(args) if args.prune => (args.policy, true, Then::Prune),
+        RetentionCommand::Apply(args) => (args.policy, true, Then::Nothing),
     };
     let options = options(context, &args)?;
     if !options.policy.has_snapshot_rule() {
@@ -30,7 +35,68 @@ pub async fn run(context: &Context, args: RetentionArgs) -> Result<Code> {
         false => vault.retention_plan(&options).await,
     };
     let plan = done.map_err(|error| Failure::from(error).for_repository(&args.repository.repo))?;
-    context.output.result(&plan, people)?;
+    show(context, &vault, plan, then).await
+}
+
+/// What follows when it is clear which snapshots go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// Say how much space it would free.
+    Measure,
+    /// Free it.
+    Prune,
+}
+
+/// The plan, with what came of it.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    plan: RetentionPlan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freed_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prune: Option<PruneReport>,
+}
+
+async fn show(context: &Context, vault: &Vault, plan: RetentionPlan, then: Then) -> Result<Code> {
+    let progress = || Progress::new("prune", context.output, &context.environment);
+    let mut shown = Shown {
+        plan,
+        freed_bytes: None,
+        prune: None,
+    };
+    match then {
+        Then::Nothing => {}
+        Then::Measure => {
+            let going = shown.plan.going().map(|(_, snapshot)| snapshot.id.clone());
+            let (ids, progress): (Vec<String>, _) = (going.collect(), progress());
+            let freed = vault.freed_by(&ids, progress.clone()).await;
+            progress.finish();
+            shown.freed_bytes = Some(freed?);
+        }
+        Then::Prune => {
+            let progress = progress();
+            let options = PruneOptions::default();
+            let report = vault.prune(&options, progress.clone()).await;
+            progress.finish();
+            shown.prune = Some(report?);
+        }
+    }
+    context.output.result(&shown, |shown| {
+        let mut text = people(&shown.plan);
+        if let Some(freed) = shown.freed_bytes {
+            // Items that a rule or a hold keeps still need some of it.
+            let size = bytes(freed);
+            text.push_str(&format!("with a prune that would free {size} at most\n"));
+        }
+        if let Some(report) = &shown.prune {
+            text.push_str(&prune::people(report));
+        } else if shown.plan.applied && shown.plan.going().next().is_some() {
+            text.push_str("their space comes back with `postkeep prune`\n");
+        }
+        text
+    })?;
     Ok(Code::Done)
 }
 
@@ -71,17 +137,23 @@ pub async fn forget(context: &Context, args: ForgetArgs) -> Result<Code> {
             _ => failure,
         }
     })?;
-    context.output.result(&plan, people)?;
-    Ok(Code::Done)
+    let then = match (args.dry_run, args.prune) {
+        (true, _) => Then::Measure,
+        (false, true) => Then::Prune,
+        (false, false) => Then::Nothing,
+    };
+    show(context, &vault, plan, then).await
 }
 
-async fn named(vault: &Vault, ids: &[String]) -> Result<Vec<Snapshot>> {
+/// The snapshots that ids, or the beginnings of ids, name.
+pub async fn named(vault: &Vault, ids: &[String]) -> Result<Vec<Snapshot>> {
     let mut snapshots: Vec<Snapshot> = Vec::new();
     for id in ids {
         let selector: SnapshotSelector = id.parse()?;
         if selector == SnapshotSelector::Latest {
-            return Err(Failure::usage("name the snapshots to forget by their ids")
-                .hint("postkeep snapshots"));
+            return Err(
+                Failure::usage("name the snapshots by their ids").hint("postkeep snapshots")
+            );
         }
         for found in vault.select(&selector, None).await? {
             if snapshots.iter().all(|known| known.id != found.id) {

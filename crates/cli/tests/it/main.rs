@@ -12,6 +12,8 @@ mod errors;
 mod finding;
 // Ctrl-C.
 mod interrupt;
+// kill -9 of everything that writes.
+mod killed;
 // Keys: recovery phrase, key file, escrow, rotation.
 mod keys;
 // Sets of a configuration: runs, reports, status.
@@ -22,5 +24,7 @@ mod keeping;
 mod settings;
 // Restores: modes, records, taking them back, kills.
 mod restores;
+// Space, checks in parts, a second repository, repair.
+mod upkeep;
 // Each command on the way a user takes.
 mod tour;

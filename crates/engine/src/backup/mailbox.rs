@@ -373,6 +373,7 @@ impl Mailbox {
             failures: failures.len() as u64,
             selection: options.selection.describe(),
             settings: settings.read,
+            copy_of: None,
         };
         let value = about.to_bytes()?;
         let time_unix_ms = self.round.vault.now_unix_ms();

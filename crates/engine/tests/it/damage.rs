@@ -143,6 +143,15 @@ async fn a_full_disk_loses_nothing_that_was_there() {
     );
 }
 
+/// The packs of a repository.
+pub fn packs(repository: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(repository.join("packs"))
+        .unwrap()
+        .flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect()
+}
+
 /// Every file of a repository, one a kind of object.
 fn one_of_each(repository: &Path) -> BTreeMap<String, PathBuf> {
     fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, PathBuf>) {
@@ -240,11 +249,7 @@ async fn a_damaged_pack_is_named_with_the_items_it_costs() {
     let server = Server::start(sim_with(&[ALICE], 60)).await;
     let store = Store::create().await;
     backup(&store.vault, &server, &[ALICE]).await;
-    let packs: Vec<PathBuf> = std::fs::read_dir(store.repository().join("packs"))
-        .unwrap()
-        .flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap())
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let packs = packs(&store.repository());
     let largest = packs
         .iter()
         .max_by_key(|path| std::fs::metadata(path).unwrap().len())

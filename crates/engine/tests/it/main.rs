@@ -4,6 +4,7 @@ mod associated; // what folders hold beside the items users see
 mod beside; // archives, recoverable items, public folders
 mod choosing; // which mailboxes are meant, and what was never meant
 mod concurrency; // requests in flight
+mod copying; // into repositories with other keys
 mod crossing; // other languages, people and mail domains
 mod damage; // broken indexes, broken objects, wrong secrets
 mod exporting; // files without any server
@@ -24,6 +25,7 @@ mod searching; // what a search finds, in which snapshots, and how its index is 
 mod selecting; // which folders and items a backup and a restore take
 mod settings; // permissions, delegates, rules and the like, there and back
 mod signing_in; // passwords, tokens, certificates, proxies, Autodiscover
+mod space; // what takes space, and what forgetting frees
 mod throttling; // Exchange's own limits, in virtual time
 mod undo; // recorded restores, taken back
 mod world; // servers, vaults and short cuts the others use

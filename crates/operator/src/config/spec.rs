@@ -576,6 +576,12 @@ static CHECK: Section = Section {
             Need::Default("false"),
             "Read, decrypt and compare every stored byte.",
         ),
+        field(
+            "rotate",
+            Kind::Number(1, 1000),
+            Need::Optional,
+            "Read one of so many parts at each check, in turn, instead of everything; implies `read_data`.",
+        ),
     ],
 };
 

@@ -21,6 +21,7 @@ mod real_mail; // the corpus there and back
 mod restore_modes; // what becomes of live items
 mod restoring; // where things go, and never twice
 mod retaining; // policies, kept items, holds
+mod search_scan; // what a search finds, against a slow scan of exported files
 mod searching; // what a search finds, in which snapshots, and how its index is kept
 mod selecting; // which folders and items a backup and a restore take
 mod settings; // permissions, delegates, rules and the like, there and back

@@ -412,9 +412,7 @@ async fn write(
         }
         changes.push(entry.into());
     }
-    let removed = removed
-        .into_iter()
-        .map(|key| chunkstore::Change::remove(key));
+    let removed = removed.into_iter().map(chunkstore::Change::remove);
     changes.extend(removed);
     changes.sort_by(|a, b| a.key.cmp(&b.key));
     let session = Arc::new(round.session.clone());

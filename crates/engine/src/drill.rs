@@ -37,6 +37,9 @@ pub struct DrillOptions {
     /// The folder of that mailbox below which each mailbox gets one of its own. It should be new:
     /// items that are there already prove nothing and count as failed.
     pub to_folder: String,
+    /// Whether the restores are recorded as such, so that they can be taken back: no sense in a
+    /// simulator that ends with the drill.
+    pub recorded: bool,
     /// How the result calls the place: a server, or the program's own simulator.
     pub place: String,
     /// Who does it: a machine, a program.
@@ -174,6 +177,8 @@ impl Vault {
             selection: Selection::of_items(sample),
             to_mailbox: Some(options.to_mailbox.clone()),
             to_folder: Some(format!("{}/{}", options.to_folder, folder_name(snapshot))),
+            command: format!("drill by {}", options.by),
+            recorded: options.recorded,
             verify: true,
             ..RestoreOptions::default()
         };

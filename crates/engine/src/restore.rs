@@ -66,6 +66,9 @@ pub struct RestoreOptions {
     pub mode: RestoreMode,
     /// What asked for it, as the record of the run says it; no secrets.
     pub command: String,
+    /// Whether the run is recorded, so that it can be taken back; default yes. Only a restore into
+    /// a server that ends with the program does without.
+    pub recorded: bool,
     /// Plan only: nothing is written.
     pub dry_run: bool,
     /// Read every restored item back and compare it with the snapshot.
@@ -82,6 +85,7 @@ impl Default for RestoreOptions {
             to_folder: None,
             mode: RestoreMode::default(),
             command: String::new(),
+            recorded: true,
             dry_run: false,
             verify: false,
             requests_at_once: 4,
@@ -117,6 +121,11 @@ impl Vault {
         let folders = self.wanted_folders(snapshot, &options.selection).await?;
         let began = began(&mailbox, snapshot, exchange, options);
         let log = RunLog::new(self, began, options.mode.replaces());
+        let log = if options.recorded {
+            log
+        } else {
+            log.unwanted()
+        };
         let run = log.run().clone();
         let target = Target::open(exchange, place, snapshot, options, run).await?;
         let mut restore = Restore {

@@ -4,7 +4,7 @@
 //! one with the earlier versions of items before these are replaced, some with what was made, one
 //! at the end, and one for each time it was taken back. What a killed run did not live to write
 //! down shows on the server itself: every item carries the run in its origin, every folder that
-//! was created in a property. See `docs/decisions/0013`.
+//! was created in a property. See `docs/decisions/0014`.
 
 mod kept;
 mod log;

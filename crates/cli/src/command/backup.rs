@@ -154,8 +154,11 @@ pub fn people(report: &BackupReport) -> String {
     let gaps: Vec<&Gap> = report
         .gaps
         .iter()
-        // The lines above name those.
-        .filter(|gap| gap.what != Gap::WHOLE_MAILBOX)
+        // The lines above name mailboxes that failed.
+        .filter(|gap| {
+            let mut failed = report.mailboxes.iter().filter(|m| m.error.is_some());
+            gap.what != Gap::WHOLE_MAILBOX || failed.all(|m| m.mailbox != gap.mailbox)
+        })
         .collect();
     if !gaps.is_empty() {
         text.push_str(&not_covered(&gaps));

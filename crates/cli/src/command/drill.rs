@@ -33,6 +33,7 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Code> {
         items: args.items,
         to_mailbox: probe::MAILBOX.to_owned(),
         to_folder: format!("Drill {}", time(now).replace(':', ".")),
+        recorded: false,
         place: "this program's simulator".to_owned(),
         by: format!(
             "{} on {}",
@@ -49,6 +50,7 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Code> {
     let exchange: &Exchange = match &account {
         Some((exchange, mailbox)) => {
             options.to_mailbox.clone_from(mailbox);
+            options.recorded = true;
             options.place = format!("{mailbox} at {}", exchange.server());
             exchange
         }

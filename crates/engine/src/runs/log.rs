@@ -37,6 +37,8 @@ enum Recording {
     On,
     /// The repository cannot be written to, for this reason.
     Off(String),
+    /// Nobody could take the run back: the server ends with the program.
+    Unwanted,
 }
 
 /// The log of one run.
@@ -63,6 +65,15 @@ impl RunLog {
             recording: Recording::NotYet,
             made: Vec::new(),
             ended: Ended::default(),
+        }
+    }
+
+    /// The same without writing anything down.
+    pub(crate) fn unwanted(self) -> Self {
+        Self {
+            began: None,
+            recording: Recording::Unwanted,
+            ..self
         }
     }
 

@@ -40,6 +40,7 @@ impl Task<'_> {
                         .to_string()
                 })
                 .unwrap_or_else(|_| "Drill".to_owned()),
+            recorded: drill.mailbox.is_some(),
             place: "the program's simulator".to_owned(),
             by: format!(
                 "postkeep {} on {}",

@@ -266,6 +266,10 @@ async fn a_drill_proves_that_a_sample_comes_back_and_keeps_the_result() {
         .await
         .unwrap();
     assert_eq!(vault.drills(9).await.unwrap(), [drill]);
+    assert!(
+        vault.restore_runs().await.unwrap().is_empty(),
+        "nobody could take it back"
+    );
     // Damage is found: every pack is cut to nothing.
     let packs = desk.folder.path().join("one/packs");
     for pack in walk(&packs) {

@@ -145,6 +145,7 @@ fn options(
         },
         mode: args.mode.restore_mode(),
         command: super::command_line(),
+        recorded: true,
         dry_run: args.dry_run,
         verify: args.verify,
         requests_at_once: usize::from(args.requests),

@@ -24,7 +24,7 @@ pub enum RestoresCommand {
     /// Show what a restore created and replaced
     Show(RestoresShowArgs),
     /// Take a restore back: delete what it created, put back what it replaced
-    Undo(RestoresUndoArgs),
+    Undo(Box<RestoresUndoArgs>),
     /// Forget a restore: it cannot be taken back any more, and what it replaced is kept no longer
     Forget(RestoresForgetArgs),
 }

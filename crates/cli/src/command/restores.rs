@@ -46,7 +46,7 @@ pub async fn run(context: &Context, args: RestoresArgs) -> Result<Code> {
     match args.command {
         RestoresCommand::List(args) => list(context, args).await,
         RestoresCommand::Show(args) => show(context, args).await,
-        RestoresCommand::Undo(args) => undo(context, args).await,
+        RestoresCommand::Undo(args) => undo(context, *args).await,
         RestoresCommand::Forget(args) => forget(context, args).await,
     }
 }

@@ -146,7 +146,7 @@ pub fn holds_table(holds: &[Hold]) -> String {
                 )
             }
             (None, Some(until)) => time(until),
-            (None, None) => "released".to_owned(),
+            (None, None) => "it is released".to_owned(),
         };
         table.row([
             hold.id.get(..10).unwrap_or(&hold.id).to_owned(),

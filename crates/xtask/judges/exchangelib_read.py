@@ -22,7 +22,7 @@ def main():
                 address, config=config, access_type=IMPERSONATION, default_timezone=UTC
             )
             for folder in account.msg_folder_root.walk():
-                for item in folder.all().only("mime_content", "is_read", "item_class"):
+                for item in folder.all().only("mime_content", "item_class"):
                     items += 1
                     size += len(item.mime_content or b"")
     print(f"{items} items, {size} bytes")

@@ -117,10 +117,7 @@ impl Program for Postkeep {
             Phase::List => &["{postkeep} ls --repo {repo} **"],
             Phase::SearchFirst | Phase::Search => &["{postkeep} search --repo {repo} {word}"],
             Phase::Check => &["{postkeep} check --repo {repo} --read-data"],
-            Phase::Prune => &[
-                "{postkeep} retention apply --repo {repo} --keep-last 2",
-                "{postkeep} prune --repo {repo}",
-            ],
+            Phase::Prune => &["{postkeep} retention apply --repo {repo} --keep-last 2 --prune"],
         }
     }
 

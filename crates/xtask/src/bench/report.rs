@@ -54,7 +54,9 @@ impl Row {
         cells.extend(self.figures.iter().map(|value| figure(*value, decimals)));
         let ratios: Vec<Option<f64>> = (0..OURS).map(|ours| self.ratio(ours)).collect();
         cells.extend(ratios.iter().map(|ratio| figure(*ratio, 2)));
-        cells.push(match self.target {
+        // Without another program's figure there is nothing to meet.
+        let target = self.target.filter(|_| self.best_peer().is_some());
+        cells.push(match target {
             Some(target) if ratios.iter().flatten().all(|ratio| *ratio <= target) => {
                 format!("{target} met")
             }

@@ -61,14 +61,14 @@ impl ItemWriter {
     /// A group is whatever keeps similar skeletons together: a mailbox folder. Items of one group
     /// share segments in the order in which they are finished.
     pub fn new(store: &SegmentStore, group: u64, format: Arc<dyn Format>) -> Self {
-        let retained = (format.id() != Opaque::ID).then(Vec::new);
+        let retained = (format.id() != Opaque::ID).then(|| store.buffer());
         let keys = store.sink().content_keys();
         Self {
             store: store.clone(),
             group,
             hasher: keys.item_hasher(),
             len: 0,
-            parts: Parts::new(format.as_ref(), keys),
+            parts: Parts::new(format.as_ref(), keys, store.buffer()),
             retained,
         }
     }
@@ -86,20 +86,33 @@ impl ItemWriter {
     /// The writer is of no use after a dropped call either.
     pub async fn push(&mut self, input: &[u8]) -> Result<()> {
         for slice in input.chunks(INPUT_BYTES) {
-            self.hasher.update(slice);
             self.len += slice.len() as u64;
-            let keep = |kept: &Vec<u8>| kept.len() + slice.len() <= RETAINED_BYTES;
-            self.retained = self.retained.take().filter(keep);
-            if let Some(retained) = &mut self.retained {
-                retained.extend_from_slice(slice);
-            }
-            match self.parts.push(&self.store, slice).await {
+            self.retain(slice);
+            let input = self.retained.as_deref();
+            match self.parts.push(&self.store, slice, input).await {
                 Ok(()) => {}
                 Err(Fault::Store(error)) => return Err(error),
                 Err(Fault::Split(why)) => self.store_opaque(&why).await?,
             }
         }
         Ok(())
+    }
+
+    /// Keeps what came, or lets go of it where it becomes too much; the hash is of all that came
+    /// and is not kept any more.
+    fn retain(&mut self, slice: &[u8]) {
+        match &mut self.retained {
+            Some(kept) if kept.len() + slice.len() <= RETAINED_BYTES => {
+                kept.extend_from_slice(slice);
+            }
+            kept => {
+                if let Some(kept) = kept.take() {
+                    self.parts.forget_input(&kept);
+                    self.hasher.update(&kept);
+                }
+                self.hasher.update(slice);
+            }
+        }
     }
 
     /// Ends the item.
@@ -112,11 +125,16 @@ impl ItemWriter {
     ///
     /// The item may be stored or not; feeding it again is harmless.
     pub async fn finish(mut self) -> Result<PendingContent> {
+        if let Some(kept) = &self.retained {
+            // All at once: pieces of a few kilobytes take twice as long to hash.
+            self.hasher.update(kept);
+        }
         let hash = self.hasher.finalize();
-        let whole = match self.parts.finish(&self.store, &hash).await {
+        let input = self.retained.as_deref();
+        let whole = match self.parts.finish(&self.store, input, &hash).await {
             Err(Fault::Split(why)) => {
                 self.store_opaque(&why).await?;
-                self.parts.finish(&self.store, &hash).await
+                self.parts.finish(&self.store, None, &hash).await
             }
             other => other,
         };
@@ -127,6 +145,9 @@ impl ItemWriter {
         }
         let skeleton = mem::take(&mut self.parts.skeleton);
         let (skeleton, place) = skeleton.finish(&self.store, self.group).await?;
+        if let Some(retained) = self.retained.take() {
+            self.store.give_back(retained);
+        }
         let mut short = [0; 16];
         short.copy_from_slice(&hash.as_bytes()[..16]);
         let content = Content {
@@ -142,8 +163,10 @@ impl ItemWriter {
     /// Starts again without a format, with what was retained.
     async fn store_opaque(&mut self, why: &str) -> Result<()> {
         let retained = self.retained.take().ok_or_else(|| mismatch(why))?;
-        self.parts = Parts::new(&Opaque, self.store.sink().content_keys());
-        match self.parts.push(&self.store, &retained).await {
+        self.hasher.update(&retained);
+        let keys = self.store.sink().content_keys();
+        self.parts = Parts::new(&Opaque, keys, self.store.buffer());
+        match self.parts.push(&self.store, &retained, None).await {
             Ok(()) => Ok(()),
             Err(Fault::Store(error)) => Err(error),
             Err(Fault::Split(why)) => Err(mismatch(&why)),
@@ -171,11 +194,12 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(format: &dyn Format, keys: &ContentKeys) -> Self {
+    fn new(format: &dyn Format, keys: &ContentKeys, buffer: Vec<u8>) -> Self {
         // Opaque parts are the input itself: joining them proves nothing.
         let check = (format.id() != Opaque::ID).then(|| JoinCheck {
             joiner: format.joiner(),
             hasher: keys.item_hasher(),
+            joined: 0,
             out: Vec::new(),
             at_payload: false,
         });
@@ -184,41 +208,65 @@ impl Parts {
             splitter: format.splitter(),
             events: Events::default(),
             check,
-            skeleton: SkeletonWriter::default(),
+            skeleton: SkeletonWriter::Small(buffer),
             payload: None,
             payloads: Vec::new(),
             inline_ids: 0,
         }
     }
 
-    async fn push(&mut self, store: &SegmentStore, input: &[u8]) -> Result<(), Fault> {
+    /// Takes more of the item; `retained` is all of it so far, while that is kept.
+    async fn push(
+        &mut self,
+        store: &SegmentStore,
+        input: &[u8],
+        retained: Option<&[u8]>,
+    ) -> Result<(), Fault> {
         for slice in input.chunks(INPUT_BYTES) {
             self.splitter.push(slice, &mut self.events)?;
-            self.take_events(store).await?;
+            self.take_events(store, retained).await?;
         }
         Ok(())
     }
 
-    async fn finish(&mut self, store: &SegmentStore, hash: &blake3::Hash) -> Result<(), Fault> {
+    /// The beginning of the item is not kept any more: what follows is proved by its hash.
+    fn forget_input(&mut self, retained: &[u8]) {
+        if let Some(check) = &mut self.check {
+            check
+                .hasher
+                .update(retained.get(..check.joined).unwrap_or_default());
+        }
+    }
+
+    async fn finish(
+        &mut self,
+        store: &SegmentStore,
+        retained: Option<&[u8]>,
+        hash: &blake3::Hash,
+    ) -> Result<(), Fault> {
         self.splitter.finish(&mut self.events)?;
-        self.take_events(store).await?;
+        self.take_events(store, retained).await?;
         if self.payload.is_some() {
             return Err(Fault::Split("a payload does not end".into()));
         }
         match &mut self.check {
-            Some(check) => check.finish(hash),
+            Some(check) => check.finish(retained, hash),
             None => Ok(()),
         }
     }
 
-    async fn take_events(&mut self, store: &SegmentStore) -> Result<(), Fault> {
+    async fn take_events(
+        &mut self,
+        store: &SegmentStore,
+        retained: Option<&[u8]>,
+    ) -> Result<(), Fault> {
         let mut events = mem::take(&mut self.events);
         let mut start = 0;
         for event in &events.list {
             let bytes = events.bytes.get(start..event.end).unwrap_or_default();
             start = event.end;
             if let Some(check) = &mut self.check {
-                check.event(event.what, bytes)?;
+                check.event(event.what, bytes, retained)?;
             }
             self.take_event(store, event.what, bytes).await?;
         }
@@ -309,16 +357,19 @@ impl PartSink for Events {
     }
 }
 
-/// Joins the parts again while they are made, and hashes the result.
+/// Joins the parts again while they are made, and compares the result: with the item while that
+/// is kept, by its hash when it is too long for that.
 struct JoinCheck {
     joiner: Box<dyn Joiner>,
     hasher: blake3::Hasher,
+    /// Bytes joined and compared so far.
+    joined: usize,
     out: Vec<u8>,
     at_payload: bool,
 }
 
 impl JoinCheck {
-    fn event(&mut self, what: What, bytes: &[u8]) -> Result<(), Fault> {
+    fn event(&mut self, what: What, bytes: &[u8], retained: Option<&[u8]>) -> Result<(), Fault> {
         match what {
             What::Skeleton => {
                 if !bytes.is_empty() {
@@ -336,7 +387,20 @@ impl JoinCheck {
             What::Payload => self.joiner.payload(bytes, &mut self.out),
             What::PayloadEnd => self.joiner.payload_end(&mut self.out),
         }
-        self.hasher.update(&self.out);
+        self.compare(retained)
+    }
+
+    fn compare(&mut self, retained: Option<&[u8]>) -> Result<(), Fault> {
+        let end = self.joined + self.out.len();
+        match retained {
+            // The joiner runs behind the splitter: what it has made has been fed before.
+            Some(item) if item.get(self.joined..end) == Some(&self.out) => {}
+            Some(_) => return Err(differs()),
+            None => {
+                self.hasher.update(&self.out);
+            }
+        }
+        self.joined = end;
         self.out.clear();
         Ok(())
     }
@@ -355,19 +419,22 @@ impl JoinCheck {
         }
     }
 
-    fn finish(&mut self, hash: &blake3::Hash) -> Result<(), Fault> {
+    fn finish(&mut self, retained: Option<&[u8]>, hash: &blake3::Hash) -> Result<(), Fault> {
         if self.at_payload {
             return Err(Fault::Split("a place has no payload".into()));
         }
         self.joiner.finish(&mut self.out)?;
-        self.hasher.update(&self.out);
-        self.out.clear();
-        if self.hasher.finalize() == *hash {
-            Ok(())
-        } else {
-            Err(Fault::Split("its joined bytes differ".into()))
-        }
+        self.compare(retained)?;
+        let same = match retained {
+            Some(item) => item.len() == self.joined,
+            None => self.hasher.finalize() == *hash,
+        };
+        if same { Ok(()) } else { Err(differs()) }
     }
+}
+
+fn differs() -> Fault {
+    Fault::Split("its joined bytes differ".into())
 }
 
 /// Keeps a small skeleton for its segment, and stores a larger one in chunks of its own.
@@ -410,7 +477,11 @@ impl SkeletonWriter {
         let nothing = Skeleton::Chunks(Payload::empty());
         match self {
             Self::Small(kept) if kept.is_empty() => Ok((nothing, None)),
-            Self::Small(kept) => Ok((nothing, Some(store.append(group, &kept).await?))),
+            Self::Small(kept) => {
+                let place = store.append(group, &kept).await?;
+                store.give_back(kept);
+                Ok((nothing, Some(place)))
+            }
             Self::Large(part) => {
                 let sink = store.sink().as_ref();
                 let part = part.finish(sink, store.kind(), MAX_INLINE_CHUNKS).await?;

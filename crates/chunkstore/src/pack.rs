@@ -28,6 +28,8 @@ pub(crate) const MAX_BLOB_BYTES: usize = MAX_CHUNK_BYTES + MAX_FRAME_HEAD + TAG_
 const MAX_HEADER_BYTES: u64 = 32 << 20;
 /// Header plaintexts are filled up to a multiple of this, so as not to tell the number of blobs.
 const HEADER_STEP: usize = 512;
+/// Padding never clears more of a length than this many bits.
+const MAX_PADDING_BITS: u32 = 16;
 /// Bytes of the clear length at the end.
 pub(crate) const TRAILER_LEN: usize = 4;
 /// Bytes of one header entry.
@@ -217,14 +219,17 @@ pub(crate) fn header_cipher(keyring: &Keyring, preamble: &Preamble) -> Cipher {
     Cipher::new(preamble.suite, &preamble.key(&parent, HEADER_PURPOSE))
 }
 
-/// The Padmé size of a length: at most 12 % more, telling only O(log log n) bits of it.
-pub(crate) fn padme(len: u64) -> u64 {
+/// The length that a pack is filled up to: its Padmé length, which is at most 12 % more and tells
+/// only O(log log n) bits of it, but never more than to the next 64 KiB. Longer packs hold so many
+/// chunks, in an order drawn by lot, that a finer length tells nothing of any of them.
+pub(crate) fn padded_len(len: u64) -> u64 {
     if len < 2 {
         return len;
     }
     let exponent = len.ilog2();
     let kept = exponent.ilog2() + 1;
-    let mask = (1u64 << exponent.saturating_sub(kept)) - 1;
+    let cleared = exponent.saturating_sub(kept).min(MAX_PADDING_BITS);
+    let mask = (1u64 << cleared) - 1;
     len.saturating_add(mask) & !mask
 }
 
@@ -412,16 +417,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padme_adds_at_most_an_eighth() {
+    fn padding_adds_at_most_an_eighth_and_64_kibibytes() {
         for len in (1..5_000).chain([1 << 20, (16 << 20) + 1, (64 << 20) + 12_345]) {
-            let padded = padme(len);
+            let padded = padded_len(len);
+            let most = (len / 8 + 1).min(64 << 10);
             assert!(
-                padded >= len && padded <= len + len / 8 + 1,
+                padded >= len && padded <= len + most,
                 "{len} became {padded}"
             );
-            assert_eq!(padme(padded), padded);
+            assert_eq!(padded_len(padded), padded);
         }
-        assert_eq!(padme(9), 10);
-        assert_eq!(padme((16 << 20) + 1), (16 << 20) + (512 << 10));
+        assert_eq!(padded_len(9), 10);
+        assert_eq!(padded_len((1 << 20) + 1), (1 << 20) + (32 << 10));
+        assert_eq!(padded_len((16 << 20) + 1), (16 << 20) + (64 << 10));
     }
 }

@@ -105,7 +105,7 @@ impl PackWriter {
         let header_plain = PackHeader::plain_len(self.entries.len(), 0);
         let tail = header_plain + TAG_LEN + TRAILER_LEN;
         let least = self.len() + 1 + TAG_LEN + tail;
-        let padding_len = usize::try_from(pack::padme(least as u64)).map_err(too_long)?
+        let padding_len = usize::try_from(pack::padded_len(least as u64)).map_err(too_long)?
             - self.len()
             - tail
             - TAG_LEN;

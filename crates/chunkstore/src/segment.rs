@@ -81,8 +81,15 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// Buffers kept for the next items, and the longest that is kept, in bytes: few items are longer,
+/// and one megabyte in all is little.
+const MAX_SPARE: usize = 16;
+const MAX_SPARE_BYTES: usize = 64 << 10;
+
 #[derive(Default)]
 struct State {
+    /// Emptied buffers: growing new ones by doubling would copy every item once more.
+    spare: Vec<Vec<u8>>,
     open: HashMap<u64, OpenSegment>,
     open_bytes: usize,
     /// Closed, but not known to be stored: a failed or dropped call leaves them here, and the
@@ -174,6 +181,20 @@ impl SegmentStore {
         self.inner.options.kind
     }
 
+    /// Returns an empty buffer, as a rule with room.
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        self.state().spare.pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back for the next item.
+    pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
+        let mut state = self.state();
+        if state.spare.len() < MAX_SPARE && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity()) {
+            buffer.clear();
+            state.spare.push(buffer);
+        }
+    }
+
     /// Appends a skeleton of at most [`MAX_SEGMENT_SKELETON`] bytes to its group's segment.
     pub(crate) async fn append(&self, group: u64, skeleton: &[u8]) -> Result<(Arc<Slot>, u32)> {
         let (place, closed) = {
@@ -235,6 +256,10 @@ impl State {
             self.close(group);
         }
         let open = self.open.entry(group).or_default();
+        if open.bytes.capacity() == 0 {
+            // Memory that is not written to costs nothing; growing by doubling copies.
+            open.bytes.reserve_exact(options.target_bytes);
+        }
         let index = open.lengths.len() as u32;
         open.lengths.push(skeleton.len() as u32);
         open.bytes.extend_from_slice(skeleton);

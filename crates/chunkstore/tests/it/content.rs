@@ -457,10 +457,20 @@ fn a_large_item_that_its_format_alters_is_to_be_fed_again() {
     run(async {
         let chunks = MemoryChunks::new();
         let store = segments(&chunks);
-        let item = record(b'P', &noise(5, 1_500_000));
+        let late = [
+            record(b'S', &noise(4, 1_200_000)),
+            record(b'P', &noise(5, 300_000)),
+        ]
+        .concat();
         let lying: Arc<dyn Format> = Arc::new(Records { lies: true });
-        let error = write(&store, lying, &item, 4096).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::SplitMismatch);
+        let error = write(&store, lying.clone(), &late, 4096).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::SplitMismatch);
+        // What is altered while the beginning is still there is seen at once.
+        let early = record(b'P', &noise(5, 1_500_000));
+        let pending = write(&store, lying, &early, 4096).await.unwrap();
+        assert_eq!(pending.format(), Opaque::ID);
+        let content = pending.try_content().unwrap();
+        assert_eq!(read(&chunks, &content).await.unwrap(), early);
         // One that turns out unsplittable early needs no second feeding, however long it is.
         let item = [b"X".to_vec(), noise(6, 3_000_000)].concat();
         let format: Arc<dyn Format> = Arc::new(Records { lies: false });

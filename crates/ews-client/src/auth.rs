@@ -147,7 +147,7 @@ impl Credentials {
             },
             Kind::OAuth { .. } => "OAuth",
             #[cfg(feature = "kerberos")]
-            Kind::Ticket { .. } => "Negotiate",
+            Kind::Ticket { .. } => "Kerberos",
         }
     }
 

@@ -137,13 +137,19 @@ impl Head {
         };
         let known = match scheme {
             "OAuth" => offered("Bearer"),
+            "Kerberos" => offered("Negotiate"),
             name if name.contains(' ') => ["NTLM", "Negotiate", "Basic"]
                 .iter()
                 .any(|name| offered(name)),
             name => offered(name),
         };
         if self.challenges.is_empty() || known {
-            return "the server refuses the user name or password (HTTP 401)".to_owned();
+            let what = match scheme {
+                "OAuth" => "token",
+                "Kerberos" => "Kerberos ticket",
+                _ => "user name or password",
+            };
+            return format!("the server refuses the {what} (HTTP 401)");
         }
         format!(
             "the server does not take {scheme} authentication, only {}",

@@ -18,6 +18,7 @@ use crate::language::Language;
 use crate::mailbox::{Store, StoreKind};
 use crate::populate;
 use crate::sim::{ServerVersion, Sim, World};
+use crate::state;
 use crate::subscription::Subscriptions;
 use crate::throttle::ThrottlePolicy;
 
@@ -55,6 +56,7 @@ pub struct SimBuilder {
     groups: Groups,
     event_minute: Duration,
     language: Language,
+    state: Option<PathBuf>,
 }
 
 /// Something that fills the world.
@@ -94,6 +96,7 @@ impl Default for SimBuilder {
             groups: Groups::new(),
             event_minute: EVENT_MINUTE,
             language: Language::default(),
+            state: None,
         }
     }
 }
@@ -201,6 +204,14 @@ impl SimBuilder {
     /// Sets the fault rules to begin with.
     pub fn faults(mut self, plan: FaultPlan) -> SimBuilder {
         self.faults = plan;
+        self
+    }
+
+    /// Begins with what [`Sim::save`] left in a folder. Mail that was to be loaded or made up is
+    /// passed over then: it is in there, with all that happened to it since. Where nothing was
+    /// saved yet, the folder does not matter.
+    pub fn state(mut self, folder: impl AsRef<Path>) -> SimBuilder {
+        self.state = Some(folder.as_ref().to_owned());
         self
     }
 
@@ -319,6 +330,15 @@ impl SimBuilder {
             self.accounts
                 .push(Account::impersonator(DEFAULT_USER, DEFAULT_PASSWORD));
         }
+        let restored = match &self.state {
+            Some(folder) => state::load(folder, &self.clock, self.language)?,
+            None => None,
+        };
+        let is_restored = restored.is_some();
+        let (mailboxes, kept_public) = match restored {
+            Some(restored) => (restored.mailboxes, restored.public),
+            None => (BTreeMap::new(), None),
+        };
         let public = self.has_public.then(|| {
             Arc::new(Store::new(
                 PUBLIC_ADDRESS,
@@ -328,8 +348,8 @@ impl SimBuilder {
             ))
         });
         let world = World {
-            mailboxes: RwLock::default(),
-            public,
+            mailboxes: RwLock::new(mailboxes),
+            public: kept_public.or(public),
             accounts: self.accounts,
             mailbox_password: self.mailbox_password,
             faults: FaultPlayer::default(),
@@ -354,7 +374,9 @@ impl SimBuilder {
         world.faults.set(self.faults);
         let sim = Sim(Arc::new(world));
         for step in self.steps {
-            sim.run_step(step)?;
+            if !is_restored || matches!(step, Step::Mailbox(_) | Step::Archive(_)) {
+                sim.run_step(step)?;
+            }
         }
         Ok(sim)
     }

@@ -5,10 +5,12 @@
 //! `as_of` (the store's number when the round began); pages of a round never mix two states of
 //! the mailbox, however it changes between them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::StoreGuid;
 
 /// What happened to an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum EventKind {
     Created,
     Updated,
@@ -21,7 +23,7 @@ pub(crate) enum EventKind {
 }
 
 /// An entry of a folder's event log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum LogEntry {
     /// One event of one item.
     One {
@@ -44,7 +46,7 @@ impl LogEntry {
 }
 
 /// A folder's events in the order of their change numbers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct EventLog(Vec<LogEntry>);
 
 /// One event, as the log is walked.

@@ -35,6 +35,21 @@ impl Clock {
         Clock(Source::Function(Arc::new(now)))
     }
 
+    /// Where the logical clock stands.
+    pub(crate) fn ticks(&self) -> Option<u64> {
+        match &self.0 {
+            Source::Logical(ticks) => Some(ticks.load(Ordering::Relaxed)),
+            Source::Function(_) => None,
+        }
+    }
+
+    /// Lets the logical clock go on from where it stood.
+    pub(crate) fn resume(&self, stood: u64) {
+        if let Source::Logical(ticks) = &self.0 {
+            ticks.fetch_max(stood, Ordering::Relaxed);
+        }
+    }
+
     /// Reads the clock, in 100 ns ticks since 1601 (a Windows file time).
     pub(crate) fn now(&self) -> u64 {
         match &self.0 {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fasttransfer::PropertyBag;
+use serde::{Deserialize, Serialize};
 
 use crate::changes::{EventLog, LogEntry};
 use crate::item::{Content, Item};
 use crate::settings::permission::Permission;
+use crate::state::{bag_as_stream, known_folder_id};
 
 /// A row of a store's table of well-known folders.
 pub(crate) struct WellKnown {
@@ -83,7 +85,7 @@ pub(crate) const PUBLIC: &[WellKnown] = &[row("publicfoldersroot", "IPM_SUBTREE"
 pub(crate) const FIRST_FREE_FOLDER: u64 = 0x100;
 
 /// Items that are computed, not kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SyntheticRange {
     pub(crate) first_key: u64,
     pub(crate) count: u64,
@@ -132,8 +134,11 @@ impl SyntheticRange {
     }
 }
 
+/// A distinguished id. Under this name serde does not try to borrow it from what it reads.
+pub(crate) type FolderName = &'static str;
+
 /// A folder with its items.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Folder {
     pub(crate) number: u64,
     /// The parent; the root is its own.
@@ -141,7 +146,8 @@ pub(crate) struct Folder {
     pub(crate) name: String,
     pub(crate) class: String,
     /// The distinguished id; empty for none.
-    pub(crate) well_known: &'static str,
+    #[serde(deserialize_with = "known_folder_id")]
+    pub(crate) well_known: FolderName,
     pub(crate) created_change: u64,
     pub(crate) change: u64,
     pub(crate) created: u64,
@@ -151,13 +157,18 @@ pub(crate) struct Folder {
     /// PidTagDeletedCountTotal: items that ever left the folder.
     pub(crate) deleted_total: u64,
     /// Extended properties set by clients.
+    #[serde(with = "bag_as_stream")]
     pub(crate) props: PropertyBag,
     /// Who may do what, once it was set.
     pub(crate) permissions: Option<Vec<Permission>>,
     pub(crate) log: EventLog,
+    /// A state file keeps the items apart; both counts follow them.
+    #[serde(skip)]
     items: BTreeMap<u64, Item>,
     synthetic: Vec<SyntheticRange>,
+    #[serde(skip)]
     unread: u64,
+    #[serde(skip)]
     associated: u64,
 }
 
@@ -180,6 +191,35 @@ impl Folder {
             log: EventLog::default(),
             items: BTreeMap::new(),
             synthetic: Vec::new(),
+            unread: 0,
+            associated: 0,
+        }
+    }
+
+    /// The items that are kept, not computed, in key order.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Item> {
+        self.items.values()
+    }
+
+    /// The folder with its computed items alone.
+    pub(crate) fn without_items(&self) -> Folder {
+        Folder {
+            number: self.number,
+            parent: self.parent,
+            name: self.name.clone(),
+            class: self.class.clone(),
+            well_known: self.well_known,
+            created_change: self.created_change,
+            change: self.change,
+            created: self.created,
+            modified: self.modified,
+            commit_time: self.commit_time,
+            deleted_total: self.deleted_total,
+            props: self.props.clone(),
+            permissions: self.permissions.clone(),
+            log: self.log.clone(),
+            items: BTreeMap::new(),
+            synthetic: self.synthetic.clone(),
             unread: 0,
             associated: 0,
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use fasttransfer::{FileTime, Message, PropValue, tag};
 
+use serde::{Deserialize, Serialize};
+
 use crate::changes::EventKind;
 use crate::generate;
 use crate::id::KeyKind;
@@ -32,10 +34,18 @@ pub(crate) enum Content {
     Large(Arc<LargeContent>),
 }
 
+impl Default for Content {
+    fn default() -> Content {
+        Content::Message(Arc::default())
+    }
+}
+
 /// An item in a folder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Item {
     pub(crate) key: u64,
+    /// A state file keeps it apart.
+    #[serde(skip)]
     pub(crate) content: Content,
     pub(crate) is_read: bool,
     /// Whether the item is folder-associated information, hidden from normal listings.

@@ -58,6 +58,7 @@ mod settings;
 mod shape;
 mod sim;
 mod soap;
+mod state;
 mod stats;
 mod subscription;
 mod throttle;

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fasttransfer::Message;
+use serde::{Deserialize, Serialize};
 
 use crate::changes::{EventKind, LogEntry};
 use crate::clock::Clock;
@@ -38,6 +39,7 @@ pub(crate) struct Store {
 }
 
 /// What changes in a store.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct State {
     folders: BTreeMap<u64, Folder>,
     deleted_folders: Vec<DeletedFolder>,
@@ -46,12 +48,14 @@ pub(crate) struct State {
     change: u64,
     /// Last commit time given out; the next is later even if the clock stands still.
     last_time: u64,
+    #[serde(skip)]
     clock: Clock,
     settings: Settings,
     origins: Origins,
 }
 
 /// A folder that is gone.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct DeletedFolder {
     pub(crate) number: u64,
     pub(crate) parents: Vec<u64>,
@@ -144,6 +148,34 @@ impl State {
             state.folders.insert(number, folder);
         }
         state
+    }
+
+    /// All but the items that are kept.
+    pub(crate) fn without_items(&self) -> State {
+        State {
+            folders: self
+                .folders
+                .iter()
+                .map(|(number, folder)| (*number, folder.without_items()))
+                .collect(),
+            deleted_folders: self.deleted_folders.clone(),
+            next_folder: self.next_folder,
+            next_key: self.next_key,
+            change: self.change,
+            last_time: self.last_time,
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+            origins: self.origins.clone(),
+        }
+    }
+
+    /// Takes another clock.
+    pub(crate) fn tick_by(&mut self, clock: &Clock) {
+        self.clock = clock.clone();
+    }
+
+    pub(crate) fn folder_mut(&mut self, number: u64) -> Option<&mut Folder> {
+        self.folders.get_mut(&number)
     }
 
     /// All folders in the order of their numbers.

@@ -29,6 +29,7 @@ pub(crate) use answer::{Answer, Failure, Oops};
 pub(crate) use export_items::ExportReply;
 pub(crate) use streaming_events::EventsReply;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::account::Account;
@@ -45,6 +46,8 @@ pub(crate) struct Caller {
     pub(crate) account: Account,
     /// Every response message says the server is busy, with this back-off.
     pub(crate) inner_busy: Option<u64>,
+    /// How many ids of the request there is time for, where there is a limit.
+    pub(crate) ids_in_time: Option<u32>,
 }
 
 /// An answer.
@@ -64,6 +67,8 @@ pub(crate) struct Context<'a> {
     pub(crate) mailbox: Option<Mailbox>,
     pub(crate) operation: &'a str,
     pub(crate) inner_busy: Option<u64>,
+    /// How many ids there still is time for, where there is a limit.
+    pub(crate) ids_in_time: Cell<Option<u32>>,
     /// Whether the account may search all mailboxes.
     pub(crate) may_discover: bool,
 }
@@ -145,8 +150,13 @@ pub(crate) fn budgeted(account: &Account, body: &[u8]) -> Option<Asked> {
     let envelope = soap::parse(body).ok()?;
     let user = envelope.impersonate.as_deref().unwrap_or(account.user());
     let lists = envelope.operation.children.iter();
-    let lists =
-        lists.filter(|child| matches!(child.name.as_ref(), "ItemIds" | "FolderIds" | "Items"));
+    let lists = lists.filter(|child| {
+        let name = child.name.as_ref();
+        matches!(
+            name,
+            "ItemIds" | "FolderIds" | "Items" | "ItemChanges" | "AttachmentIds"
+        )
+    });
     let ids: usize = lists.map(|list| list.children.len()).sum();
     Some(Asked {
         user: user.to_lowercase(),
@@ -227,6 +237,7 @@ pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
         mailbox,
         operation,
         inner_busy: caller.inner_busy,
+        ids_in_time: Cell::new(caller.ids_in_time),
         may_discover: caller.account.may_impersonate(),
     };
     if IN_ONE.contains(operation)

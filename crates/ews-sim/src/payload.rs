@@ -1,6 +1,7 @@
 //! Huge attachments that exist only while they are sent.
 
 use fasttransfer::Message;
+use serde::{Deserialize, Serialize};
 
 /// An item with one attachment too big to keep.
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub(crate) struct LargeContent {
 }
 
 /// Bytes computed from a seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Payload {
     pub(crate) seed: u64,
     pub(crate) bytes: u64,

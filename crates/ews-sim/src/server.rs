@@ -230,6 +230,7 @@ async fn answer(
         world: Arc::clone(world),
         account,
         inner_busy,
+        ids_in_time: admission.as_ref().and_then(Admission::ids_in_time),
     };
     let run = tokio::task::spawn_blocking(move || op::run(&caller, &body)).await;
     let response = match run {

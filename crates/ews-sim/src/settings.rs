@@ -2,10 +2,12 @@
 
 pub(crate) mod permission;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tree::Tree;
 
 /// The settings of one store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
     /// DelegateUser elements.
     pub(crate) delegates: Vec<Tree>,
@@ -34,7 +36,7 @@ impl Default for Settings {
 }
 
 /// An inbox rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Rule {
     pub(crate) number: u64,
     pub(crate) name: String,

@@ -193,6 +193,11 @@ impl ItemShape {
             .any(|path| matches!(path, Path::Field(name) if name == uri))
     }
 
+    /// Whether the shape asks for MIME text by its own element.
+    pub(crate) fn includes_mime(&self) -> bool {
+        self.include_mime
+    }
+
     fn wants_mime(&self) -> bool {
         !self.listing && (self.include_mime || self.names("item:MimeContent"))
     }

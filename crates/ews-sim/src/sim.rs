@@ -142,6 +142,25 @@ impl World {
             .collect()
     }
 
+    /// All mailboxes in the order of their addresses.
+    pub(crate) fn all_mailboxes(&self) -> Vec<Mailbox> {
+        let mailboxes = self
+            .mailboxes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        mailboxes.values().cloned().collect()
+    }
+
+    /// All stores.
+    pub(crate) fn stores(&self) -> Vec<Arc<Store>> {
+        let mut stores: Vec<Arc<Store>> = self.public.iter().cloned().collect();
+        for mailbox in self.all_mailboxes() {
+            stores.push(mailbox.primary);
+            stores.extend(mailbox.archive);
+        }
+        stores
+    }
+
     /// The account or mailbox that signs in by this name.
     pub(crate) fn account_named(&self, user: &str) -> Option<Account> {
         let named = self.accounts.iter().find(|account| account.is_called(user));

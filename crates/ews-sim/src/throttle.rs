@@ -40,6 +40,13 @@ pub struct ThrottlePolicy {
     pub request_time: Duration,
     /// Server time that each id in a request takes on top.
     pub item_time: Duration,
+    /// How long the work on one request goes on; the ids that are left by then are answered with
+    /// `ErrorBatchProcessingStopped`.
+    pub batch_time: Duration,
+    /// EwsFindCountLimit: most rows of one answer to FindItem or FindFolder.
+    pub find_count: u64,
+    /// The same where rows are searched by a restriction or a query.
+    pub searched_count: u64,
 }
 
 impl ThrottlePolicy {
@@ -55,6 +62,9 @@ impl ThrottlePolicy {
             lock: minutes(5),
             request_time: Duration::from_millis(10),
             item_time: Duration::from_millis(5),
+            batch_time: minutes(1),
+            find_count: 1000,
+            searched_count: 250,
         }
     }
 
@@ -70,6 +80,15 @@ impl ThrottlePolicy {
             _ => Err(crate::Error::invalid(format!(
                 "there is no throttling policy '{name}', only default and unlimited"
             ))),
+        }
+    }
+
+    /// How many of so many ids there is time for; the first always gets its answer.
+    fn ids_in_time(&self, ids: u32) -> u32 {
+        let left = self.batch_time.saturating_sub(self.request_time);
+        match self.item_time.as_nanos() {
+            0 => ids,
+            each => u32::try_from(left.as_nanos() / each).map_or(ids, |fit| fit.max(1).min(ids)),
         }
     }
 
@@ -116,6 +135,10 @@ pub struct ThrottleEntry {
     pub charged: Duration,
     /// The micro-delay it got.
     pub delayed: Duration,
+    /// How many ids it had.
+    pub ids: u32,
+    /// How many of them there was no time for.
+    pub stopped: u32,
 }
 
 /// The model at work.
@@ -161,6 +184,7 @@ impl Throttle {
         asked: Asked,
     ) -> Result<Admission, ThrottleVerdict> {
         let now = self.start.elapsed();
+        let ids = asked.ids;
         let verdict = {
             let mut state = self.lock();
             let budget = state.budgets.entry(asked.user.clone()).or_default();
@@ -184,8 +208,9 @@ impl Throttle {
             at: now,
             delayed: Duration::ZERO,
             is_open: true,
+            ids_in_time: self.policy.ids_in_time(ids),
         };
-        let work = self.policy.request_time + self.policy.item_time * admission.asked.ids;
+        let work = self.policy.request_time + self.policy.item_time * admission.ids_in_time;
         tokio::time::sleep(work).await;
         admission.charge(work).await;
         Ok(admission)
@@ -213,6 +238,13 @@ impl Throttle {
                 verdict,
                 charged,
                 delayed,
+                ids: asked.ids,
+                stopped: match verdict {
+                    ThrottleVerdict::Admitted => {
+                        asked.ids.saturating_sub(self.policy.ids_in_time(asked.ids))
+                    }
+                    _ => 0,
+                },
             });
         }
     }
@@ -229,9 +261,15 @@ pub(crate) struct Admission {
     at: Duration,
     delayed: Duration,
     is_open: bool,
+    ids_in_time: u32,
 }
 
 impl Admission {
+    /// How many ids of the request there is time for, if not for all.
+    pub(crate) fn ids_in_time(&self) -> Option<u32> {
+        (self.ids_in_time < self.asked.ids).then_some(self.ids_in_time)
+    }
+
     /// Charges the work to the user, and makes the micro-delay that is due.
     async fn charge(&mut self, work: Duration) {
         let now = self.throttle.start.elapsed();

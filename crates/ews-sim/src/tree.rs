@@ -1,9 +1,11 @@
 //! Elements that are kept as they came.
 
+use serde::{Deserialize, Serialize};
+
 use crate::xml::{Element, XmlWriter};
 
 /// An element of the types namespace that owns what is in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tree {
     pub(crate) name: String,
     attrs: Vec<(String, String)>,

@@ -1,5 +1,6 @@
 """Lets strangers judge how ews-client signs in: Apache with mod_auth_gssapi and gss-ntlmssp, and
-an MIT Kerberos KDC, in front of `postkeep sim`.
+an MIT Kerberos KDC, in front of `postkeep sim`. Channel bindings, which mod_auth_gssapi knows
+nothing of, are judged by the libraries below it (`gss_acceptor.py`).
 
 Debian packages: apache2 libapache2-mod-auth-gssapi gss-ntlmssp krb5-kdc krb5-admin-server
 krb5-user openssl. Everything lives in a scratch folder and listens on the loopback interface.
@@ -55,16 +56,18 @@ class Judge:
         self.failed = 0
         self.checks = 0
         self.sim, self.kdc, self.plain, self.tls, self.krb, self.krb_tls = free_ports(6)
+        self.bound = {}
         self.environment = dict(
             os.environ,
             KRB5_CONFIG=str(self.scratch / "krb5.conf"),
             KRB5_KDC_PROFILE=str(self.scratch / "kdc.conf"),
             KRB5CCNAME=f"FILE:{self.scratch / 'ccache'}",
+            KRB5_KTNAME=f"FILE:{self.scratch / 'keytab'}",
             NTLM_USER_FILE=str(self.scratch / "ntlm-users"),
         )
 
-    def start(self, command, port):
-        log = open(self.scratch / f"{pathlib.Path(command[0]).name}.log", "ab")
+    def start(self, command, port, name=None):
+        log = open(self.scratch / f"{name or pathlib.Path(command[0]).name}.log", "ab")
         process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
         self.processes.append(process)
         wait_for(port)
@@ -80,6 +83,25 @@ class Judge:
         )
         self.kerberos()
         self.apache()
+        for mechanism in ["krb5", "ntlm"]:
+            for meant in ["own", "other", "none"]:
+                self.acceptor(mechanism, meant)
+
+    def acceptor(self, mechanism, meant):
+        """A server that wants tokens bound to its certificate, to another one as behind a relay,
+        or to its own on a connection without TLS, where no token can be."""
+        [port] = free_ports(1)
+        self.bound[mechanism, meant] = port
+        bound_to = "other.pem" if meant == "other" else "cert.pem"
+        command = [
+            sys.executable, str(pathlib.Path(__file__).parent / "gss_acceptor.py"),
+            "--port", str(port), "--simulator", str(self.sim), "--mechanism", mechanism,
+            "--bound-to", str(self.scratch / bound_to),
+        ]
+        if meant != "none":
+            command += ["--certificate", str(self.scratch / "cert.pem")]
+            command += ["--key", str(self.scratch / "key.pem")]
+        self.start(command, port, f"acceptor-{mechanism}-{meant}")
 
     def kerberos(self):
         (self.scratch / "krb5.conf").write_text(
@@ -103,11 +125,12 @@ class Judge:
         users = self.scratch / "ntlm-users"
         users.write_text(f"EXAMPLE:svc:{PASSWORD}\n", encoding="utf-8")
         users.chmod(0o644)
-        self.run(
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-sha384",
-            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-            "-keyout", str(self.scratch / "key.pem"), "-out", str(self.scratch / "cert.pem"),
-        )
+        for key, certificate in [("key.pem", "cert.pem"), ("other-key.pem", "other.pem")]:
+            self.run(
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                "-sha384", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                "-keyout", str(self.scratch / key), "-out", str(self.scratch / certificate),
+            )
         basic = base64.b64encode(b"svc@example.test:secret").decode()
         lines = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in LOADED]
         lines += [
@@ -178,9 +201,27 @@ class Judge:
             self.run("kdestroy")
             name = f"no ticket over {over} is said"
             self.check(name, port, "svc", "kerberos", "", "no Kerberos ticket", tls)
+        self.channel_checks()
         self.run("kinit", "-l", "2s", "svc", input=PASSWORD + "\n")
         time.sleep(3)
         self.check("an expired ticket is said", self.krb, "svc", "kerberos", "", "expired")
+
+    def channel_checks(self):
+        self.run("kinit", "svc", input=PASSWORD + "\n")
+        for mechanism, way, user, password in [
+            ("krb5", "kerberos", "svc", ""),
+            ("ntlm", "ntlm", "EXAMPLE\\svc", PASSWORD),
+            ("ntlm", "negotiate", "EXAMPLE\\svc", PASSWORD),
+        ]:
+            for meant, told, expected in [
+                ("own", "its own certificate is taken", None),
+                ("other", "another server's certificate is refused", "refuses the"),
+                ("none", "nothing is refused", "refuses the"),
+            ]:
+                name = f"{way} bound to {told}"
+                port = self.bound[mechanism, meant]
+                self.check(name, port, user, way, password, expected, meant != "none")
+        self.run("kdestroy")
 
     def stop(self):
         for process in reversed(self.processes):

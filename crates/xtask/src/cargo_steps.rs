@@ -16,7 +16,7 @@ pub(crate) fn fmt(workspace: &Workspace) -> Result {
 pub(crate) fn clippy(workspace: &Workspace) -> Result {
     let arguments = ["clippy", "--workspace", "--all-targets"];
     cargo(workspace, &arguments)
-        .args(DESTINATIONS)
+        .args(EVERYTHING)
         .args(["--", "-D", "warnings"])
         .run()
 }
@@ -28,7 +28,24 @@ pub(crate) fn doc(workspace: &Workspace) -> Result {
 }
 
 /// CI looks at everything there is; at home one builds what one works on.
-const DESTINATIONS: [&str; 2] = ["--features", "postkeep/destinations"];
+const EVERYTHING: [&str; 2] = ["--features", "postkeep/destinations,ews-client/kerberos"];
+
+/// Builds the program and an example just as the tests did, so that nothing is compiled twice.
+pub(crate) fn build_as_tested(workspace: &Workspace, example: &str) -> Result {
+    cargo(
+        workspace,
+        &[
+            "build",
+            "--workspace",
+            "--bin",
+            "postkeep",
+            "--example",
+            example,
+        ],
+    )
+    .args(EVERYTHING)
+    .run()
+}
 
 const TEST: [&str; 2] = ["test", "--workspace"];
 
@@ -49,7 +66,7 @@ pub(crate) fn test_capturing(
     servers: &Servers,
 ) -> Result<Summary> {
     let mut tool = cargo(workspace, &TEST)
-        .args(DESTINATIONS)
+        .args(EVERYTHING)
         .env("POSTKEEP_CAPTURE", wire)
         .env(servers::VARIABLE, &servers.list);
     let mut child = tool.spawn_piped()?;

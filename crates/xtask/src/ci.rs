@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use crate::servers::Servers;
 use crate::workspace::Workspace;
-use crate::{Result, arrows, cargo_steps, judge, judge_export, tidy, wire};
+use crate::{Result, arrows, cargo_steps, judge, judge_export, requirements, tidy, wire};
 
 type Step = (&'static str, fn(&Workspace) -> Result);
 
-const CHECKS: [Step; 5] = [
+const CHECKS: [Step; 6] = [
     ("format", cargo_steps::fmt),
     ("arrows", arrows::run),
     ("tidy", tidy::run),
+    ("requirements", requirements::check),
     ("clippy", cargo_steps::clippy),
     ("documentation", cargo_steps::doc),
 ];
@@ -49,8 +50,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     heading(
         total,
         total,
-        "other people's programs, as clients and as readers of exports",
+        "other people's programs, as clients, as gatekeepers and as readers of exports",
     );
+    timings.push((
+        "sign-in",
+        timed("sign-in", || judge::auth_as_tested(workspace))?,
+    ));
     timings.push(("clients", timed("clients", || judge::clients(workspace))?));
     let exports = timed("exports", || judge_export::check(workspace))?;
     timings.push(("exports", exports));

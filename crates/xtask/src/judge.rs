@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
+use crate::cargo_steps;
 use crate::tool::Tool;
 use crate::workspace::Workspace;
 
@@ -84,6 +85,16 @@ pub(crate) fn auth(workspace: &Workspace) -> Result {
     build(&["--package", "postkeep"])?;
     let example = ["--example", "sign_in", "--features", "kerberos"];
     build(&[&["--package", "ews-client"][..], &example].concat())?;
+    auth_built(workspace)
+}
+
+/// The same after the tests, with what they were built with.
+pub(crate) fn auth_as_tested(workspace: &Workspace) -> Result {
+    cargo_steps::build_as_tested(workspace, "sign_in")?;
+    auth_built(workspace)
+}
+
+fn auth_built(workspace: &Workspace) -> Result {
     let scratch = workspace.target_dir("judges").join("auth");
     clear(&scratch)?;
     let programs = workspace.program("debug");

@@ -18,6 +18,7 @@ mod judge;
 mod judge_export;
 mod judge_format;
 mod judge_servers;
+mod requirements;
 mod servers;
 mod tidy;
 mod tool;
@@ -40,6 +41,8 @@ usage: cargo xtask <command>
   doc                documentation of all crates, warnings denied
   arrows             which crate may depend on which
   tidy               file sizes, forgotten files, open ends, paths named in documents
+  requirements       writes docs/requirements.md: which test covers which requirement of the protocol
+       --check       only says whether it is current
   test [--nextest]   cargo test --workspace, or the same by nextest and cargo test --doc
   servers COMMAND... runs a command while real S3, Azure, Google, WebDAV and SFTP servers run
   wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
@@ -87,6 +90,8 @@ fn dispatch(words: &[&str]) -> Result {
         ["doc"] => cargo_steps::doc(&workspace),
         ["arrows"] => arrows::run(&workspace),
         ["tidy"] => tidy::run(&workspace),
+        ["requirements"] => requirements::write(&workspace),
+        ["requirements", "--check"] => requirements::check(&workspace),
         ["test"] => cargo_steps::test(&workspace),
         ["test", "--nextest"] => cargo_steps::nextest(&workspace),
         ["servers", program, arguments @ ..] => servers::run(&workspace, program, arguments),

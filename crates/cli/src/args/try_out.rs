@@ -70,6 +70,10 @@ pub struct SimArgs {
     /// A JSON file with accounts, mailboxes and faults
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Keep mailboxes in this folder: written when the simulator stops and every minute in which
+    /// something changed, and read when it starts, in place of the mail that it began with
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
     /// Be this Exchange: 2013-sp1, 2016, 2019, se, or no-export for a server without ExportItems
     /// and UploadItems
     #[arg(long, value_name = "VERSION", value_parser = ["2013-sp1", "2016", "2019", "se", "no-export"])]

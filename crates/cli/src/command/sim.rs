@@ -1,5 +1,8 @@
 //! `postkeep sim`: serves simulated mailboxes until Ctrl-C.
 
+use std::path::Path;
+use std::time::Duration;
+
 use ews_sim::{
     Account, Config, FaultPlan, Language, ServerVersion, SignIn, Sim, ThrottlePolicy, TlsIdentity,
 };
@@ -19,6 +22,9 @@ const DEFAULT_PASSWORD: &str = "secret";
 const DEFAULT_ACCOUNT: &str = "svc@example.test";
 /// Mailboxes made up when the command line names none.
 const DEFAULT_MAILBOXES: u16 = 3;
+
+/// How often changes are written, with `--state`.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
 struct Document {
@@ -66,11 +72,36 @@ pub async fn run(context: &Context, args: SimArgs) -> Result<Code> {
     };
     context.output.result(&document, people)?;
     context.output.note("Ctrl-C stops.");
-    stop_requested()
-        .await
-        .map_err(|error| Failure::io("wait for Ctrl-C", &error))?;
+    let stopped = keep_until_stopped(&sim, args.state.as_deref()).await;
     server.stop().await;
-    Ok(Code::Done)
+    if let Some(folder) = &args.state {
+        sim.save(folder).map_err(failed)?;
+    }
+    stopped.map(|()| Code::Done)
+}
+
+/// Waits for Ctrl-C, and writes the state meanwhile where something changed.
+async fn keep_until_stopped(sim: &Sim, state: Option<&Path>) -> Result<()> {
+    let mut saved = sim.changes();
+    let stopping = stop_requested();
+    tokio::pin!(stopping);
+    loop {
+        tokio::select! {
+            done = &mut stopping => {
+                return done.map_err(|error| Failure::io("wait for Ctrl-C", &error));
+            }
+            () = tokio::time::sleep(SAVE_EVERY) => {}
+        }
+        let now = sim.changes();
+        if let Some(folder) = state.filter(|_| now != saved) {
+            let (sim, folder) = (sim.clone(), folder.to_owned());
+            let written = tokio::task::spawn_blocking(move || sim.save(folder)).await;
+            written
+                .unwrap_or(Ok(()))
+                .map_err(|error| Failure::sim(&error))?;
+            saved = now;
+        }
+    }
 }
 
 fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
@@ -128,6 +159,9 @@ fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
     }
     if args.without_export {
         builder = builder.without_export_items();
+    }
+    if let Some(folder) = &args.state {
+        builder = builder.state(folder);
     }
     builder.build().map_err(failed)
 }

@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use libgssapi::context::{ClientCtx, CtxFlags};
 use libgssapi::name::Name;
-use libgssapi::oid::{GSS_MECH_SPNEGO, GSS_NT_HOSTBASED_SERVICE};
+use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE};
 
-use super::channel_binding;
+use super::{Spnego, channel_binding};
 use crate::error::quote;
 use crate::http::{certificate_of, failure, finished, post};
 use crate::transport::{TransportError, TransportErrorKind, TransportRequest};
@@ -99,15 +99,17 @@ impl Kerberos {
 }
 
 /// A token for `HTTP@host`, from the process's credential cache or keytab.
+///
+/// GSSAPI is asked for Kerberos, and the wrapping is our own: its own SPNEGO would silently try
+/// other mechanisms that the system happens to have, and say of the last one why it failed.
 fn token(host: &str, channel: Option<&[u8]>) -> Result<Vec<u8>, String> {
     let told = |error: libgssapi::error::Error| error.to_string();
     let service = format!("HTTP@{host}");
-    let name =
-        Name::new(service.as_bytes(), Some(GSS_NT_HOSTBASED_SERVICE.clone())).map_err(told)?;
+    let name = Name::new(service.as_bytes(), Some(GSS_NT_HOSTBASED_SERVICE)).map_err(told)?;
     let flags = CtxFlags::GSS_C_MUTUAL_FLAG;
-    let mut context = ClientCtx::new(None, name, flags, Some(GSS_MECH_SPNEGO.clone()));
+    let mut context = ClientCtx::new(None, name, flags, Some(GSS_MECH_KRB5));
     match context.step(None, channel).map_err(told)? {
-        Some(token) => Ok(token.to_vec()),
+        Some(token) => Ok(Spnego::kerberos(&token)),
         None => Err("GSSAPI made no token".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! SPNEGO (RFC 4178, MS-SPNG) around NTLM, as far as HTTP needs it.
+//! SPNEGO (RFC 4178, MS-SPNG) around NTLM or Kerberos, as far as HTTP needs it.
 
 /// Deepest length encoding read: four bytes, 4 GiB.
 const MAX_LENGTH_BYTES: usize = 4;
@@ -6,14 +6,29 @@ const MAX_LENGTH_BYTES: usize = 4;
 const SPNEGO: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x02];
 /// 1.3.6.1.4.1.311.2.2.10
 const NTLMSSP: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x02, 0x0a];
+/// 1.2.840.113554.1.2.2
+#[cfg(feature = "kerberos")]
+const KERBEROS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 0x01, 0x02, 0x02];
 
 /// Wraps and unwraps one sign-in's tokens.
 pub(crate) struct Spnego;
 
 impl Spnego {
-    /// The first token: NegTokenInit with NTLM as the only mechanism.
+    /// The first token of NTLM.
     pub(crate) fn init(token: &[u8]) -> Vec<u8> {
-        let mechanisms = tagged(0xa0, &tagged(0x30, &tagged(0x06, NTLMSSP)));
+        Spnego::first(NTLMSSP, token)
+    }
+
+    /// The only token of Kerberos: what GSSAPI made, its framing included.
+    #[cfg(feature = "kerberos")]
+    pub(crate) fn kerberos(token: &[u8]) -> Vec<u8> {
+        Spnego::first(KERBEROS, token)
+    }
+
+    /// NegTokenInit with one mechanism. With only one, there is no list that a stranger could
+    /// shorten on the way, and so nothing to sign.
+    fn first(mechanism: &[u8], token: &[u8]) -> Vec<u8> {
+        let mechanisms = tagged(0xa0, &tagged(0x30, &tagged(0x06, mechanism)));
         let token = tagged(0xa2, &tagged(0x04, token));
         let init = tagged(0xa0, &tagged(0x30, &[mechanisms, token].concat()));
         tagged(0x60, &[tagged(0x06, SPNEGO), init].concat())

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Moves remembered; a subscription that looks back further sees creations and deletions.
 const MAX_ORIGINS: usize = 100_000;
 
 /// Where an item was before it was moved or copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub(crate) folder: u64,
     pub(crate) key: u64,
@@ -15,7 +17,7 @@ pub(crate) struct Origin {
 }
 
 /// The origins of items by the number of their creation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Origins {
     by_creation: BTreeMap<u64, Origin>,
     creation_by_leaving: BTreeMap<u64, u64>,

@@ -9,6 +9,9 @@ use crate::fault::{FaultAction, FaultTarget};
 use crate::soap::{self, Fault};
 use crate::xml::XmlWriter;
 
+/// Most rows of an answer where no policy says: clients that ask for all get it in parts.
+const MOST_ROWS: u64 = 1000;
+
 /// Why one part of a request failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -53,6 +56,10 @@ impl Failure {
     );
     pub(crate) const MALFORMED_ID: Failure =
         Failure::new("ErrorInvalidIdMalformed", "Id is malformed.");
+    pub(crate) const STOPPED: Failure = Failure::new(
+        "ErrorBatchProcessingStopped",
+        "The request took too long; this part of it was not looked at.",
+    );
     pub(crate) const DENIED: Failure = Failure::new(
         "ErrorAccessDenied",
         "Access is denied. Check credentials and try again.",
@@ -67,6 +74,14 @@ pub(crate) enum Oops {
 }
 
 impl Failure {
+    /// The class of the response message.
+    fn class(&self) -> &'static str {
+        match self.code.as_ref() {
+            "ErrorBatchProcessingStopped" => "Warning",
+            _ => "Error",
+        }
+    }
+
     /// Writes text, code and values into a response message that was opened as an error.
     pub(crate) fn write(&self, w: &mut XmlWriter) {
         w.leaf("m:MessageText", &self.text);
@@ -133,7 +148,8 @@ impl<'a> Answer<'a> {
             Some(back_off_ms) => Failure::busy(back_off_ms),
             None => {
                 begin_success(&mut self.w, &name);
-                match content(&mut self.w) {
+                let in_time = self.context.take_time().map_err(Oops::from);
+                match in_time.and_then(|()| content(&mut self.w)) {
                     Ok(()) => {
                         self.w.end(&name);
                         return Ok(());
@@ -170,7 +186,7 @@ pub(crate) fn begin_success(w: &mut XmlWriter, name: &str) {
 pub(crate) fn write_failure(w: &mut XmlWriter, operation: &str, failure: &Failure) {
     let name = message_name(operation);
     w.start(&name);
-    w.attr("ResponseClass", "Error");
+    w.attr("ResponseClass", failure.class());
     failure.write(w);
     // These response messages must have their list even when there is nothing to list.
     match operation {
@@ -188,6 +204,27 @@ pub(crate) fn write_failure(w: &mut XmlWriter, operation: &str, failure: &Failur
 }
 
 impl Context<'_> {
+    /// Uses the time for one id up; fails when there is none left.
+    pub(crate) fn take_time(&self) -> Result<(), Failure> {
+        match self.ids_in_time.get() {
+            Some(0) => Err(Failure::STOPPED),
+            Some(left) => {
+                self.ids_in_time.set(Some(left - 1));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The most rows of an answer.
+    pub(crate) fn most_rows(&self, is_searched: bool) -> u64 {
+        let policy = self.world.throttle_policy.as_ref();
+        policy.map_or(MOST_ROWS, |policy| match is_searched {
+            true => policy.searched_count,
+            false => policy.find_count,
+        })
+    }
+
     /// Draws the fault of one item; failures are returned, truncation is told.
     pub(crate) fn item_fault(&self, id: &str, subject: &str) -> Result<bool, Failure> {
         if !self.world.faults.has_rules() {

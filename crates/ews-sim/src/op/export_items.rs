@@ -1,5 +1,6 @@
 //! ExportItems (MS-OXWSBTRF 3.1.4.1): native streams, made while they are sent.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -51,6 +52,7 @@ pub(crate) struct ExportReply {
     world: Arc<World>,
     mailbox: Option<Mailbox>,
     inner_busy: Option<u64>,
+    ids_in_time: Cell<Option<u32>>,
     ids: std::vec::IntoIter<String>,
     current: Option<Current>,
     /// Pieces made before it was clear that there are many.
@@ -82,6 +84,7 @@ impl ExportReply {
             world: Arc::clone(context.world),
             mailbox: context.mailbox.clone(),
             inner_busy: context.inner_busy,
+            ids_in_time: context.ids_in_time.clone(),
             ids: ids.into_iter(),
             current: None,
             first: Vec::new(),
@@ -158,8 +161,12 @@ impl ExportReply {
             mailbox: self.mailbox.clone(),
             operation: OPERATION,
             inner_busy: self.inner_busy,
+            ids_in_time: self.ids_in_time.clone(),
             may_discover: false,
         };
+        let in_time = context.take_time();
+        self.ids_in_time.set(context.ids_in_time.get());
+        in_time?;
         if let Some(back_off_ms) = self.inner_busy {
             return Err(Failure::busy(back_off_ms));
         }

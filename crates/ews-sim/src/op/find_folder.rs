@@ -10,16 +10,14 @@ use crate::shape::{FolderShape, folder_value, write_folder};
 use crate::soap::Fault;
 use crate::xml::Element;
 
-/// Most folders in one answer, as Exchange's.
-const MAX_FOLDERS: u64 = 1000;
-
 pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply, Fault> {
     let mut answer = Answer::new(context);
     for id in request.required_list("ParentFolderIds")? {
         answer.message(|w| {
             let shape = FolderShape::read(request)?;
             let restriction = Restriction::read(request)?;
-            let paging = Paging::read(request, "Folder", MAX_FOLDERS)?;
+            let limit = context.most_rows(restriction.is_some());
+            let paging = Paging::read(request, "Folder", limit)?;
             let parent = context.folder(id)?;
             let state = parent.store.read();
             let mut folders = match request.attr("Traversal") {

@@ -15,9 +15,6 @@ use crate::shape::{ItemShape, View};
 use crate::soap::Fault;
 use crate::xml::{Element, XmlWriter};
 
-/// Most rows in one answer: the default policy's EwsFindCountLimit.
-const MAX_ROWS: u64 = 1000;
-
 /// Which rows of a result are wanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paging {
@@ -147,7 +144,7 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
     let mut answer = Answer::new(context);
     for id in request.required_list("ParentFolderIds")? {
         answer.message(|w| {
-            let query = Query::read(request)?;
+            let query = Query::read(context, request)?;
             let found = context.folder(id)?;
             query.answer(w, &found)
         })?;
@@ -156,7 +153,7 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
 }
 
 impl Query {
-    fn read(request: &Element<'_>) -> Result<Query, Oops> {
+    fn read(context: &Context<'_>, request: &Element<'_>) -> Result<Query, Oops> {
         let traversal = request.attr("Traversal");
         if !matches!(traversal, Some("Shallow" | "SoftDeleted" | "Associated")) {
             return Err(Fault::schema("The 'Traversal' attribute is invalid.").into());
@@ -184,16 +181,18 @@ impl Query {
             }
         };
         let words = request.child_text("QueryString").unwrap_or_default();
+        let restriction = Restriction::read(request)?;
+        let limit = context.most_rows(restriction.is_some() || !words.is_empty());
         Ok(Query {
             shape: ItemShape::read(request, "ItemShape", true)?,
-            restriction: Restriction::read(request)?,
+            restriction,
             words: words
                 .to_lowercase()
                 .split_whitespace()
                 .map(str::to_owned)
                 .collect(),
             sort: SortOrder::read(request)?,
-            paging: Paging::read(request, "Item", MAX_ROWS)?,
+            paging: Paging::read(request, "Item", limit)?,
             calendar,
             associated: traversal == Some("Associated"),
             nothing: traversal == Some("SoftDeleted"),

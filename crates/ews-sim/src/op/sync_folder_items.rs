@@ -80,9 +80,17 @@ impl Sync {
             .and_then(|text| text.parse::<u64>().ok())
             .filter(|max| (1..=MAX_CHANGES).contains(max))
             .ok_or_else(|| Fault::schema("'MaxChangesReturned' must be between 1 and 512."))?;
+        let shape = ItemShape::read(request, "ItemShape", true)?;
+        if shape.includes_mime() {
+            return Err(Failure::new(
+                "ErrorInvalidPropertyForOperation",
+                "MIME content cannot be had by this operation.",
+            )
+            .into());
+        }
         let ignore = request.list("Ignore").iter();
         Ok(Sync {
-            shape: ItemShape::read(request, "ItemShape", true)?,
+            shape,
             max: usize::try_from(max).unwrap_or(1),
             associated: request.child_text("SyncScope") == Some("NormalAndAssociatedItems"),
             ignore: ignore

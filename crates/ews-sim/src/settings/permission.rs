@@ -1,11 +1,14 @@
 //! Folder permissions: what a role means (MS-OXCPERM 2.2.7, MS-OXWSFOLD 2.2.4.13).
 
+use serde::{Deserialize, Serialize};
+
 use crate::op::Failure;
+use crate::state::known_word;
 use crate::tree::Tree;
 use crate::xml::{Element, XmlWriter};
 
 /// Whom a permission is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Who {
     Default,
     Anonymous,
@@ -13,21 +16,27 @@ pub(crate) enum Who {
     User(String),
 }
 
+/// A word of the schema. Under this name serde does not try to borrow it from what it reads.
+type Word = &'static str;
+
 /// What somebody may do in a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rights {
     create: bool,
     sub_folders: bool,
     owner: bool,
     visible: bool,
     contact: bool,
-    edit: &'static str,
-    delete: &'static str,
-    read: &'static str,
+    #[serde(deserialize_with = "known_word")]
+    edit: Word,
+    #[serde(deserialize_with = "known_word")]
+    delete: Word,
+    #[serde(deserialize_with = "known_word")]
+    read: Word,
 }
 
 /// One user's permission.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Permission {
     pub(crate) who: Who,
     rights: Rights,

@@ -8,6 +8,8 @@ mod content_generate;
 mod content_hostile;
 // What loaded items say in MAPI terms.
 mod content_items;
+/// SyncFolderHierarchy by the requirements of its specification.
+mod hierarchy;
 // Faults, sizes and counters.
 mod misbehaviour;
 /// Subscriptions, events, and the address book.
@@ -16,4 +18,10 @@ mod notifications;
 mod protocol;
 /// Settings beside items.
 mod settings;
+/// State on disk.
+mod stopping;
 mod support;
+/// SyncFolderItems by the requirements of its specification.
+mod synchronising;
+/// ExportItems and UploadItems by the requirements of their specification.
+mod transfer;

@@ -83,31 +83,30 @@ class Judge:
         )
         self.kerberos()
         self.apache()
-        for mechanism in ["krb5", "ntlm"]:
-            for meant in ["own", "other", "none"]:
-                self.acceptor(mechanism, meant)
+        for meant in ["own", "other", "none"]:
+            self.acceptor(meant)
 
-    def acceptor(self, mechanism, meant):
+    def acceptor(self, meant):
         """A server that wants tokens bound to its certificate, to another one as behind a relay,
         or to its own on a connection without TLS, where no token can be."""
         [port] = free_ports(1)
-        self.bound[mechanism, meant] = port
+        self.bound[meant] = port
         bound_to = "other.pem" if meant == "other" else "cert.pem"
         command = [
             sys.executable, str(pathlib.Path(__file__).parent / "gss_acceptor.py"),
-            "--port", str(port), "--simulator", str(self.sim), "--mechanism", mechanism,
+            "--port", str(port), "--simulator", str(self.sim),
             "--bound-to", str(self.scratch / bound_to),
         ]
         if meant != "none":
             command += ["--certificate", str(self.scratch / "cert.pem")]
             command += ["--key", str(self.scratch / "key.pem")]
-        self.start(command, port, f"acceptor-{mechanism}-{meant}")
+        self.start(command, port, f"acceptor-{meant}")
 
     def kerberos(self):
         (self.scratch / "krb5.conf").write_text(
             "[libdefaults]\n default_realm = EXAMPLE.TEST\n dns_lookup_kdc = false\n"
             " dns_canonicalize_hostname = false\n rdns = false\n"
-            f"[realms]\n EXAMPLE.TEST = {{ kdc = 127.0.0.1:{self.kdc} }}\n"
+            f"[realms]\n EXAMPLE.TEST = {{\n  kdc = 127.0.0.1:{self.kdc}\n }}\n"
         )
         (self.scratch / "kdc.conf").write_text(
             f"[kdcdefaults]\n kdc_ports = {self.kdc}\n kdc_tcp_ports = {self.kdc}\n"
@@ -154,7 +153,11 @@ class Judge:
             lines += [
                 "<Location /EWS>", "AuthType GSSAPI", "AuthName judge", "Require valid-user",
                 f"GssapiAllowedMech {mechanism}", f"GssapiConnectionBound {bound}",
-                f"GssapiCredStore keytab:{self.scratch}/keytab",
+            ]
+            if mechanism == "krb5":
+                # gss-ntlmssp would take a store for somebody's password.
+                lines += [f"GssapiCredStore keytab:{self.scratch}/keytab"]
+            lines += [
                 f'RequestHeader set Authorization "Basic {basic}"',
                 f"ProxyPass http://127.0.0.1:{self.sim}/EWS", "</Location>", "</VirtualHost>",
             ]
@@ -185,7 +188,8 @@ class Judge:
         for way in ["ntlm", "negotiate"]:
             for tls, port in [(False, self.plain), (True, self.tls)]:
                 over = "TLS" if tls else "HTTP"
-                for user in ["EXAMPLE\\svc", "example\\SVC"]:
+                # gss-ntlmssp's file of users wants the domain letter by letter.
+                for user in ["EXAMPLE\\svc", "EXAMPLE\\SVC"]:
                     name = f"gss-ntlmssp takes {way} over {over} from {user}"
                     self.check(name, port, user, way, PASSWORD, None, tls)
                 name = f"gss-ntlmssp refuses a wrong password by {way} over {over}"
@@ -208,10 +212,10 @@ class Judge:
 
     def channel_checks(self):
         self.run("kinit", "svc", input=PASSWORD + "\n")
-        for mechanism, way, user, password in [
-            ("krb5", "kerberos", "svc", ""),
-            ("ntlm", "ntlm", "EXAMPLE\\svc", PASSWORD),
-            ("ntlm", "negotiate", "EXAMPLE\\svc", PASSWORD),
+        for way, user, password in [
+            ("kerberos", "svc", ""),
+            ("ntlm", "EXAMPLE\\svc", PASSWORD),
+            ("negotiate", "EXAMPLE\\svc", PASSWORD),
         ]:
             for meant, told, expected in [
                 ("own", "its own certificate is taken", None),
@@ -219,7 +223,7 @@ class Judge:
                 ("none", "nothing is refused", "refuses the"),
             ]:
                 name = f"{way} bound to {told}"
-                port = self.bound[mechanism, meant]
+                port = self.bound[meant]
                 self.check(name, port, user, way, password, expected, meant != "none")
         self.run("kdestroy")
 

@@ -90,7 +90,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.acceptance = self.acceptance or Acceptance(self.server.channel)
         try:
             answer, done = self.acceptance.step(base64.b64decode(token))
-            if done and self.server.judges_flag(self.acceptance.flags):
+            if done and not self.acceptance.flags & CHANNEL_BOUND_FLAG:
                 raise PermissionError("the sign-in is not bound to the channel")
         except PermissionError as refusal:
             print(f"refused: {refusal}", flush=True)
@@ -131,11 +131,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def judges_flag(self, flags):
-        # gss-ntlmssp refuses by itself what is not bound and sets no flag; Kerberos sets it.
-        is_ntlm = self.mechanism == "ntlm"
-        return not is_ntlm and not flags & CHANNEL_BOUND_FLAG
-
 
 def end_point(certificate):
     """tls-server-end-point (RFC 5929) of a certificate that is signed with SHA-384."""
@@ -147,14 +142,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--simulator", type=int, required=True)
-    parser.add_argument("--mechanism", choices=["krb5", "ntlm"], required=True)
     parser.add_argument("--bound-to", required=True, help="the certificate that tokens must name")
     parser.add_argument("--certificate", help="the one that is shown; without it, no TLS")
     parser.add_argument("--key")
     arguments = parser.parse_args()
     server = Server(("127.0.0.1", arguments.port), Handler)
     server.simulator = arguments.simulator
-    server.mechanism = arguments.mechanism
     server.channel = end_point(arguments.bound_to)
     if arguments.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

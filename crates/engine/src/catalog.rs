@@ -50,7 +50,7 @@ impl Vault {
             (None, Some(_)) => {
                 let reason = "the repository holds no snapshot of the mailbox";
                 monitor.event(Event::IndexRebuilt { mailbox, reason });
-                index.run(|index| index.rebuild_start()).await?;
+                index.run(|index| index.clear()).await?;
             }
             (None, None) => {}
         }

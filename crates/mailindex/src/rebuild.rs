@@ -35,6 +35,16 @@ impl MailIndex {
         self.rebuild_finish(stamp, time_unix_ms)
     }
 
+    /// Empties the index, versions, snapshots and staged changes included, durably. It is then as
+    /// one that was just created.
+    ///
+    /// # Errors
+    ///
+    /// The kinds every operation may have.
+    pub fn clear(&self) -> Result<(), Error> {
+        self.write("empty", Durability::Immediate, clear_contents)
+    }
+
     /// Empties the index, versions, snapshots and staged changes included, durably, and begins a
     /// rebuild.
     ///

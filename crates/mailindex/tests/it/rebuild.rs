@@ -80,6 +80,22 @@ fn an_interrupted_rebuild_leaves_an_empty_index_without_a_stamp() {
 }
 
 #[test]
+fn a_cleared_index_is_as_a_new_one() {
+    let place = Place::new();
+    let index = place.open();
+    let put = [Change::PutItem(item(1, 1), item_row("a", b"a"))];
+    index.stage(&put).unwrap();
+    index.publish("s1", 1).unwrap();
+    index.stage(&put).unwrap();
+    index.clear().unwrap();
+    assert_eq!(index.stamp().unwrap(), None);
+    assert_eq!(index.counts().unwrap(), Counts::default());
+    index.stage(&put).unwrap();
+    index.publish("s2", 2).unwrap();
+    assert_eq!(index.item_count(&folder(1)).unwrap(), 1);
+}
+
+#[test]
 fn calls_out_of_order_are_refused_and_change_nothing() {
     let place = Place::new();
     let index = place.open();

@@ -83,10 +83,16 @@ impl Restore<'_> {
             created: existing.is_none() && folder.holds == Holds::Items && creates,
             ..FolderRestore::default()
         });
-        let present = match &existing {
+        let mut present = match &existing {
             Some(id) => self.present(id, path, folder).await?,
             None => Present::default(),
         };
+        if present.has_substitutes() {
+            let mut items = self.vault.stored_items(self.snapshot, folder.key);
+            while let Some(item) = items.try_next().await? {
+                present.claim(&item.state.item_id);
+            }
+        }
         let id = match existing {
             None if creates && !self.options.dry_run => Some(self.create(path, folder).await?),
             existing => existing,

@@ -57,8 +57,8 @@ pub(crate) struct Present {
     pub(crate) live: Vec<Live>,
     by_id: HashMap<String, usize>,
     by_version: HashMap<String, Vec<usize>>,
-    by_which: HashMap<String, usize>,
-    by_meeting: HashMap<Vec<u8>, usize>,
+    by_which: HashMap<String, Vec<usize>>,
+    by_meeting: HashMap<Vec<u8>, Vec<usize>>,
 }
 
 impl Present {
@@ -72,8 +72,8 @@ impl Present {
     pub(super) fn counterpart(&self, origin: &Origin, item_id: &str) -> Option<&Live> {
         let by_version = || self.by_version.get(origin.version())?.first();
         let at = self.by_id.get(item_id).or_else(by_version);
-        self.live
-            .get(*at.or_else(|| self.by_which.get(origin.which()))?)
+        let by_which = || self.by_which.get(origin.which())?.last();
+        self.live.get(*at.or_else(by_which)?)
     }
 
     /// The live items that were made of this very version.
@@ -84,7 +84,7 @@ impl Present {
 
     /// Another item that is the same meeting.
     pub(super) fn same_meeting(&self, stored: &Meeting) -> Option<&Live> {
-        let at = self.by_meeting.get(stored.id.as_ref()?)?;
+        let at = self.by_meeting.get(stored.id.as_ref()?)?.last()?;
         self.live.get(*at)
     }
 
@@ -98,6 +98,40 @@ impl Present {
     pub(super) fn has_associated(&self, class: &str, subject: &str) -> bool {
         let key = (class.to_lowercase(), subject.to_owned());
         self.associated.contains_key(&key)
+    }
+
+    /// Whether a live item may stand for another one of the snapshot, though it may be one itself.
+    pub(super) fn has_substitutes(&self) -> bool {
+        let substitutes = self.by_which.len() + self.by_meeting.len();
+        substitutes > 0 && !self.by_id.is_empty()
+    }
+
+    /// Says that an item of the snapshot has this id: the live item is that one and stands for no
+    /// other. Else a restored item and the one that it was made of, both in the snapshot, would
+    /// replace one another.
+    pub(super) fn claim(&mut self, item_id: &str) {
+        let Some(&claimed) = self.by_id.get(item_id) else {
+            return;
+        };
+        let Some(live) = self.live.get(claimed) else {
+            return;
+        };
+        if let Some(origin) = &live.origin {
+            if let Some(copies) = self.by_version.get_mut(origin.version()) {
+                copies.retain(|at| *at != claimed);
+            }
+            if let Some(others) = self.by_which.get_mut(origin.which()) {
+                others.retain(|at| *at != claimed);
+            }
+        }
+        if let Some(others) = live
+            .meeting
+            .id
+            .as_ref()
+            .and_then(|id| self.by_meeting.get_mut(id))
+        {
+            others.retain(|at| *at != claimed);
+        }
     }
 
     /// Takes an item of the listing, and returns its id.
@@ -135,10 +169,11 @@ impl Present {
         if let Some(origin) = &origin {
             let version = origin.version().to_owned();
             self.by_version.entry(version).or_default().push(at);
-            self.by_which.insert(origin.which().to_owned(), at);
+            let which = origin.which().to_owned();
+            self.by_which.entry(which).or_default().push(at);
         }
         if let Some(id) = &meeting.id {
-            self.by_meeting.insert(id.clone(), at);
+            self.by_meeting.entry(id.clone()).or_default().push(at);
         }
         self.live.push(Live {
             id,

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use engine::{ErrorKind, Silent};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{
-    PASSPHRASE, Server, Store, backup, exchange, latest, of, open, sim_with, try_backup,
-};
+use crate::world::{Server, Store, backup, exchange, latest, of, open, sim_with, try_backup};
 
 const ALICE: &str = "alice@example.test";
 
@@ -103,24 +101,7 @@ async fn what_is_no_exchange_server_is_said_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_loses_nothing_that_was_there() {
     let server = Server::start(sim_with(&[ALICE], 40)).await;
-    let folder = tempfile::tempdir().unwrap();
-    let disk = Arc::new(testkit::FaultyStore::in_memory());
-    let create = engine::CreateOptions {
-        argon2: chunkstore::Argon2Params {
-            memory_kib: 64,
-            passes: 1,
-            lanes: 1,
-        },
-        ..Default::default()
-    };
-    let options = engine::VaultOptions {
-        cache_dir: folder.path().to_path_buf(),
-        environment: crate::world::environment(),
-    };
-    let passphrase = chunkstore::Passphrase::new(PASSPHRASE);
-    let vault = engine::Vault::create(disk.clone(), &passphrase, &create, options)
-        .await
-        .unwrap();
+    let (vault, disk, _cache) = crate::world::in_memory().await;
     backup(&vault, &server, &[ALICE]).await;
 
     let mailbox = server.sim.mailbox(ALICE).unwrap();

@@ -430,3 +430,58 @@ async fn portable_changed() -> (Server, Store, Snapshot) {
     alice.delete(&items[3].id, Deletion::Hard).unwrap();
     (server, store, snapshot)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_and_its_restored_copy_in_one_snapshot_do_not_replace_one_another() {
+    let server = Server::start(sim_with(&[ALICE], 1)).await;
+    let store = Store::create().await;
+    backup(&store.vault, &server, &[ALICE]).await;
+    let first = latest(&store.vault, ALICE).await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    let item = alice.items("Inbox").unwrap().remove(0);
+    alice.edit_subject(&item.id, "edited").unwrap();
+    let both = mode(RestoreMode::Both);
+    restore(&store.vault, &first, &server, &both).await;
+    assert_eq!(subjects(&alice, "Inbox"), ["edited", "mail 0"]);
+
+    backup(&store.vault, &server, &[ALICE]).await;
+    let second = latest(&store.vault, ALICE).await;
+    alice.delete(&item.id, Deletion::Hard).unwrap();
+    let options = mode(RestoreMode::Overwrite);
+    let report = restore(&store.vault, &second, &server, &options).await;
+    assert_eq!(counts(&report), (1, 0, 1, 0));
+    assert_eq!(subjects(&alice, "Inbox"), ["edited", "mail 0"]);
+    let again = restore(&store.vault, &second, &server, &options).await;
+    assert_eq!(counts(&again), (0, 0, 2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_cannot_be_written_to_gives_mail_back_and_replaces_nothing() {
+    let server = Server::start(sim_with(&[ALICE], 3)).await;
+    let (vault, disk, _cache) = crate::world::in_memory().await;
+    backup(&vault, &server, &[ALICE]).await;
+    let snapshot = latest(&vault, ALICE).await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    let items = alice.items("Inbox").unwrap();
+    alice.delete(&items[0].id, Deletion::Hard).unwrap();
+    alice.edit_subject(&items[1].id, "edited").unwrap();
+    disk.set_capacity_bytes(Some(0));
+
+    let report = restore(&vault, &snapshot, &server, &mode(RestoreMode::Missing)).await;
+    assert_eq!(
+        (counts(&report), report.run.as_deref()),
+        ((1, 0, 2, 0), None)
+    );
+    assert!(report.unrecorded.is_some(), "{report:#?}");
+    let refused = vault
+        .restore(
+            &snapshot,
+            &server.exchange(),
+            &mode(RestoreMode::Overwrite),
+            &tokio_util::sync::CancellationToken::new(),
+            std::sync::Arc::new(engine::Silent),
+        )
+        .await;
+    assert_eq!(refused.unwrap_err().kind(), engine::ErrorKind::NoSpace);
+    assert_eq!(subjects(&alice, "Inbox"), ["edited", "mail 0", "mail 2"]);
+}

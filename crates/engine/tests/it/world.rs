@@ -112,6 +112,27 @@ pub struct Store {
     pub vault: Vault,
 }
 
+/// A repository in memory, the store that it lies in, and its cache folder.
+pub async fn in_memory() -> (Vault, Arc<testkit::FaultyStore>, TempDir) {
+    let cache = tempfile::tempdir().unwrap();
+    let disk = Arc::new(testkit::FaultyStore::in_memory());
+    let create = CreateOptions {
+        argon2: Argon2Params {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+        },
+        ..CreateOptions::default()
+    };
+    let options = VaultOptions {
+        cache_dir: cache.path().to_path_buf(),
+        environment: environment(),
+    };
+    let passphrase = Passphrase::new(PASSPHRASE);
+    let vault = Vault::create(disk.clone(), &passphrase, &create, options);
+    (vault.await.unwrap(), disk, cache)
+}
+
 /// A clock that a test sets, in milliseconds since 1970.
 pub type Clock = Arc<std::sync::atomic::AtomicI64>;
 

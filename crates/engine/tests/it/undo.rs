@@ -302,6 +302,60 @@ async fn a_killed_restore_is_taken_back_by_what_its_items_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_its_snapshot_a_killed_run_goes_only_by_force() {
+    let (server, store, snapshot) = world(4).await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    let gone = alice.items("Inbox").unwrap().remove(0);
+    alice.delete(&gone.id, Deletion::Hard).unwrap();
+    let before = state(&alice);
+    restore(&store.vault, &snapshot, &server, &RestoreOptions::default()).await;
+    as_if_killed(&store.vault).await;
+    backup(&store.vault, &server, &[ALICE]).await;
+    let repository = store.vault.repository();
+    let id = repository
+        .snapshots()
+        .into_iter()
+        .find(|info| info.id.to_string() == snapshot.id);
+    repository.forget(&[id.unwrap().id]).await.unwrap();
+
+    let run = store.vault.restore_run("latest").await.unwrap();
+    let undone = undo(&store.vault, &run.id, &server, &UndoOptions::default()).await;
+    assert_eq!(counts(&undone), (0, 0, 0, 0, 1));
+    let reason = &undone.left[0].reason;
+    assert!(
+        reason.starts_with("nothing tells whether it was changed"),
+        "{reason}"
+    );
+    let undone = undo(&store.vault, &run.id, &server, &force()).await;
+    assert_eq!(counts(&undone), (1, 0, 0, 0, 0));
+    assert_eq!(state(&alice), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_moved_since_a_restore_stays_where_it_is() {
+    let (server, store, _) = world(4).await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    let items = alice.items("Inbox").unwrap();
+    let drafts = alice.move_item(&items[3].id, "Drafts").unwrap();
+    backup(&store.vault, &server, &[ALICE]).await;
+    let second = latest(&store.vault, ALICE).await;
+    for id in [&items[0].id, &items[1].id, &drafts] {
+        alice.delete(id, Deletion::Hard).unwrap();
+    }
+    let report = restore(&store.vault, &second, &server, &RestoreOptions::default()).await;
+    assert_eq!(report.items_restored, 3);
+    let restored = alice.items("Inbox").unwrap();
+    let moved = restored
+        .iter()
+        .find(|item| item.subject == items[0].subject);
+    alice.move_item(&moved.unwrap().id, "Drafts").unwrap();
+    let undone = undo(&store.vault, "latest", &server, &UndoOptions::default()).await;
+    assert_eq!(counts(&undone), (2, 0, 0, 1, 0));
+    let left = alice.items("Drafts").unwrap();
+    assert_eq!((left.len(), &left[0].subject), (1, &items[0].subject));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_run_is_gone_and_its_kept_versions_with_it() {
     let (server, store, snapshot) = world(2).await;
     let alice = server.sim.mailbox(ALICE).unwrap();

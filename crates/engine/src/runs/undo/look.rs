@@ -149,9 +149,13 @@ impl Undo<'_> {
                 true => Some(key),
                 false => by_origin.get(origin.as_str()).copied(),
             };
+            let known = seen.made.get(&key);
+            if known.is_none() && replaces.is_none() && !seen.unfinished {
+                // All that the run made is known: somebody has moved or copied this one here.
+                continue;
+            }
             met.insert(key);
             met.extend(replaces);
-            let known = seen.made.get(&key);
             made.push(Made {
                 old: replaces.and_then(|key| Some(seen.kept.get(&key)?.0.clone())),
                 unchanged: known.map(|known| known.change_key == live.change_key()),

@@ -2,6 +2,7 @@
 //! mailbox and snapshots that are plain data. Whatever disagrees is shown with its seed.
 
 mod live;
+mod putting_back;
 mod real;
 mod rules;
 
@@ -10,12 +11,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use engine::{Exchange, RestoreOptions, Snapshot};
-use ews_sim::{MailboxHandle, Sim};
-use fasttransfer::tag;
+use engine::{Exchange, Snapshot};
+use ews_sim::Sim;
 
 use crate::world::Server;
-use live::{Item, Live};
+use live::Live;
 use real::{Break, Real};
 use rules::{Kept, Rules, Shot, ShotItem};
 
@@ -97,9 +97,10 @@ struct History {
     shots: Vec<Shot>,
     /// Versions of items that outlived their snapshots.
     kept: Vec<Kept>,
-    /// Holds, with the snapshots that they hold.
-    holds: Vec<(String, String)>,
-    /// Items whose read state changed: how often they were downloaded is the product's business.
+    /// Holds, with the snapshots that they hold; without one, all of the mailbox.
+    holds: Vec<(String, Option<String>)>,
+    /// Items whose read state changed, or that were put back as they had been: how many versions
+    /// these have is the product's business.
     flagged: BTreeSet<String>,
     diary: Diary,
 }
@@ -138,10 +139,11 @@ impl History {
         let how = Break::any(&mut self.dice);
         match self.dice.u32(0..100) {
             0..40 => self.change(),
-            40..66 => self.backup(&how).await,
-            66..76 => self.apply(&how).await,
-            76..83 => self.prune(&how).await,
-            83..90 => self.restore_in_place(&how).await,
+            40..64 => self.backup(&how).await,
+            64..72 => self.apply(&how).await,
+            72..76 => self.forget(&how).await,
+            76..82 => self.prune(&how).await,
+            82..90 => self.restore_in_place(&how).await,
             90..94 => self.restore_elsewhere(&how).await,
             94..97 => {
                 self.say("another machine".to_owned());
@@ -156,7 +158,13 @@ impl History {
             let said = self.live.change(&mut self.dice, &self.real.handle);
             self.say(said);
         }
-        let flagged = self.live.items.iter().filter(|(_, item)| item.flagged);
+        let live = std::mem::take(&mut self.live);
+        self.note_flagged(&live);
+        self.live = live;
+    }
+
+    fn note_flagged(&mut self, live: &Live) {
+        let flagged = live.items.iter().filter(|(_, item)| item.flagged);
         self.flagged.extend(flagged.map(|(id, _)| id.clone()));
     }
 
@@ -183,6 +191,7 @@ impl History {
             assert_eq!(new, 1, "one backup, one snapshot");
             assert!(!self.shots.last().unwrap().partial);
         }
+        self.mark_held();
         self.say(format!("  {new} new snapshots"));
     }
 
@@ -301,7 +310,10 @@ impl History {
         self.say(format!("apply {:?}, {how:?}", rules.policy));
         let now = self.real.now();
         let stay = rules.survivors(&self.shots, now);
-        let kept = rules.kept(&self.shots, &stay, &self.kept, now);
+        let kept = match self.is_all_held() {
+            true => self.kept.clone(),
+            false => rules.kept(&self.shots, &stay, &self.kept, now),
+        };
         let done = self.real.apply(how, &rules.policy).await;
         if !matches!(how, Break::No) {
             let left = self.real.vault.snapshots().await.unwrap();
@@ -345,16 +357,68 @@ impl History {
         if let Some((hold, _)) = self.holds.pop() {
             self.say("release a hold".to_owned());
             self.real.release(&hold).await;
+        } else if self.dice.u32(0..3) == 0 {
+            self.say("hold the mailbox".to_owned());
+            let hold = self.real.hold(None).await;
+            self.holds.push((hold, None));
         } else {
             let nth = self.dice.usize(0..self.shots.len());
             self.say(format!("hold snapshot {nth}"));
             let snapshot = self.snapshot(&self.shots[nth].id).await;
-            let hold = self.real.hold(&snapshot).await;
-            self.holds.push((hold, snapshot.id));
+            let hold = self.real.hold(Some(&snapshot)).await;
+            self.holds.push((hold, Some(snapshot.id)));
         }
+        self.mark_held();
+    }
+
+    fn is_all_held(&self) -> bool {
+        self.holds.iter().any(|(_, held)| held.is_none())
+    }
+
+    fn mark_held(&mut self) {
+        let all = self.is_all_held();
         for shot in &mut self.shots {
-            shot.held = self.holds.iter().any(|(_, held)| *held == shot.id);
+            let held = |(_, held): &(_, Option<String>)| held.as_ref() == Some(&shot.id);
+            shot.held = all || self.holds.iter().any(held);
         }
+    }
+
+    /// Forgets some snapshots by hand: all of them, or none where one of them may not go.
+    async fn forget(&mut self, how: &Break) {
+        let chosen = self.shots.iter().filter(|_| self.dice.u32(0..4) == 0);
+        let chosen: BTreeSet<String> = chosen.map(|shot| shot.id.clone()).collect();
+        let rules = Rules::of_items(&mut self.dice);
+        self.say(format!("forget {} snapshots, {how:?}", chosen.len()));
+        let mut newest = self.shots.iter().rev().filter(|shot| !shot.partial);
+        let newest = newest.next().map(|shot| shot.id.clone());
+        let held = |shot: &Shot| shot.held && chosen.contains(&shot.id);
+        let refused = newest.is_some_and(|id| chosen.contains(&id)) || self.shots.iter().any(held);
+        let mut snapshots = Vec::new();
+        for id in &chosen {
+            snapshots.push(self.snapshot(id).await);
+        }
+        let before = self.shots.len();
+        let done = self.real.forget(how, &snapshots, &rules.policy).await;
+        let left = self.real.vault.snapshots().await.unwrap().len();
+        let gone = left == before - chosen.len();
+        assert!(gone || left == before, "all of them or none");
+        match (refused, how) {
+            (true, _) => assert!(
+                done.is_err() && left == before,
+                "what is held or newest stays"
+            ),
+            (false, Break::No) => assert!(done.is_ok() && gone, "{done:?}"),
+            _ => {}
+        }
+        self.say(format!("  {left} of {before} left"));
+        if gone {
+            let now = self.real.now();
+            let ids = self.shots.iter().map(|shot| shot.id.clone());
+            let stay = ids.filter(|id| !chosen.contains(id)).collect();
+            self.kept = rules.kept(&self.shots, &stay, &self.kept, now);
+            self.shots.retain(|shot| stay.contains(&shot.id));
+        }
+        self.compare_all().await;
     }
 
     async fn snapshot(&self, id: &str) -> Snapshot {
@@ -363,204 +427,6 @@ impl History {
             .find(|snapshot| snapshot.id == id)
             .expect("a snapshot that stays is there")
     }
-
-    async fn restore_elsewhere(&mut self, how: &Break) {
-        let Some(nth) = any_of(&mut self.dice, self.shots.len()) else {
-            return;
-        };
-        let target = self.real.new_target();
-        let mut there = Live::of_new(&target);
-        self.restore(how, nth, &target, &mut there).await;
-    }
-
-    async fn restore_in_place(&mut self, how: &Break) {
-        let Some(nth) = any_of(&mut self.dice, self.shots.len()) else {
-            return;
-        };
-        let target = self.real.handle.clone();
-        let mut there = std::mem::take(&mut self.live);
-        self.restore(how, nth, &target, &mut there).await;
-        self.live = there;
-    }
-
-    /// Restores a snapshot; whatever interrupts it, running it again brings exactly what is
-    /// missing, and once more nothing.
-    async fn restore(&mut self, how: &Break, nth: usize, target: &MailboxHandle, there: &mut Live) {
-        let shot = self.shots[nth].clone();
-        self.say(format!(
-            "restore snapshot {nth} to {}, {how:?}",
-            target.address()
-        ));
-        let snapshot = self.snapshot(&shot.id).await;
-        let options = RestoreOptions {
-            to_mailbox: Some(target.address().to_owned()),
-            ..RestoreOptions::default()
-        };
-        let is_source = target.address() == self.real.mailbox;
-        let wanted = self.wanted(&shot, there, is_source);
-        let done = self.real.restore(how, &snapshot, &options).await;
-        let mut came = done.as_ref().map_or(0, |report| report.items_restored);
-        let whole = done
-            .as_ref()
-            .is_ok_and(|r| !r.interrupted && r.failures.is_empty());
-        if matches!(how, Break::No) {
-            assert!(whole, "{done:#?}");
-        } else {
-            let again = self
-                .real
-                .restore(&Break::No, &snapshot, &options)
-                .await
-                .unwrap();
-            assert!(
-                again.failures.is_empty() && !again.interrupted,
-                "{again:#?}"
-            );
-            came += again.items_restored;
-        }
-        let again = self
-            .real
-            .restore(&Break::No, &snapshot, &options)
-            .await
-            .unwrap();
-        assert_eq!(again.items_restored, 0, "restoring again adds nothing");
-        let added = self.take_restored(&wanted, target, there);
-        if done.is_ok() {
-            assert_eq!(came, added, "what the reports say was restored");
-        }
-    }
-
-    /// Where each item of a snapshot goes, and whether it is there already.
-    fn wanted(&self, shot: &Shot, there: &Live, is_source: bool) -> Vec<Wanted> {
-        let place = places(&shot.folders, &there.paths());
-        let items = shot.items.iter().map(|(id, item)| {
-            let path = place[&item.folder].clone();
-            let origin = Some((id.clone(), item.edits));
-            let in_folder = || {
-                there
-                    .items
-                    .iter()
-                    .filter(|(_, other)| there.path(&other.folder) == path)
-            };
-            let by_id = is_source && in_folder().any(|(other, _)| other == id);
-            let of_item =
-                |origin: &Option<(String, u32)>| origin.as_ref().is_some_and(|o| o.0 == *id);
-            let by_origin = in_folder().any(|(_, other)| other.origin == origin);
-            let by_other_version = in_folder().any(|(_, other)| of_item(&other.origin));
-            let verdict = match (by_id, by_origin && !self.flagged.contains(id)) {
-                (true, _) | (false, true) => Verdict::There,
-                _ if by_other_version => Verdict::Either,
-                _ => Verdict::Missing,
-            };
-            Wanted {
-                path,
-                origin,
-                item: item.clone(),
-                verdict,
-            }
-        });
-        items.collect()
-    }
-
-    /// Compares the mailbox after a restore with what was to come, and takes it over.
-    fn take_restored(&self, wanted: &[Wanted], target: &MailboxHandle, there: &mut Live) -> u64 {
-        there.take_folders(target);
-        // What has to come first, so that it is not taken for what merely may.
-        let of = |verdict| wanted.iter().filter(move |w| w.verdict == verdict);
-        let mut wanted: Vec<&Wanted> = of(Verdict::Missing).chain(of(Verdict::Either)).collect();
-        let mut known = there.items.clone();
-        let mut added = 0;
-        let folders: Vec<(String, String)> = there
-            .folders
-            .keys()
-            .map(|id| (id.clone(), there.path(id)))
-            .collect();
-        for (folder, path) in folders {
-            for found in target.items(&folder).unwrap() {
-                let body = target
-                    .message(&found.id)
-                    .unwrap()
-                    .props
-                    .text(tag::BODY)
-                    .unwrap_or_default()
-                    .into_owned();
-                if let Some(item) = known.remove(&found.id) {
-                    let now = (&item.folder, &item.subject, &item.body, item.is_read);
-                    assert_eq!(
-                        now,
-                        (&folder, &found.subject, &body, found.is_read),
-                        "a restore leaves alone what is there"
-                    );
-                    continue;
-                }
-                let at = wanted.iter().position(|wanted| {
-                    let item = &wanted.item;
-                    wanted.path == path
-                        && (&item.subject, &item.body, item.is_read)
-                            == (&found.subject, &body, found.is_read)
-                });
-                let Some(at) = at else {
-                    panic!("{} came back to {path} and should not have", found.subject);
-                };
-                added += 1;
-                let wanted = wanted.remove(at);
-                let item = Item {
-                    folder: folder.clone(),
-                    subject: found.subject,
-                    body,
-                    edits: 0,
-                    is_read: found.is_read,
-                    flagged: false,
-                    origin: wanted.origin.clone(),
-                };
-                there.items.insert(found.id, item);
-            }
-        }
-        assert!(known.is_empty(), "a restore deletes nothing: {known:?}");
-        let missing: Vec<_> = wanted
-            .iter()
-            .filter(|w| w.verdict == Verdict::Missing)
-            .collect();
-        assert!(missing.is_empty(), "not restored: {missing:?}");
-        added
-    }
-}
-
-/// An item of a snapshot on its way back.
-#[derive(Debug)]
-struct Wanted {
-    path: String,
-    origin: Option<(String, u32)>,
-    item: ShotItem,
-    verdict: Verdict,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Verdict {
-    There,
-    Missing,
-    /// Another version of it was restored before; or the same one, which may have been downloaded
-    /// twice since its read state changed.
-    Either,
-}
-
-/// Where folders of a snapshot go: distinguished ones meet, the others follow their parents.
-fn places(
-    folders: &BTreeMap<String, Option<String>>,
-    there: &BTreeMap<String, Option<String>>,
-) -> BTreeMap<String, String> {
-    let mut places: BTreeMap<String, String> = BTreeMap::new();
-    for (path, distinguished) in folders {
-        let meets = there
-            .iter()
-            .find(|(_, other)| distinguished.is_some() && *other == distinguished);
-        let place = match (meets, path.rsplit_once('/')) {
-            (Some((counterpart, _)), _) => counterpart.clone(),
-            (None, Some((parent, name))) => format!("{}/{name}", places[parent]),
-            (None, None) => path.clone(),
-        };
-        places.insert(path.clone(), place);
-    }
-    places
 }
 
 fn any_of(dice: &mut fastrand::Rng, count: usize) -> Option<usize> {

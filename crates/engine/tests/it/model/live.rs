@@ -28,6 +28,8 @@ pub struct Item {
     pub is_read: bool,
     /// Whether its read state ever changed.
     pub flagged: bool,
+    /// How often it was edited or its read state changed.
+    pub touches: u32,
     /// Which item, with how many changes, it was restored from.
     pub origin: Option<(String, u32)>,
 }
@@ -37,7 +39,8 @@ pub struct Item {
 pub struct Live {
     pub folders: BTreeMap<String, Folder>,
     pub items: BTreeMap<String, Item>,
-    next: u64,
+    /// The number that the last new thing got.
+    pub next: u64,
 }
 
 impl Live {
@@ -117,6 +120,7 @@ impl Live {
             edits: 0,
             is_read: handle.item(&id).unwrap().is_read,
             flagged: false,
+            touches: 0,
             origin: None,
         };
         self.items.insert(id, item);
@@ -134,6 +138,7 @@ impl Live {
         let said = format!("edit {} to {subject}", item.subject);
         item.subject = subject;
         item.edits += 1;
+        item.touches += 1;
         said
     }
 
@@ -144,6 +149,7 @@ impl Live {
         let item = self.items.get_mut(&id).unwrap();
         item.is_read = !item.is_read;
         item.flagged = true;
+        item.touches += 1;
         handle.set_read(&id, item.is_read).unwrap();
         format!("{} is read: {}", item.subject, item.is_read)
     }

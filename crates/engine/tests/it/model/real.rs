@@ -7,7 +7,7 @@ use chunkstore::{Argon2Params, Environment, Passphrase};
 use engine::{
     BackupReport, CreateOptions, Event, Exchange, HoldOptions, HoldTarget, Monitor, Policy,
     PruneOptions, RestoreOptions, RestoreReport, Result, RetentionOptions, Selection, Snapshot,
-    TimeZone, Timestamp, Vault, VaultOptions,
+    TimeZone, Timestamp, UndoOptions, UndoReport, Vault, VaultOptions,
 };
 use ews_sim::{FaultAction, FaultPlan, FaultWhen, MailboxHandle};
 use tempfile::TempDir;
@@ -216,13 +216,7 @@ impl Real {
 
     pub async fn apply(&mut self, how: &Break, policy: &Policy) -> Result<()> {
         self.begin(how);
-        let now = Timestamp::from_millisecond(self.now()).unwrap();
-        let options = RetentionOptions {
-            policy: policy.clone(),
-            mailboxes: Vec::new(),
-            now: now.to_zoned(TimeZone::UTC),
-            list_items: false,
-        };
+        let options = self.retention(policy);
         let applied = self.vault.retention_apply(&options).await.map(drop);
         self.end(how).await;
         applied
@@ -240,14 +234,67 @@ impl Real {
         pruned
     }
 
-    /// Holds a snapshot, and returns the hold's id.
-    pub async fn hold(&self, snapshot: &Snapshot) -> String {
+    /// Forgets snapshots by hand.
+    pub async fn forget(
+        &mut self,
+        how: &Break,
+        snapshots: &[Snapshot],
+        policy: &Policy,
+    ) -> Result<()> {
+        self.begin(how);
+        let options = self.retention(policy);
+        let vault = &self.vault;
+        let done = vault.forget_snapshots(snapshots, &options, false, false);
+        let done = done.await.map(drop);
+        self.end(how).await;
+        done
+    }
+
+    fn retention(&self, policy: &Policy) -> RetentionOptions {
+        let now = Timestamp::from_millisecond(self.now()).unwrap();
+        RetentionOptions {
+            policy: policy.clone(),
+            mailboxes: Vec::new(),
+            now: now.to_zoned(TimeZone::UTC),
+            list_items: false,
+        }
+    }
+
+    /// The ids of the runs of restores, oldest first.
+    pub async fn runs(&self) -> Vec<String> {
+        let mut runs = self.vault.restore_runs().await.unwrap();
+        runs.sort_by_key(|run| run.time_unix_ms);
+        runs.into_iter().map(|run| run.id).collect()
+    }
+
+    pub async fn undo(&mut self, how: &Break, run: &str) -> Result<UndoReport> {
+        let (cancel, monitor) = self.begin(how);
+        let undone = match self.vault.restore_run(run).await {
+            Ok(run) => {
+                let options = UndoOptions::default();
+                let exchange = self.exchange.clone();
+                let vault = &self.vault;
+                vault
+                    .undo_restore(&run, &exchange, &options, &cancel, monitor)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        self.end(how).await;
+        undone
+    }
+
+    /// Holds a snapshot, or all of the mailbox, and returns the hold's id.
+    pub async fn hold(&self, snapshot: Option<&Snapshot>) -> String {
         let options = HoldOptions {
             who: "Ann".into(),
             why: "a case".into(),
             until_unix_ms: None,
         };
-        let target = HoldTarget::Snapshot(Box::new(snapshot.clone()));
+        let target = match snapshot {
+            Some(snapshot) => HoldTarget::Snapshot(Box::new(snapshot.clone())),
+            None => HoldTarget::Mailbox(self.mailbox.clone()),
+        };
         self.vault.hold(target, &options).await.unwrap()[0]
             .id
             .clone()

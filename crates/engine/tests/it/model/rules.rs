@@ -69,6 +69,21 @@ impl Rules {
         }
     }
 
+    /// A policy that is about items alone.
+    pub fn of_items(dice: &mut fastrand::Rng) -> Self {
+        let any = Self::any(dice);
+        let policy = Policy {
+            deleted_items: any.policy.deleted_items,
+            versions: any.policy.versions,
+            ..Policy::default()
+        };
+        Self {
+            policy,
+            within_days: None,
+            deleted_days: any.deleted_days,
+        }
+    }
+
     /// The ids of the snapshots that stay.
     pub fn survivors(&self, shots: &[Shot], now: i64) -> BTreeSet<String> {
         let policy = &self.policy;

@@ -35,6 +35,8 @@ const PARENTS_AT_ONCE: usize = 4;
 /// How a part of somebody's mail lies in EWS.
 struct Layout {
     root: DistinguishedFolder,
+    /// What holds the root and all that users do not see, where there is such a folder.
+    store: Option<DistinguishedFolder>,
     /// The folders whose names depend on the mailbox's language, and what we call them: the same
     /// in every part, so that an archive's deleted items meet a primary mailbox's.
     distinguished: &'static [(DistinguishedFolder, &'static str)],
@@ -44,6 +46,7 @@ struct Layout {
 
 const PRIMARY: Layout = Layout {
     root: DistinguishedFolder::MsgFolderRoot,
+    store: Some(DistinguishedFolder::Root),
     distinguished: &[
         (DistinguishedFolder::Inbox, "inbox"),
         (DistinguishedFolder::SentItems, "sentitems"),
@@ -71,6 +74,7 @@ const PRIMARY: Layout = Layout {
 
 const ARCHIVE: Layout = Layout {
     root: DistinguishedFolder::ArchiveMsgFolderRoot,
+    store: Some(DistinguishedFolder::ArchiveRoot),
     distinguished: &[
         (DistinguishedFolder::ArchiveInbox, "inbox"),
         (DistinguishedFolder::ArchiveDeletedItems, "deleteditems"),
@@ -83,6 +87,7 @@ const ARCHIVE: Layout = Layout {
 
 const RECOVERABLE: Layout = Layout {
     root: DistinguishedFolder::RecoverableItemsRoot,
+    store: None,
     distinguished: &[
         (
             DistinguishedFolder::RecoverableItemsDeletions,
@@ -106,6 +111,7 @@ const RECOVERABLE: Layout = Layout {
 
 const ARCHIVE_RECOVERABLE: Layout = Layout {
     root: DistinguishedFolder::ArchiveRecoverableItemsRoot,
+    store: None,
     distinguished: &[
         (
             DistinguishedFolder::ArchiveRecoverableItemsDeletions,
@@ -129,6 +135,7 @@ const ARCHIVE_RECOVERABLE: Layout = Layout {
 
 const PUBLIC: Layout = Layout {
     root: DistinguishedFolder::PublicFoldersRoot,
+    store: None,
     distinguished: &[],
     beside: &[],
 };
@@ -194,6 +201,9 @@ pub(crate) struct RemoteFolders {
     pub(crate) root_id: String,
     /// All folders of the part, parents before children.
     pub(crate) folders: Vec<RemoteFolder>,
+    /// Folders beside the root, which programs keep and users do not see; empty where the server
+    /// does not list them.
+    pub(crate) unseen: Vec<RemoteFolder>,
     /// What the owner has beside this part.
     pub(crate) beside: Vec<MailboxPart>,
     /// What the owner seems to have beside it and the server does not open, with its reason.
@@ -211,16 +221,18 @@ impl RemoteFolders {
     ) -> Result<Self> {
         let layout = layout(part);
         let named = distinguished(client, permits, layout).await?;
-        let root = named.root;
-        let found = if part == MailboxPart::Public {
-            levels(client, permits, &root.id).await?
+        let root = &named.root;
+        let (found, unseen) = if part == MailboxPart::Public {
+            (levels(client, permits, root).await?, Vec::new())
         } else {
-            below(client, permits, &root.id, FolderTraversal::Deep).await?
+            seen_and_unseen(client, permits, &named).await?
         };
+        let root_id = named.root.id;
         Ok(Self {
-            folders: with_paths(&root.id.id, found, &named.distinguished),
-            root_id: root.id.id,
-            beside: named.beside,
+            folders: with_paths(&root_id, found, &named.distinguished),
+            unseen: with_paths(&root_id, unseen, &named.distinguished),
+            root_id,
+            beside: named.beside.into_iter().map(|(part, _)| part).collect(),
             closed: named.closed,
         })
     }
@@ -231,6 +243,58 @@ impl RemoteFolders {
             .iter()
             .find(|folder| folder.distinguished.as_deref() == Some(name))
     }
+}
+
+/// The folders below the root, and those beside it. One listing of the whole store gives both;
+/// where the server has none to give, the root alone is listed.
+async fn seen_and_unseen(
+    client: &Client,
+    permits: &Semaphore,
+    named: &Named,
+) -> Result<(Vec<Folder>, Vec<Folder>)> {
+    let deep = FolderTraversal::Deep;
+    if let Some(store) = &named.store {
+        let all = match below(client, permits, store, deep).await {
+            Ok(all) => all,
+            Err(error) if is_refusal(&error) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let parents: HashMap<String, String> = all
+            .iter()
+            .filter_map(|folder| Some((folder.id.id.clone(), folder.parent.clone()?.id)))
+            .collect();
+        let above = |folder: &Folder, others: &[&str]| {
+            let mut at = Some(folder.id.id.as_str());
+            for _ in 0..MAX_DEPTH {
+                match at {
+                    Some(id) if others.contains(&id) => return true,
+                    Some(id) => at = parents.get(id).map(String::as_str),
+                    None => break,
+                }
+            }
+            false
+        };
+        let root = [named.root.id.as_str()];
+        let (mut seen, mut unseen): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|folder| above(folder, &root));
+        seen.retain(|folder| folder.id.id != named.root.id);
+        // A mailbox without any folder is less likely than a listing that says nothing.
+        if !seen.is_empty() {
+            let parts: Vec<&str> = named.beside.iter().map(|(_, id)| id.as_str()).collect();
+            unseen.retain(|folder| !above(folder, &parts));
+            return Ok((seen, unseen));
+        }
+    }
+    let seen = below(client, permits, &named.root, deep).await?;
+    Ok((seen, Vec::new()))
+}
+
+/// Whether a server would not list a folder, as opposed to being out of reach.
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Internal
+    )
 }
 
 /// The folders below one, all levels of them or one.
@@ -342,10 +406,12 @@ fn shape() -> FolderShape {
 
 /// What the server knows by name.
 struct Named {
-    root: Folder,
+    root: FolderId,
+    store: Option<FolderId>,
     /// The names of distinguished folders by their ids.
     distinguished: HashMap<String, &'static str>,
-    beside: Vec<MailboxPart>,
+    /// Other parts, with the ids of their roots.
+    beside: Vec<(MailboxPart, String)>,
     closed: Vec<(MailboxPart, String)>,
 }
 
@@ -370,6 +436,7 @@ async fn distinguished(client: &Client, permits: &Semaphore, layout: &Layout) ->
             .map(|(id, _)| FolderIdRef::from(*id)),
     );
     ids.extend(layout.beside.iter().map(|(id, _)| FolderIdRef::from(*id)));
+    ids.extend(layout.store.map(FolderIdRef::from));
     let outcomes = match ask(ids).await {
         Ok(outcomes) => outcomes,
         Err(error)
@@ -385,19 +452,14 @@ async fn distinguished(client: &Client, permits: &Semaphore, layout: &Layout) ->
         Err(error) => return Err(error).doing(|| "open the mailbox".into()),
     };
     let mut outcomes = outcomes.into_iter();
-    let root = match outcomes.next() {
-        Some(Ok(root)) => root,
-        Some(Err(error)) => {
-            let kind = crate::error::kind_of_ews(error.kind());
-            return Err(Error::with_source(kind, "open the mailbox", error));
-        }
-        None => {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "the server named no root folder",
-            ));
-        }
-    };
+    let root = outcomes.next().ok_or_else(|| {
+        let message = "the server named no root folder";
+        Error::new(ErrorKind::Internal, message)
+    })?;
+    let root = root.map_err(|error| {
+        let kind = crate::error::kind_of_ews(error.kind());
+        Error::with_source(kind, "open the mailbox", error)
+    })?;
     let names = layout.distinguished.iter().map(|(_, name)| *name);
     // The names come first: a zip takes from its first side before it sees the second's end.
     let found = names
@@ -405,14 +467,15 @@ async fn distinguished(client: &Client, permits: &Semaphore, layout: &Layout) ->
         .filter_map(|(name, outcome)| Some((outcome.ok()?.id.id, name)))
         .collect();
     let mut named = Named {
-        root,
+        root: root.id,
+        store: None,
         distinguished: found,
         beside: Vec::new(),
         closed: Vec::new(),
     };
-    for (outcome, (_, part)) in outcomes.zip(layout.beside) {
+    for ((_, part), outcome) in layout.beside.iter().zip(outcomes.by_ref()) {
         match outcome {
-            Ok(_) => named.beside.push(*part),
+            Ok(root) => named.beside.push((*part, root.id.id)),
             // Only a refusal speaks of something that is there.
             Err(error) if error.kind() == ews_client::ErrorKind::Denied => {
                 named.closed.push((*part, error.to_string()));
@@ -420,6 +483,7 @@ async fn distinguished(client: &Client, permits: &Semaphore, layout: &Layout) ->
             Err(_) => {}
         }
     }
+    named.store = outcomes.next().and_then(|store| Some(store.ok()?.id));
     Ok(named)
 }
 

@@ -190,7 +190,7 @@ impl MailboxHandle {
     }
 
     /// Creates a folder with those above it, or returns the id of the one there is. Its class is
-    /// its parent's.
+    /// its parent's. A path that begins with a slash begins at the root, beside what users see.
     ///
     /// # Errors
     ///
@@ -509,10 +509,13 @@ impl MailboxHandle {
         if let Ok(number) = self.find(&state, path) {
             return Ok(number);
         }
-        let mut at = self.top(&state);
-        let mut so_far = String::new();
+        // A path that begins with a slash begins at the root, where users do not look.
+        let (mut at, mut so_far) = match path.starts_with('/') {
+            true => (1, "/".to_owned()),
+            false => (self.top(&state), String::new()),
+        };
         for name in path.split('/').filter(|name| !name.is_empty()) {
-            if !so_far.is_empty() {
+            if !so_far.is_empty() && so_far != "/" {
                 so_far.push('/');
             }
             so_far.push_str(name);

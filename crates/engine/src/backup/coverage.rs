@@ -33,6 +33,53 @@ fn title(part: MailboxPart) -> &'static str {
     }
 }
 
+/// What lies in the store beside the folders that users see, in two lines at most: servers have
+/// dozens of such folders.
+fn gaps_unseen(unseen: &[RemoteFolder]) -> Vec<(&'static str, String)> {
+    let (searches, mut others): (Vec<_>, Vec<_>) =
+        unseen.iter().partition(|folder| folder.is_search);
+    others.retain(|folder| folder.total > 0);
+    let mut gaps = Vec::new();
+    if !others.is_empty() {
+        others.sort_by_key(|folder| std::cmp::Reverse(folder.total));
+        let items: u64 = others.iter().map(|folder| u64::from(folder.total)).sum();
+        let reason = format!(
+            "programs and the server keep {items} items in {}: {}",
+            counted(others.len(), "folder"),
+            some_names(&others)
+        );
+        gaps.push(("folders outside the visible tree", reason));
+    }
+    if !searches.is_empty() {
+        let reason = format!(
+            "{} with no items of their own: {}",
+            counted(searches.len(), "search folder"),
+            some_names(&searches)
+        );
+        gaps.push(("saved searches", reason));
+    }
+    gaps
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
+/// The names of folders; of many, the first few.
+fn some_names(folders: &[&RemoteFolder]) -> String {
+    const NAMED: usize = 5;
+    let names = folders
+        .iter()
+        .take(NAMED)
+        .map(|folder| folder.name.as_str());
+    let mut names: Vec<&str> = names.collect();
+    if folders.len() > NAMED {
+        names.push("...");
+    }
+    names.join(", ")
+}
+
 impl Mailbox {
     /// What else of the owner's mail exists and is asked for by this run's options.
     pub(super) fn asked_beside(&self, remote: &RemoteFolders) -> Vec<MailboxName> {
@@ -67,7 +114,10 @@ impl Mailbox {
                 &format!("the server does not open it: {reason}"),
             )
         });
-        unselected.chain(closed).collect()
+        let unseen = gaps_unseen(&remote.unseen)
+            .into_iter()
+            .map(|(what, reason)| self.gap(what, &reason));
+        unselected.chain(closed).chain(unseen).collect()
     }
 
     /// The folders that are meant and hold items; the others become gaps.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{BackupOptions, BackupReport, ErrorKind, Gap, RestoreOptions, Selection, Vault};
-use ews_sim::{Deletion, Sim};
+use ews_sim::{Deletion, FaultAction, FaultPlan, FaultWhen, Sim};
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{Server, Store, latest, mail, of, restore};
@@ -116,6 +116,42 @@ async fn an_archive_is_a_mailbox_of_its_own_and_a_gap_when_nobody_asks_for_it() 
         .find(|folder| folder.path == "Gelöschte Elemente")
         .unwrap();
     assert_eq!(deleted.distinguished.as_deref(), Some("deleteditems"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_outside_the_visible_folders_is_named_as_not_covered() {
+    let server = archives().await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    for (folder, number) in [
+        ("/Common Views", 11),
+        ("/Common Views", 12),
+        ("/Shortcuts", 13),
+    ] {
+        alice.add_mime(folder, &mail(number)).unwrap();
+    }
+    let store = Store::create().await;
+    let report = run(&store.vault, &server, &of(&[ALICE])).await;
+    assert_eq!(names(&report), [(ALICE, 2)]);
+    let outside = |report: &BackupReport| {
+        let mut gaps = report.gaps.iter();
+        let outside = gaps.find(|gap| gap.what == "folders outside the visible tree");
+        outside.map(|gap| gap.reason.clone())
+    };
+    let reason = "programs and the server keep 3 items in 2 folders: Common Views, Shortcuts";
+    assert_eq!(outside(&report).as_deref(), Some(reason));
+    assert_eq!(server.sim.stats().requests["FindFolder"], 1);
+
+    // A server that lists no more than what users see is asked for that.
+    let rule = FaultPlan::none().rule(
+        "FindFolder",
+        FaultWhen::Nth(1),
+        FaultAction::Fail("ErrorAccessDenied".into()),
+    );
+    server.sim.set_faults(rule);
+    alice.add_mime("Inbox", &mail(14)).unwrap();
+    let report = run(&store.vault, &server, &of(&[ALICE])).await;
+    assert_eq!(names(&report), [(ALICE, 3)]);
+    assert_eq!(outside(&report), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
             let limit = context.most_rows(restriction.is_some());
             let paging = Paging::read(request, "Folder", limit)?;
             let parent = context.folder(id)?;
+            context.item_fault(&parent.store.folder_id(parent.number), "")?;
             let state = parent.store.read();
             let mut folders = match request.attr("Traversal") {
                 Some("Shallow") => state.children(parent.number).collect(),

@@ -1,6 +1,7 @@
 //! What a second run costs.
 
 use ews_sim::Deletion;
+use fasttransfer::tag;
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{Server, Store, backup, latest, restore, sim_with};
@@ -96,6 +97,38 @@ async fn only_what_changed_is_downloaded_and_the_deleted_stays_restorable() {
     let back = mailbox.items("Inbox").unwrap();
     assert!(back.iter().any(|item| item.subject == gone.subject));
     assert_eq!(server.sim.sent_messages(), 0);
+}
+
+/// A server tells of a flag as of any other change, so the item is read again (decision 0017).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_costs_a_download_and_almost_no_room() {
+    const PAYLOAD: usize = 2 << 20;
+    let server = Server::start(sim_with(&[ALICE], 3)).await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    let id = alice.items("Inbox").unwrap()[1].id.clone();
+    let mut noise = vec![0; PAYLOAD];
+    fastrand::Rng::with_seed(17).fill(&mut noise);
+    let attach = |message: &mut fasttransfer::Message| {
+        let mut attachment = fasttransfer::Attachment::default();
+        let data = fasttransfer::PropValue::Binary(noise.into());
+        attachment.props.set(tag::ATTACH_DATA_BINARY, data);
+        message.attachments.push(attachment);
+    };
+    alice.edit(&id, attach).unwrap();
+    let store = Store::create().await;
+    backup(&store.vault, &server, &[ALICE]).await;
+
+    let flag = |message: &mut fasttransfer::Message| {
+        let followed_up = fasttransfer::PropValue::Int32(2);
+        message.props.set(tag::FLAG_STATUS, followed_up);
+    };
+    alice.edit(&id, flag).unwrap();
+    let report = backup(&store.vault, &server, &[ALICE]).await;
+    let mine = &report.mailboxes[0];
+    assert_eq!((mine.items_downloaded, mine.items_flagged), (1, 0));
+    assert!(mine.bytes_downloaded > PAYLOAD as u64, "{mine:#?}");
+    // Packs are padded, whatever is in them.
+    assert!(report.bytes_stored < 3 * (64 << 10), "{report:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

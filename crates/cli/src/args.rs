@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use engine::{Age, ByteCount};
+use operator::{LogForm, RateRule};
 
 use crate::exit::CODES_HELP;
 
@@ -18,7 +19,7 @@ mod second;
 mod settings;
 mod try_out;
 
-pub use exchange::{Auth, BackupArgs, PROXY, RestoreArgs, ServerArgs, SignInArgs};
+pub use exchange::{Auth, BackupArgs, FlowArgs, PROXY, RestoreArgs, ServerArgs, SignInArgs};
 pub use keep::{PruneArgs, RepairCommand, RepairIndexArgs, StatsArgs};
 pub use key::{
     KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,
@@ -54,6 +55,8 @@ pub use try_out::{DemoArgs, SimArgs};
 pub struct Cli {
     #[command(flatten)]
     pub global: GlobalArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -71,6 +74,42 @@ pub struct GlobalArgs {
     /// Log what happens to standard error; more with -vv and -vvv
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// Where the log of every command goes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogArgs {
+    /// Log to this file instead of standard error
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// The form of the log [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORM")]
+    pub log_format: Option<LogFormat>,
+    /// Put the file aside, as FILE.1 and so on, before it grows larger [default: 10M]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub log_size: Option<ByteCount>,
+    /// How many that were put aside stay [default: 5]
+    #[arg(long, global = true, value_name = "N")]
+    pub log_keep: Option<u16>,
+}
+
+/// Forms of a log.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// A JSON document a line
+    Json,
+}
+
+impl From<LogFormat> for LogForm {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -174,6 +213,10 @@ pub struct RepositoryArgs {
         hide_env_values = true
     )]
     pub repo: String,
+    /// Write to it and read from it no faster than this: "5 MB/s", or "mon-fri 08:00-18:00 1 MB/s"
+    /// for some hours [repeatable: the first that fits the time counts]
+    #[arg(long, value_name = "RATE")]
+    pub repo_bandwidth: Vec<RateRule>,
     #[command(flatten)]
     pub access: AccessArgs,
 }

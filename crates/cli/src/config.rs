@@ -2,22 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use engine::{
     AutodiscoverOptions, Client, ClientOptions, ClientSecret, CreateOptions, Credentials,
     Environment, EscrowPrivateKey, EscrowShare, Exchange, Fingerprint, KeyFile, MailboxName,
-    NewKey, Passphrase, Proxy, RecoveryPhrase, Selection, Snapshot, SnapshotSelector, Unlock, Url,
-    Vault, VaultOptions,
+    NewKey, Pace, Passphrase, Proxy, RecoveryPhrase, Selection, SharedThrottle, Snapshot,
+    SnapshotSelector, TokioSleeper, Unlock, Url, Vault, VaultOptions,
 };
+use jiff::tz::TimeZone;
+use operator::{Pacer, RateRule, limit_store};
 use zeroize::Zeroizing;
 
 use crate::args::{
-    AccessArgs, Auth, BackupArgs, Cipher, RepositoryArgs, SelectionArgs, ServerArgs, SnapshotArgs,
+    AccessArgs, Auth, BackupArgs, Cipher, FlowArgs, RepositoryArgs, SelectionArgs, ServerArgs,
+    SnapshotArgs,
 };
 use crate::exit::{Code, Failure, Result};
 use crate::output::Output;
 use crate::secrets::{self, Secret};
-use crate::{destination, exit, platform, when};
+use crate::{destination, exit, operate, platform, when};
 
 /// What every command gets.
 #[derive(Clone)]
@@ -48,6 +52,7 @@ pub async fn open_vault_with(
     let file = args.access.destination_file.as_deref();
     let destination = destination::find(&args.repo, file)?;
     let destination = destination.open().map_err(|e| failed(e.into()))?;
+    let destination = limit_store(destination, pacer(context, &args.repo_bandwidth));
     let options = vault_options(context, &args.access)?;
     Vault::open(destination, unlock, options)
         .await
@@ -81,6 +86,19 @@ pub async fn create_vault(
     Vault::create(destination, first, &create, options)
         .await
         .map_err(|e| failed(e.into()))
+}
+
+/// Lets bytes pass as fast as rules say, by this machine's clock.
+fn pacer(context: &Context, rules: &[RateRule]) -> Option<Pacer> {
+    Pacer::new(rules, &TimeZone::system(), &context.environment)
+}
+
+/// An account, and how hard it may work at the server.
+pub fn limited_account(context: &Context, server: &ServerArgs, flow: &FlowArgs) -> Result<Account> {
+    let options = operate::throttle_options(Some(u32::from(flow.server_requests)));
+    let throttle = SharedThrottle::new(options, Arc::new(TokioSleeper));
+    let account = Account::new(context, server)?;
+    Ok(account.limited(Some(throttle), pacer(context, &flow.bandwidth)))
 }
 
 /// The passphrase of a repository that exists.
@@ -188,6 +206,8 @@ pub struct Account {
     extra_root_pem: Option<Vec<u8>>,
     pins: Vec<Fingerprint>,
     proxy: Option<Proxy>,
+    throttle: Option<SharedThrottle>,
+    pacer: Option<Pacer>,
     output: Output,
 }
 
@@ -218,8 +238,19 @@ impl Account {
             extra_root_pem,
             pins,
             proxy,
+            throttle: None,
+            pacer: None,
             output: context.output,
         })
+    }
+
+    /// The same with limits that connections share.
+    pub fn limited(self, throttle: Option<SharedThrottle>, pacer: Option<Pacer>) -> Self {
+        Self {
+            throttle,
+            pacer,
+            ..self
+        }
     }
 
     pub fn at(&self, server: &Url) -> Result<Exchange> {
@@ -229,6 +260,9 @@ impl Account {
         options.extra_root_pem.clone_from(&self.extra_root_pem);
         options.pinned_certificates.clone_from(&self.pins);
         options.proxy.clone_from(&self.proxy);
+        options.shared_throttle.clone_from(&self.throttle);
+        let pace = self.pacer.clone();
+        options.pace = pace.map(|pacer| Arc::new(pacer) as Arc<dyn Pace>);
         let client = Client::new(options).map_err(|error| Failure::usage(exit::chain(&error)))?;
         Ok(Exchange::new(client, server.as_str(), &self.user))
     }

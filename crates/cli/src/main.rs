@@ -10,6 +10,7 @@ mod exit;
 mod held_back;
 mod human;
 mod interrupt;
+mod logging;
 mod operate;
 mod other;
 mod output;
@@ -26,17 +27,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use engine::Environment;
-use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, GlobalArgs};
+use crate::args::Cli;
 use crate::config::Context;
 use crate::exit::{Code, Failure};
+use crate::logging::Logging;
 use crate::output::Output;
 
 fn main() -> ExitCode {
     let cli = Cli::parse_from(with_sets_as_run(std::env::args_os().collect()));
-    let output = Output::new(&cli.global);
-    start_logging(&cli.global);
+    let logging = match logging::start(&cli.global, &cli.log, &cli.command) {
+        Ok(logging) => logging,
+        Err(failure) => {
+            Output::new(&cli.global, Logging::Off).failure(&failure);
+            return failure.code.into();
+        }
+    };
+    let output = Output::new(&cli.global, logging);
     let context = Context {
         output,
         environment: environment(),
@@ -102,31 +109,6 @@ fn now_unix_ms() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn start_logging(global: &GlobalArgs) {
-    let level = match global.verbose {
-        0 => return,
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
-    };
-    // The crates beneath log what they do with connections; that is wanted only with -vvv.
-    let others = if global.verbose > 2 { "debug" } else { "warn" };
-    let ours = [
-        "postkeep",
-        "engine",
-        "operator",
-        "ews_client",
-        "chunkstore",
-        "mailindex",
-        "ews_sim",
-    ];
-    let filter = ours.map(|name| format!("{name}={level}")).join(",");
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("{others},{filter}")))
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! From a configuration to connections, for the commands that work from one.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use engine::{Error, ErrorKind, Exchange, ObjectStore, Passphrase, Unlock, Vault, VaultOptions};
+use engine::{
+    Error, ErrorKind, Exchange, MemoryBudget, ObjectStore, Passphrase, SharedThrottle,
+    ThrottleOptions, TokioSleeper, Unlock, Vault, VaultOptions,
+};
 use jiff::tz::TimeZone;
 use operator::{
     Config, Connections, DestinationConfig, Lookup, Mistake, Pacer, ProbeMailbox, Runner,
@@ -74,7 +78,7 @@ fn refused(file: &Path, mistakes: &[Mistake]) -> Failure {
     let Some(first) = mistakes.first() else {
         return Failure::usage(format!("{} is wrong", file.display()));
     };
-    let failure = Failure::usage(format!("{}:{first}", file.display()));
+    let failure = Failure::usage(first.in_file(&file.display().to_string()));
     match (&first.suggestion, mistakes.len()) {
         (Some(suggestion), 1) => failure.hint(suggestion.clone()),
         (None, 1) => failure,
@@ -101,6 +105,7 @@ pub fn runner(context: &Context, config: Config) -> Runner {
         cache_dir: config.cache_dir.clone(),
         ..AccessArgs::default()
     };
+    let cache_dir = config.cache_dir.clone().or_else(platform::cache_dir);
     let zone = TimeZone::system();
     let default_zone = config
         .time_zone
@@ -108,12 +113,15 @@ pub fn runner(context: &Context, config: Config) -> Runner {
         .and_then(|name| TimeZone::get(name).ok())
         .unwrap_or_else(|| zone.clone());
     let connections = Real {
+        shared: Shared::new(&config),
         options: config::vault_options(context, &access),
         context: context.clone(),
         lookup: Arc::clone(&lookup),
         zone: default_zone.clone(),
     };
     Runner {
+        memory: MemoryBudget::new(config.limits.memory.0),
+        cache_dir,
         config: Arc::new(config),
         connections: Arc::new(connections),
         environment: context.environment.clone(),
@@ -129,6 +137,72 @@ struct Real {
     options: Result<VaultOptions>,
     lookup: Lookup,
     zone: TimeZone,
+    shared: Shared,
+}
+
+/// What runs share, so that limits hold for all of them together.
+struct Shared {
+    /// The most requests at each server.
+    most_requests: HashMap<String, u32>,
+    throttles: Mutex<HashMap<String, SharedThrottle>>,
+    /// Pacers of sets and of destinations.
+    pacers: Mutex<HashMap<(&'static str, String), Option<Pacer>>>,
+}
+
+impl Shared {
+    fn new(config: &Config) -> Self {
+        let mut most_requests = HashMap::new();
+        for set in config.sets.values() {
+            let own = u32::from(set.limits.server_requests);
+            let most = most_requests.entry(server_key(&set.server)).or_insert(own);
+            *most = own.min(*most);
+        }
+        Self {
+            most_requests,
+            throttles: Mutex::default(),
+            pacers: Mutex::default(),
+        }
+    }
+
+    fn throttle(&self, server: &str) -> SharedThrottle {
+        let key = server_key(server);
+        let mut known = self
+            .throttles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let most = self.most_requests.get(&key).copied();
+        let make = || SharedThrottle::new(throttle_options(most), Arc::new(TokioSleeper));
+        known.entry(key).or_insert_with(make).clone()
+    }
+
+    fn pacer(
+        &self,
+        of: (&'static str, &str),
+        make: impl FnOnce() -> Option<Pacer>,
+    ) -> Option<Pacer> {
+        let mut known = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (of.0, of.1.to_owned());
+        known.entry(key).or_insert_with(make).clone()
+    }
+}
+
+/// A server by whatever of its addresses.
+fn server_key(server: &str) -> String {
+    let url = config::server_url(server).ok();
+    let host = url.as_ref().and_then(|url| {
+        let port = url.port_or_known_default().unwrap_or_default();
+        Some(format!("{}:{port}", url.host_str()?))
+    });
+    host.unwrap_or_else(|| server.to_owned()).to_lowercase()
+}
+
+/// Limits of requests with another most at the server.
+pub fn throttle_options(most: Option<u32>) -> ThrottleOptions {
+    let usual = ThrottleOptions::default();
+    ThrottleOptions {
+        max_requests: most.unwrap_or(usual.max_requests),
+        ..usual
+    }
 }
 
 #[async_trait]
@@ -140,8 +214,20 @@ impl Connections for Real {
                 secrets::find(Secret::Password, None, &set.user).map_err(|f| told(&f, name))?,
             ),
         };
+        let zone = set
+            .time_zone
+            .as_ref()
+            .and_then(|name| TimeZone::get(name).ok());
+        let zone = zone.unwrap_or_else(|| self.zone.clone());
+        let rules = &set.limits.bandwidth;
+        let pacer = self.shared.pacer(("set", name), || {
+            Pacer::new(rules, &zone, &self.context.environment)
+        });
+        let throttle = self.shared.throttle(&set.server);
         let connected = config::server_url(&set.server).and_then(|server| {
-            Account::with_secret(&self.context, &sign_in(set), password.to_string())?.at(&server)
+            Account::with_secret(&self.context, &sign_in(set), password.to_string())?
+                .limited(Some(throttle), pacer)
+                .at(&server)
         });
         connected.map_err(|failure| told(&failure, name))
     }
@@ -176,11 +262,13 @@ impl Connections for Real {
             Err(failure) => return Err(told(failure, name)),
         };
         let store = open_store(&destination.url)?;
-        let pacer = Pacer::new(
-            &destination.bandwidth,
-            &self.zone,
-            &self.context.environment,
-        );
+        let pacer = self.shared.pacer(("destination", name), || {
+            Pacer::new(
+                &destination.bandwidth,
+                &self.zone,
+                &self.context.environment,
+            )
+        });
         Vault::open(limit_store(store, pacer), unlock, options).await
     }
 }

@@ -37,6 +37,7 @@ pub async fn open_both(
     };
     let repository = RepositoryArgs {
         repo: url.to_owned(),
+        repo_bandwidth: Vec::new(),
         access,
     };
     let opened = config::open_vault_with(context, &repository, own.as_ref().unwrap_or(&unlock));

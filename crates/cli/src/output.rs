@@ -7,21 +7,22 @@ use serde::Serialize;
 use crate::args::GlobalArgs;
 use crate::exit::{Code, Failure, Result};
 use crate::human::{self, plain};
+use crate::logging::Logging;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     json: bool,
     quiet: bool,
-    logging: bool,
+    logging: Logging,
 }
 
 impl Output {
-    pub fn new(global: &GlobalArgs) -> Self {
+    pub fn new(global: &GlobalArgs, logging: Logging) -> Self {
         Self {
             json: global.json,
             quiet: global.quiet,
-            logging: global.verbose > 0,
+            logging,
         }
     }
 
@@ -32,7 +33,7 @@ impl Output {
 
     /// Whether bars can be drawn on standard error without garbling anything.
     pub fn can_draw(self) -> bool {
-        !self.quiet && !self.logging && io::stderr().is_terminal()
+        !self.quiet && self.logging != Logging::Screen && io::stderr().is_terminal()
     }
 
     /// Prints a command's result: the document for machines, or what `people` makes of it.
@@ -76,6 +77,14 @@ impl Output {
     pub fn note(self, message: &str) {
         if !self.quiet {
             self.say(&format!("{}\n", plain(message)));
+        }
+    }
+
+    /// Says what belongs into a log: there, or on standard error where there is none.
+    pub fn log(self, time: &str, message: &str) {
+        match self.logging {
+            Logging::Off => self.note(&format!("{time} {message}")),
+            _ => tracing::info!(target: "postkeep", "{}", plain(message)),
         }
     }
 

@@ -29,6 +29,7 @@ pub(crate) use fetch::worth_asking_again;
 pub use settings::SettingsReading;
 
 use crate::blocking::IndexHandle;
+use crate::budget::MemoryBudget;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::mailbox_name::{MailboxName, MailboxPart};
 use crate::monitor::{Event, Monitor};
@@ -60,6 +61,9 @@ pub struct BackupOptions {
     pub mailboxes_at_once: usize,
     /// Requests under way for each of them; default 4.
     pub requests_per_mailbox: usize,
+    /// Bytes of items on their way at one time; runs that share one share its bytes. Default: 256
+    /// MiB of this run's own.
+    pub memory: MemoryBudget,
     /// After how long what was read so far is committed; default 15 minutes, at most 30, since
     /// collection waits for open sessions.
     pub seal_after: Duration,
@@ -74,6 +78,10 @@ pub struct BackupOptions {
     /// Whether the mailboxes' search indexes are brought up to date at the end, which reads the
     /// new items back from the repository; default no. A search does it otherwise.
     pub search_index: bool,
+    /// Whether a mailbox in which nothing changed gets no new snapshot, as suits runs that come
+    /// every few minutes; default no: a daily snapshot of each mailbox also says that it was looked
+    /// at.
+    pub only_changed: bool,
     /// What the snapshot says about the program that made it.
     pub program: String,
 }
@@ -88,11 +96,13 @@ impl Default for BackupOptions {
             known_gaps: Vec::new(),
             mailboxes_at_once: 4,
             requests_per_mailbox: 4,
+            memory: MemoryBudget::default(),
             seal_after: Duration::from_secs(15 * 60),
             full_sync_after: Duration::from_secs(7 * 24 * 3600),
             settings: SettingsReading::Auto,
             settings_after: Duration::from_secs(20 * 3600),
             search_index: false,
+            only_changed: false,
             program: concat!("postkeep ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -121,7 +131,8 @@ struct Read {
     failures: Vec<ItemFailure>,
     gaps: Vec<Gap>,
     index: IndexHandle,
-    snapshot: SnapshotId,
+    /// `None` if nothing changed and none was wanted.
+    snapshot: Option<SnapshotId>,
     time_unix_ms: i64,
     /// What else of the owner's mail is to be read, since the options ask for it and it exists.
     also: Vec<MailboxName>,
@@ -239,7 +250,11 @@ impl Run<'_> {
             monitor: Arc::clone(&self.monitor),
         };
         let outcomes = read_all(&round, mailboxes.clone(), &newest).await;
-        if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
+        let has_news = |read: &Read| read.snapshot.is_some();
+        if outcomes
+            .iter()
+            .any(|outcome| outcome.result.as_ref().is_ok_and(has_news))
+        {
             let committed = match session.commit().await {
                 Err(error) if self.may_read_again(&error) => return Ok(mailboxes),
                 committed => committed.doing(|| "commit the session".into())?,
@@ -274,10 +289,12 @@ impl Run<'_> {
         for MailboxOutcome { mailbox, result } in outcomes {
             match result {
                 Ok(read) => {
-                    let (stamp, time) = (read.snapshot.to_string(), read.time_unix_ms);
-                    read.index
-                        .run(move |index| index.publish(&stamp, time).map(drop))
-                        .await?;
+                    if let Some(stamp) = read.snapshot.map(|id| id.to_string()) {
+                        let time = read.time_unix_ms;
+                        read.index
+                            .run(move |index| index.publish(&stamp, time).map(drop))
+                            .await?;
+                    }
                     if !read.report.complete {
                         waiting.push(mailbox);
                     }

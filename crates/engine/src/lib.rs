@@ -10,6 +10,7 @@
 
 mod backup;
 mod blocking;
+mod budget;
 mod catalog;
 mod check;
 mod copy;
@@ -22,6 +23,7 @@ mod hold;
 mod keys;
 mod ledger;
 mod list;
+mod listen;
 mod mailbox_name;
 mod monitor;
 mod names;
@@ -54,6 +56,7 @@ mod vault_keys;
 mod versions;
 
 pub use backup::{BackupOptions, SettingsReading};
+pub use budget::MemoryBudget;
 pub use check::{DamagedItem, DamagedObject, PartRead, ReadData, VaultCheck};
 pub use copy::{CopiedSnapshot, CopyOptions, CopyReport};
 pub use diff::{DiffReport, Difference, FolderDifference, ItemDifference};
@@ -62,6 +65,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use export::{ExportFormat, ExportOptions, ExportReport, ending_of, to_file_bytes};
 pub use hold::{Held, Hold, HoldOptions, HoldTarget, Release};
 pub use list::{FolderEntry, ItemEntry};
+pub use listen::{Listening, MAX_LISTENED, News};
 pub use mailbox_name::{MailboxName, MailboxPart};
 pub use monitor::{Event, Monitor, Silent};
 pub use notes::VaultSize;
@@ -106,6 +110,7 @@ pub use chunkstore::{
 };
 pub use ews_client::{
     AutodiscoverOptions, Client, ClientOptions, ClientSecret, Credentials, Error as ServerError,
-    ErrorKind as ServerErrorKind, Fingerprint, ItemError as ServerItemError, Proxy,
-    Stats as ServerStats, ThrottleOptions, ThrottleState, Url, Zeroizing, autodiscover,
+    ErrorKind as ServerErrorKind, Fingerprint, ItemError as ServerItemError, Pace, Proxy,
+    SharedThrottle, Sleeper, Stats as ServerStats, ThrottleOptions, ThrottleState, TokioSleeper,
+    Url, Zeroizing, autodiscover,
 };

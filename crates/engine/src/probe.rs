@@ -1,8 +1,14 @@
 //! Short looks at a server, to find out what an account may do there.
 
+use std::fmt::Write as _;
+
 use ews_client::{BaseShape, DistinguishedFolder, FindFolder, FolderShape};
 
+use tokio::sync::Semaphore;
+
 use crate::error::{Doing, Result};
+use crate::folders::RemoteFolders;
+use crate::mailbox_name::MailboxPart;
 use crate::source::Exchange;
 
 /// What a server told of a mailbox.
@@ -30,6 +36,42 @@ impl Exchange {
     pub async fn look_at_public_folders(&self, mailbox: &str) -> Result<MailboxLook> {
         self.look(mailbox, DistinguishedFolder::PublicFoldersRoot)
             .await
+    }
+
+    /// A mark of all that tells whether anything in a mailbox changed: what differs from an earlier
+    /// one is worth a backup. Two requests; `None` from servers whose folders tell nothing.
+    ///
+    /// # Errors
+    /// As [`Exchange::look_at_mailbox`].
+    pub async fn change_mark(&self, mailbox: &str) -> Result<Option<String>> {
+        let client = self.mailbox(mailbox);
+        let permits = Semaphore::new(1);
+        let remote = RemoteFolders::read(&client, &permits, MailboxPart::Primary).await?;
+        let mut all = blake3::Hasher::new();
+        let mut line = String::new();
+        for folder in &remote.folders {
+            if folder.is_search {
+                continue;
+            }
+            if folder.commit_time.is_none() {
+                return Ok(None);
+            }
+            line.clear();
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                line,
+                "{} {:?} {:?} {:?} {:?} {:?} {:?}",
+                folder.id,
+                folder.path,
+                folder.class,
+                folder.total,
+                folder.commit_time,
+                folder.deleted,
+                folder.associated
+            );
+            all.update(line.as_bytes());
+        }
+        Ok(Some(all.finalize().to_hex().to_string()))
     }
 
     async fn look(&self, mailbox: &str, root: DistinguishedFolder) -> Result<MailboxLook> {

@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::pace::Pace;
 use crate::stats::Counters;
 use crate::transport::{TransportError, TransportErrorKind};
 
@@ -35,9 +36,10 @@ pub(crate) fn watched(
     body: BoxStream<'static, std::result::Result<Bytes, TransportError>>,
     idle: Duration,
     counters: Arc<Counters>,
+    pace: Option<Arc<dyn Pace>>,
 ) -> Body {
     stream::unfold(Some((body, idle)), move |state| {
-        let counters = Arc::clone(&counters);
+        let (counters, pace) = (Arc::clone(&counters), pace.clone());
         async move {
             let (mut body, patience) = state?;
             let asked = Instant::now();
@@ -49,6 +51,9 @@ pub(crate) fn watched(
                         Duration::from_millis(len.saturating_mul(1000) / MIN_DOWNLOAD_RATE);
                     let left = patience.saturating_sub(asked.elapsed());
                     let patience = left.saturating_add(earned).min(idle);
+                    if let Some(pace) = pace {
+                        pace.take(len).await;
+                    }
                     Some((Ok(bytes), Some((body, patience))))
                 }
                 Ok(Some(Err(error))) => Some((Err(from_transport(error)), None)),
@@ -216,7 +221,7 @@ mod tests {
             Ok(Bytes::from(vec![b' '; bytes]))
         });
         let idle = Duration::from_secs(120);
-        watched(pieces.take(3000).boxed(), idle, Arc::default())
+        watched(pieces.take(3000).boxed(), idle, Arc::default(), None)
     }
 
     #[tokio::test(start_paused = true)]

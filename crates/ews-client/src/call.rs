@@ -8,7 +8,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::body::{self, Body, BodyReader};
-use crate::client::{Access, Client, ServerNotes};
+use crate::client::{Access, Affinity, Client, ServerNotes};
 use crate::envelope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ItemError, ItemId};
@@ -217,6 +217,9 @@ impl Client {
             stats.bytes_out += sent_bytes;
             *stats.operations.entry(O::NAME).or_default() += 1;
         });
+        if let Some(pace) = &self.shared.options.pace {
+            pace.take(sent_bytes).await;
+        }
         let limit = request.time_limit;
         let response = tokio::time::timeout(limit, self.shared.transport.send(request)).await;
         let response = match response {
@@ -240,6 +243,10 @@ impl Client {
                 });
             }
         };
+        if let Some(affinity) = &self.affinity {
+            let server = response.header("x-calculatedbetarget");
+            affinity.learn(response.headers("set-cookie"), server);
+        }
         self.judge(response, O::STREAMING).await
     }
 
@@ -257,7 +264,8 @@ impl Client {
         let body = if streaming {
             body::followed(response.body, idle, counters)
         } else {
-            body::watched(response.body, idle, counters)
+            let pace = self.shared.options.pace.clone();
+            body::watched(response.body, idle, counters, pace)
         };
         if (200..300).contains(&status) {
             return Ok((body, head.suspicion()));
@@ -307,6 +315,7 @@ impl Client {
         ];
         let given = routing.into_iter();
         headers.extend(given.filter_map(|(name, value)| Some((name, value?.to_owned()))));
+        headers.extend(self.affinity.iter().flat_map(Affinity::headers));
         let upload = Duration::from_secs(body.len() / MIN_UPLOAD_RATE);
         TransportRequest {
             url: options.endpoint.clone(),

@@ -1,9 +1,11 @@
 //! The client: one method per operation.
 
+mod affinity;
 mod discovery;
 mod notifications;
 mod settings;
 
+pub use affinity::Affinity;
 pub use discovery::GroupMembers;
 
 use std::sync::Arc;
@@ -24,10 +26,11 @@ use crate::op::{
     Resolution, ResolveNames, SyncFolderHierarchy, SyncFolderItems, SyncPage, UpdateItem,
     UploadItem, UploadItems,
 };
+use crate::pace::Pace;
 use crate::retry::RetryPolicy;
 use crate::sleep::{Sleeper, TokioSleeper};
 use crate::stats::{Counters, Stats};
-use crate::throttle::{Permit, Refused, Throttle, ThrottleOptions, ThrottleState};
+use crate::throttle::{Permit, Refused, SharedThrottle, Throttle, ThrottleOptions, ThrottleState};
 use crate::tls::Fingerprint;
 use crate::transport::Transport;
 use crate::version::{SchemaVersion, ServerVersion};
@@ -56,6 +59,11 @@ pub struct ClientOptions {
     pub retry: RetryPolicy,
     /// How many requests to have under way at most.
     pub throttle: ThrottleOptions,
+    /// Limits shared with other clients, in place of `throttle`: what several clients do at one
+    /// server counts together. Default: none.
+    pub shared_throttle: Option<SharedThrottle>,
+    /// How fast requests and answers may flow. Default: as fast as they can.
+    pub pace: Option<Arc<dyn Pace>>,
     /// How to wait. Default: the Tokio clock.
     pub sleeper: Arc<dyn Sleeper>,
 }
@@ -74,6 +82,8 @@ impl ClientOptions {
             proxy: None,
             retry: RetryPolicy::default(),
             throttle: ThrottleOptions::default(),
+            shared_throttle: None,
+            pace: None,
             sleeper: Arc::new(TokioSleeper),
         }
     }
@@ -123,6 +133,7 @@ pub struct Client {
     pub(crate) shared: Arc<Shared>,
     pub(crate) access: Access,
     pub(crate) routing: Routing,
+    pub(crate) affinity: Option<Affinity>,
 }
 
 pub(crate) struct Shared {
@@ -171,7 +182,10 @@ impl Client {
         // These only fail for addresses that cannot hold credentials anyway.
         let _ = options.endpoint.set_username("");
         let _ = options.endpoint.set_password(None);
-        let throttle = Throttle::new(options.throttle.clone(), Arc::clone(&options.sleeper));
+        let throttle = match &options.shared_throttle {
+            Some(shared) => Arc::clone(&shared.0),
+            None => Throttle::new(options.throttle.clone(), Arc::clone(&options.sleeper)),
+        };
         Client {
             shared: Arc::new(Shared {
                 throttle,
@@ -184,15 +198,15 @@ impl Client {
             }),
             access: Access::Own,
             routing: Routing::default(),
+            affinity: None,
         }
     }
 
     /// The same connection, working in another mailbox.
     pub fn for_mailbox(&self, access: Access) -> Client {
         Client {
-            shared: Arc::clone(&self.shared),
             access,
-            routing: self.routing.clone(),
+            ..self.clone()
         }
     }
 
@@ -200,6 +214,15 @@ impl Client {
     pub fn routed(&self, routing: Routing) -> Client {
         Client {
             routing,
+            ..self.clone()
+        }
+    }
+
+    /// The same connection and mailbox, with requests going to the server behind the front that the
+    /// first of them came to.
+    pub fn with_affinity(&self, affinity: Affinity) -> Client {
+        Client {
+            affinity: Some(affinity),
             ..self.clone()
         }
     }

@@ -51,6 +51,7 @@ mod error;
 mod http;
 mod model;
 mod op;
+mod pace;
 mod response_code;
 mod retry;
 mod sleep;
@@ -66,7 +67,7 @@ pub use auth::{ClientSecret, Credentials, Token, TokenSource};
 pub use autodiscover::{
     AutodiscoverForm, AutodiscoverOptions, AutodiscoverStep, Discovered, autodiscover,
 };
-pub use client::{Access, Client, ClientOptions, GroupMembers, Routing};
+pub use client::{Access, Affinity, Client, ClientOptions, GroupMembers, Routing};
 pub use error::{Error, ErrorKind, Result};
 pub use http::Proxy;
 pub use model::{
@@ -96,11 +97,12 @@ pub use op::{
     UpdateInboxRules, UpdateItem, UpdateUserConfiguration, UploadAction, UploadData, UploadItem,
     UserOof,
 };
+pub use pace::Pace;
 pub use response_code::ResponseCode;
 pub use retry::RetryPolicy;
 pub use sleep::{Sleeper, TokioSleeper};
 pub use stats::Stats;
-pub use throttle::{MailboxThrottle, ThrottleOptions, ThrottleState};
+pub use throttle::{MailboxThrottle, SharedThrottle, ThrottleOptions, ThrottleState};
 pub use tls::Fingerprint;
 pub use transport::{
     OpenStream, RequestBody, Transport, TransportError, TransportErrorKind, TransportRequest,

@@ -78,6 +78,26 @@ pub(crate) struct Throttle {
     paused: Notify,
 }
 
+/// Limits that several clients share; clones are one. See
+/// [`ClientOptions::shared_throttle`](crate::ClientOptions::shared_throttle).
+#[derive(Clone)]
+pub struct SharedThrottle(pub(crate) Arc<Throttle>);
+
+impl SharedThrottle {
+    /// Limits for one server; `sleeper` is the clock of all its clients.
+    pub fn new(options: ThrottleOptions, sleeper: Arc<dyn Sleeper>) -> SharedThrottle {
+        SharedThrottle(Throttle::new(options, sleeper))
+    }
+}
+
+impl fmt::Debug for SharedThrottle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SharedThrottle")
+            .field(&self.0.state())
+            .finish()
+    }
+}
+
 struct Inner {
     controller: Controller,
     senders: HashMap<Waiter, oneshot::Sender<Permit>>,

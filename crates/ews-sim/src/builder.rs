@@ -51,6 +51,8 @@ pub struct SimBuilder {
     redirects: BTreeMap<String, String>,
     autodiscover: Vec<AutodiscoverForm>,
     has_export: bool,
+    has_notifications: bool,
+    max_streams: u64,
     has_public: bool,
     max_request_bytes: u64,
     groups: Groups,
@@ -91,6 +93,8 @@ impl Default for SimBuilder {
             redirects: BTreeMap::new(),
             autodiscover: AutodiscoverForm::ALL.to_vec(),
             has_export: true,
+            has_notifications: true,
+            max_streams: u64::MAX,
             has_public: false,
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
             groups: Groups::new(),
@@ -264,6 +268,19 @@ impl SimBuilder {
         self
     }
 
+    /// Makes a server that knows no notifications, as some of other makers.
+    pub fn without_notifications(mut self) -> SimBuilder {
+        self.has_notifications = false;
+        self
+    }
+
+    /// Sets how many streams of events may be open at one time (Exchange's HangingConnectionLimit);
+    /// default any number.
+    pub fn max_streams(mut self, streams: u64) -> SimBuilder {
+        self.max_streams = streams;
+        self
+    }
+
     /// Makes a server without ExportItems and UploadItems: both are unknown operations.
     pub fn without_export_items(mut self) -> SimBuilder {
         self.has_export = false;
@@ -356,6 +373,8 @@ impl SimBuilder {
             recorder: Arc::default(),
             version: self.version,
             has_export: self.has_export,
+            has_notifications: self.has_notifications,
+            max_streams: self.max_streams,
             max_request_bytes: self.max_request_bytes,
             observer: RwLock::new(None),
             groups: self.groups,

@@ -65,6 +65,8 @@ pub(crate) struct Context<'a> {
     pub(crate) world: &'a Arc<World>,
     /// The mailbox that the caller acts for; none for an account without a mailbox.
     pub(crate) mailbox: Option<Mailbox>,
+    /// Who signed in, in lower case.
+    pub(crate) account: &'a str,
     pub(crate) operation: &'a str,
     pub(crate) inner_busy: Option<u64>,
     /// How many ids there still is time for, where there is a limit.
@@ -232,9 +234,11 @@ pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
             soap::NS_MESSAGES
         )));
     };
+    let account = caller.account.user().to_lowercase();
     let context = Context {
         world,
         mailbox,
+        account: &account,
         operation,
         inner_busy: caller.inner_busy,
         ids_in_time: Cell::new(caller.ids_in_time),

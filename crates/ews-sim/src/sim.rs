@@ -97,6 +97,9 @@ pub(crate) struct World {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) version: ServerVersion,
     pub(crate) has_export: bool,
+    pub(crate) has_notifications: bool,
+    /// Most streams of events at one time.
+    pub(crate) max_streams: u64,
     pub(crate) max_request_bytes: u64,
     pub(crate) observer: RwLock<Option<Observer>>,
     pub(crate) groups: Groups,

@@ -25,6 +25,10 @@ pub struct Stats {
     pub in_flight: u64,
     /// The most signed-in EWS requests that were answered at one time.
     pub max_in_flight: u64,
+    /// Streams of events that are open now.
+    pub streams: u64,
+    /// The most streams of events that were open at one time.
+    pub max_streams: u64,
     /// Items whose native stream was sent whole.
     pub items_exported: u64,
     /// Items stored by UploadItems.
@@ -52,6 +56,7 @@ pub struct Stats {
 pub(crate) struct Recorder {
     stats: Mutex<Stats>,
     in_flight: AtomicU64,
+    streams: AtomicU64,
 }
 
 impl Recorder {
@@ -87,6 +92,7 @@ impl Recorder {
     pub(crate) fn snapshot(&self) -> Stats {
         let mut stats = self.lock().clone();
         stats.in_flight = self.in_flight.load(Ordering::SeqCst);
+        stats.streams = self.streams.load(Ordering::SeqCst);
         stats
     }
 
@@ -98,6 +104,19 @@ impl Recorder {
         };
     }
 
+    /// Counts a stream of events as open until the guard is dropped; `None` beyond `limit`.
+    pub(crate) fn open_stream(self: &Arc<Self>, limit: u64) -> Option<OpenStream> {
+        let open = self.streams.fetch_add(1, Ordering::SeqCst) + 1;
+        let guard = OpenStream(Arc::clone(self));
+        if open > limit {
+            return None;
+        }
+        let mut stats = self.lock();
+        stats.max_streams = stats.max_streams.max(open);
+        drop(stats);
+        Some(guard)
+    }
+
     /// Counts a request as in flight until the guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
@@ -105,6 +124,15 @@ impl Recorder {
         stats.max_in_flight = stats.max_in_flight.max(now);
         drop(stats);
         InFlight(Arc::clone(self))
+    }
+}
+
+/// One stream of events.
+pub(crate) struct OpenStream(Arc<Recorder>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) const MAX_EVENTS: usize = 50;
 #[derive(Clone)]
 pub(crate) struct Subscription {
     pub(crate) id: String,
+    /// The account that made it, in lower case: it may listen in anybody's name.
+    pub(crate) owner: String,
     pub(crate) store: Arc<Store>,
     /// The folders; none for all of the mailbox.
     pub(crate) folders: Option<BTreeSet<u64>>,
@@ -72,6 +74,15 @@ impl Subscriptions {
     pub(crate) fn remove(&self, id: &str) -> bool {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         table.by_id.remove(id).is_some()
+    }
+
+    /// Whether a subscription has anything to do for the connection that listens to it, told
+    /// without copying it: thousands are looked at several times a second.
+    pub(crate) fn is_quiet(&self, id: &str, connection: u64) -> bool {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.by_id.get(id).is_some_and(|found| {
+            found.connection == connection && found.store.read().change() == found.position
+        })
     }
 
     /// Forgets all subscriptions, as a server does that restarts.

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::Environment;
+use async_trait::async_trait;
+use engine::{Environment, Pace};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,13 @@ impl Pacer {
             start + cost
         };
         tokio::time::sleep_until(until).await;
+    }
+}
+
+#[async_trait]
+impl Pace for Pacer {
+    async fn take(&self, bytes: u64) {
+        Self::take(self, bytes).await;
     }
 }
 

@@ -4,8 +4,11 @@
 //! guessed, with what was meant. The tables in `spec` say which settings there are; checking, the
 //! JSON schema and the documentation are made from them, so that they cannot disagree.
 
+mod continuous;
 mod inspect;
+mod log;
 mod mistake;
+mod notify;
 mod retention;
 mod rules;
 mod schema;
@@ -24,10 +27,13 @@ use crate::bandwidth::RateRule;
 use crate::schedule::{Schedule, WindowRule};
 use crate::secret::SecretSource;
 use crate::units::{Shard, TimeSpan};
+pub use continuous::ContinuousConfig;
+pub use log::{LogConfig, LogForm, LogLevel};
 pub use mistake::Mistake;
+pub use notify::{MailConfig, MailSecurity, NotifyConfig, WebhookConfig, When};
 pub use retention::RetentionConfig;
 pub use schema::{json_schema, settings_as_markdown};
-pub use select::{LimitsConfig, SelectConfig};
+pub use select::{LimitsConfig, MachineLimits, SelectConfig};
 pub use write::{Answers, config_as_toml, write_config};
 
 /// A whole configuration, as it takes effect.
@@ -42,6 +48,10 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// The daemon's own settings.
     pub daemon: DaemonConfig,
+    /// What is written down of what happens.
+    pub log: LogConfig,
+    /// What all sets together may use of this machine.
+    pub limits: MachineLimits,
     /// Repositories by name.
     pub destinations: BTreeMap<String, DestinationConfig>,
     /// Backup sets by name.
@@ -172,6 +182,8 @@ pub struct SetConfig {
     pub destinations: Vec<String>,
     /// Whether destinations are served side by side instead of one after the other.
     pub together: bool,
+    /// Whether the other destinations are brought up to date from the first one.
+    pub copy: bool,
     /// When the set is backed up; only by hand if empty.
     #[serde(deserialize_with = "one_or_many")]
     pub schedule: Vec<Schedule>,
@@ -190,6 +202,8 @@ pub struct SetConfig {
     pub shard: Option<Shard>,
     /// Limits.
     pub limits: LimitsConfig,
+    /// Backup of changes as they happen.
+    pub continuous: Option<ContinuousConfig>,
     /// Checking of the destinations.
     pub check: Option<CheckConfig>,
     /// What stays of what was backed up.
@@ -226,6 +240,7 @@ impl Default for SetConfig {
             select: SelectConfig::default(),
             destinations: Vec::new(),
             together: false,
+            copy: false,
             schedule: Vec::new(),
             time_zone: None,
             window: Vec::new(),
@@ -234,6 +249,7 @@ impl Default for SetConfig {
             target_age: None,
             shard: None,
             limits: LimitsConfig::default(),
+            continuous: None,
             check: None,
             retention: None,
             drill: None,
@@ -336,108 +352,6 @@ impl Default for HooksConfig {
     }
 }
 
-/// Which runs somebody is told of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum When {
-    /// Those that failed.
-    Failure,
-    /// Those that failed, and those with something missing.
-    #[default]
-    Warning,
-    /// All.
-    Always,
-}
-
-/// Somebody who is told of runs, in one of three ways.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NotifyConfig {
-    /// Of which runs.
-    pub when: When,
-    /// Of which sets; all if empty.
-    #[serde(deserialize_with = "one_or_many")]
-    pub sets: Vec<String>,
-    /// By e-mail.
-    pub mail: Option<MailConfig>,
-    /// By an HTTP request.
-    pub webhook: Option<WebhookConfig>,
-    /// By a command with the report on standard input.
-    pub command: Option<Vec<String>>,
-}
-
-/// How a connection to a mail server is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MailSecurity {
-    /// TLS from the first byte; port 465.
-    Tls,
-    /// TLS asked for after the greeting, and insisted on; port 587.
-    #[default]
-    StartTls,
-    /// None: only towards a mail server on this machine; port 25.
-    None,
-}
-
-/// E-mail.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct MailConfig {
-    /// Who gets it.
-    #[serde(deserialize_with = "one_or_many")]
-    pub to: Vec<String>,
-    /// Who it is from.
-    pub from: String,
-    /// The mail server's name.
-    pub server: String,
-    /// Its port, if not the usual one of the protection.
-    pub port: Option<u16>,
-    /// How the connection is protected.
-    pub security: MailSecurity,
-    /// Certificates to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Who signs in, if anybody.
-    pub user: Option<String>,
-    /// File that holds the password.
-    pub password_file: Option<PathBuf>,
-    /// Environment variable that holds it.
-    pub password_env: Option<String>,
-    /// Command that prints it.
-    pub password_command: Option<Vec<String>>,
-}
-
-impl MailConfig {
-    /// Where the password comes from, if anywhere.
-    pub fn password(&self) -> Option<SecretSource> {
-        SecretSource::of(
-            &self.password_file,
-            &self.password_env,
-            &self.password_command,
-        )
-    }
-}
-
-/// An HTTP request.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct WebhookConfig {
-    /// Where the report is posted to, as JSON.
-    pub url: String,
-    /// File that holds a token for the Authorization header.
-    pub token_file: Option<PathBuf>,
-    /// Environment variable that holds it.
-    pub token_env: Option<String>,
-    /// Command that prints it.
-    pub token_command: Option<Vec<String>>,
-}
-
-impl WebhookConfig {
-    /// Where the token comes from, if anywhere.
-    pub fn token(&self) -> Option<SecretSource> {
-        SecretSource::of(&self.token_file, &self.token_env, &self.token_command)
-    }
-}
-
 impl Config {
     /// Reads a configuration.
     ///
@@ -511,6 +425,7 @@ impl Config {
                 destination.url = folder.to_string_lossy().into_owned();
             }
         }
+        rebase(&mut self.log.file);
         for set in self.sets.values_mut() {
             rebase(&mut set.password_file);
             rebase(&mut set.ca_file);

@@ -28,6 +28,24 @@ pub trait Worker {
     async fn work(&self, job: &JobId, due: Option<Timestamp>, cancel: CancellationToken)
     -> Outcome;
 
+    /// Jobs without a schedule, and when they are due, milliseconds since 1970.
+    fn demands(&self) -> Vec<(JobId, i64)> {
+        Vec::new()
+    }
+
+    /// Returns when [`Worker::demands`] may say something else than before.
+    async fn stirred(&self) {
+        std::future::pending().await
+    }
+
+    /// Does what goes on beside all jobs, for ever; dropped when the daemon ends.
+    async fn accompany(&self) {
+        std::future::pending().await
+    }
+
+    /// Is shown the planner each time it has decided.
+    fn planned(&self, _planner: &Planner, _now: Timestamp) {}
+
     /// Something that the log should tell.
     fn note(&self, _line: &str) {}
 }
@@ -50,10 +68,16 @@ pub async fn run_daemon(
 ) -> Result<()> {
     let mut running = FuturesUnordered::new();
     let mut tokens: Vec<(JobId, CancellationToken)> = Vec::new();
+    let beside = worker.accompany().fuse();
+    futures::pin_mut!(beside);
     loop {
         let now = now(environment);
+        for (id, due) in worker.demands() {
+            planner.demand(&id, Timestamp::from_millisecond(due).unwrap_or(now));
+        }
         let step = planner.step(now);
         memory.save(planner.state())?;
+        worker.planned(&planner, now);
         for id in &step.stop {
             if let Some((_, token)) = tokens.iter().find(|(known, _)| known == id)
                 && !token.is_cancelled()
@@ -80,6 +104,8 @@ pub async fn run_daemon(
                 end(&mut planner, &mut tokens, ended, environment);
             }
             () = shutdown.cancelled() => break,
+            () = &mut beside => {}
+            () = worker.stirred() => {}
             () = tokio::time::sleep(pause(now, step.wake)) => {}
         }
     }

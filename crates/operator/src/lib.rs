@@ -9,6 +9,7 @@ mod bandwidth;
 mod config;
 mod daemon;
 mod doctor;
+mod metrics;
 mod moment;
 mod notify;
 mod plan;
@@ -21,19 +22,23 @@ mod service;
 mod status;
 mod suggest;
 mod units;
+mod watch;
 
 pub use bandwidth::{Pacer, RateRule, limit_store};
 pub use config::{
-    Answers, CheckConfig, Config, DaemonConfig, DestinationConfig, HooksConfig, LimitsConfig,
-    MailConfig, MailSecurity, Mistake, NotifyConfig, SelectConfig, SetConfig, SignInWay,
-    WebhookConfig, When, config_as_toml, json_schema, settings_as_markdown, write_config,
+    Answers, CheckConfig, Config, ContinuousConfig, DaemonConfig, DestinationConfig, HooksConfig,
+    LimitsConfig, LogConfig, LogForm, LogLevel, MachineLimits, MailConfig, MailSecurity, Mistake,
+    NotifyConfig, SelectConfig, SetConfig, SignInWay, WebhookConfig, When, config_as_toml,
+    json_schema, settings_as_markdown, write_config,
 };
 pub use daemon::{Memory, Worker, run_daemon};
 pub use doctor::{Finding, Health, MAX_MAILBOXES, OpenStore, doctor};
+pub use metrics::Metrics;
 pub use plan::{JobId, JobState, Outcome, Planner, State, Step, Work};
 pub use report::{
-    DestinationReport, FolderLine, HookReport, Point, Reason, RunReport, Size as RepositorySize,
-    Traffic, history, recent_reports, report_page, report_subject, report_text,
+    CopyLine, DestinationReport, FolderLine, HookReport, Point, Reason, RunReport,
+    Size as RepositorySize, Traffic, history, recent_reports, report_page, report_subject,
+    report_text,
 };
 pub use run::{
     CHARTED_RUNS, Connections, Lookup, ProbeMailbox, RunWorker, Runner, mailboxes_of, roster_of,
@@ -43,3 +48,4 @@ pub use secret::SecretSource;
 pub use service::{ServiceOptions, UnitFile, unit_files};
 pub use status::{DestinationStatus, MailboxStatus, SetStatus, status};
 pub use units::{Shard, Size, TimeSpan};
+pub use watch::{Saved, Watches};

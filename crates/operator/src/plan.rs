@@ -28,6 +28,8 @@ const DOMAIN: &str = "postkeep v1 seed of a job's jitter";
 pub enum Work {
     /// Reading mailboxes.
     Backup,
+    /// Reading those mailboxes that told of changes.
+    Changes,
     /// Looking for damage.
     Check,
     /// Forgetting what the policy does not keep.
@@ -36,13 +38,24 @@ pub enum Work {
     Drill,
 }
 
-impl fmt::Display for Work {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Work {
+    /// The work in one word, for machines.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Backup => "backup",
+            Self::Changes => "changes",
             Self::Check => "check",
             Self::Retention => "retention",
             Self::Drill => "drill",
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Changes => "backup of changes",
+            other => other.word(),
         })
     }
 }
@@ -74,6 +87,18 @@ pub enum Outcome {
     Failure,
     /// It was stopped before its end and is to be continued.
     Stopped,
+}
+
+impl Outcome {
+    /// The outcome in one word, for machines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Warning => "warning",
+            Self::Failure => "failure",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// What is remembered of a job, also when the daemon is not running.
@@ -136,6 +161,8 @@ struct Job {
     timetable: Timetable,
     window: Window,
     catch_up: bool,
+    /// Whether it is due when somebody says so.
+    on_demand: bool,
     /// The first time that is not dealt with: looking for it is what costs.
     next: Option<Timestamp>,
 }
@@ -205,6 +232,14 @@ impl Planner {
         &self.state
     }
 
+    /// Says when a job that has no schedule is due; the earliest of what was said counts.
+    pub fn demand(&mut self, id: &JobId, due: Timestamp) {
+        let mut jobs = self.jobs.iter_mut();
+        if let Some(job) = jobs.find(|job| job.id == *id && job.on_demand) {
+            job.next = Some(job.next.map_or(due, |known| known.min(due)));
+        }
+    }
+
     /// What is to be done now. Jobs to start count as running from here on.
     pub fn step(&mut self, now: Timestamp) -> Step {
         self.observe(now);
@@ -217,7 +252,8 @@ impl Planner {
         }
         for n in self.ready(now) {
             let job = &self.jobs[n];
-            if self.is_busy(&job.id.set) || self.running() >= self.runs_at_once {
+            let is_full = !job.on_demand && self.running() >= self.runs_at_once;
+            if is_full || self.is_busy(&job.id) {
                 continue;
             }
             let id = job.id.clone();
@@ -247,6 +283,14 @@ impl Planner {
         if outcome != Outcome::Stopped && !newer {
             state.pending = None;
         }
+    }
+
+    /// All jobs, with what is remembered of them.
+    pub fn jobs(&self) -> impl Iterator<Item = (JobId, JobState)> {
+        self.jobs.iter().map(|job| {
+            let state = self.state.job(&job.id).cloned();
+            (job.id.clone(), state.unwrap_or_default())
+        })
     }
 
     /// When a job is due next, its window included.
@@ -285,6 +329,10 @@ impl Planner {
                 continue;
             }
             let state = self.state.job_mut(&job.id);
+            if job.on_demand {
+                state.pending = job.next.take();
+                continue;
+            }
             let handled = state.handled.unwrap_or(now);
             let Some((last, count)) = job.timetable.last_between(handled, now) else {
                 continue;
@@ -330,19 +378,26 @@ impl Planner {
         job.next.into_iter().chain(edge).min()
     }
 
+    /// Jobs that take a place: what is done on demand is short, and must not wait for hours.
     fn running(&self) -> usize {
-        let all = self.state.sets.values().flat_map(BTreeMap::values);
-        all.filter(|job| job.running_since.is_some()).count()
+        let all = self.state.sets.values().flatten();
+        let counts =
+            |work: Work, job: &JobState| job.running_since.is_some() && work != Work::Changes;
+        all.filter(|(work, job)| counts(**work, job)).count()
     }
 
-    fn is_busy(&self, set: &str) -> bool {
-        let of_set = self
-            .state
-            .sets
-            .get(set)
+    /// Whether something runs that the job must not overlap with: anything of the same set,
+    /// except that changes are saved beside all but a backup.
+    fn is_busy(&self, id: &JobId) -> bool {
+        let of_set = self.state.sets.get(&id.set).into_iter().flatten();
+        let overlaps = |other: Work| match (id.work, other) {
+            (Work::Changes, other) => other == Work::Backup,
+            (own, Work::Changes) => own == Work::Backup,
+            _ => true,
+        };
+        of_set
             .into_iter()
-            .flat_map(BTreeMap::values);
-        of_set.into_iter().any(|job| job.running_since.is_some())
+            .any(|(work, job)| job.running_since.is_some() && overlaps(*work))
     }
 }
 
@@ -359,6 +414,9 @@ fn works(set: &SetConfig) -> Vec<(Work, &[Schedule])> {
         works.push((Work::Drill, &drill.schedule[..]));
     }
     works.retain(|(_, schedules)| !schedules.is_empty());
+    if set.continuous.is_some() {
+        works.push((Work::Changes, &[]));
+    }
     works
 }
 
@@ -388,6 +446,7 @@ impl Job {
                 zone,
             },
             catch_up: set.catch_up,
+            on_demand: id.work == Work::Changes,
             next: None,
             id,
         }

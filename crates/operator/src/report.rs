@@ -6,7 +6,7 @@ mod history;
 mod page;
 mod text;
 
-use engine::{BackupReport, Drill, ErrorKind, VaultCheck};
+use engine::{BackupReport, Drill, ErrorKind, ItemFailure, VaultCheck};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Outcome, Work};
@@ -27,6 +27,8 @@ pub enum Reason {
     ByHand,
     /// The schedule said so.
     Schedule,
+    /// Something changed on the server.
+    Change,
 }
 
 /// One run of a set.
@@ -99,6 +101,8 @@ pub struct DestinationReport {
     pub error_kind: Option<ErrorKind>,
     /// What was read and stored.
     pub backup: Option<BackupReport>,
+    /// What was copied, for a destination that is brought up to date from another one.
+    pub copy: Option<CopyLine>,
     /// What the server was asked, and what it made us wait.
     pub traffic: Traffic,
     /// The folders of the mailboxes in which something changed.
@@ -111,6 +115,26 @@ pub struct DestinationReport {
     pub retention: Option<RetentionLine>,
     /// How much the repository holds after the run.
     pub size: Size,
+}
+
+/// What was copied from another destination.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CopyLine {
+    /// The other destination.
+    pub from: String,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Items that had to be read.
+    pub items: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes that were added.
+    pub bytes_stored: u64,
+    /// Items that could not be read; the next copy tries again.
+    pub failures: Vec<ItemFailure>,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
 }
 
 /// What a policy did, and what became of the space.
@@ -233,7 +257,15 @@ impl DestinationReport {
             true => Outcome::Success,
             false => Outcome::Failure,
         });
-        let done = backup.or(check).or(retention).or(drill);
+        let copy =
+            self.copy
+                .as_ref()
+                .map(|copy| match (copy.interrupted, copy.failures.is_empty()) {
+                    (true, _) => Outcome::Stopped,
+                    (false, true) => Outcome::Success,
+                    (false, false) => Outcome::Warning,
+                });
+        let done = backup.or(copy).or(check).or(retention).or(drill);
         self.outcome = Some(match (&self.error, done) {
             (None, Some(outcome)) => outcome,
             _ => Outcome::Failure,

@@ -1,18 +1,22 @@
 //! Runs a set: hooks, destinations, report, notifications.
 
+mod backup;
+mod cache;
+mod copies;
 mod drill;
 mod mailboxes;
 mod retain;
+mod warm;
+mod worker;
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::{
-    BackupOptions, Environment, Error, ErrorKind, Exchange, Monitor, ReadData, Result, Roster,
-    SnapshotSelector, Vault,
+    Environment, Error, ErrorKind, Exchange, MemoryBudget, Monitor, ReadData, Result, Vault,
 };
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
@@ -20,14 +24,12 @@ use crate::config::{Config, DestinationConfig, SetConfig};
 use crate::notify;
 use crate::plan::{Outcome, Work};
 use crate::process::{self, Invocation};
-use crate::report::{
-    DestinationReport, FolderLine, HookReport, Reason, RunReport, Size, TOPIC, Traffic, history,
-};
+use crate::report::{DestinationReport, HookReport, Reason, RunReport, Size, TOPIC, history};
 pub(crate) use mailboxes::of_last_runs;
 pub use mailboxes::{mailboxes_of, roster_of};
+pub(crate) use warm::Warm;
+pub use worker::RunWorker;
 
-/// Items whose folders a report lists at most: beyond, listing them costs more than it tells.
-const MAX_ITEMS_LISTED: u64 = 200_000;
 /// Runs that the charts of a report show.
 pub const CHARTED_RUNS: usize = 60;
 /// The form of reports that this version writes.
@@ -68,6 +70,10 @@ pub struct Runner {
     pub connections: Arc<dyn Connections>,
     /// The clock and randomness.
     pub environment: Environment,
+    /// Bytes of items on their way, of all runs together.
+    pub memory: MemoryBudget,
+    /// Where local index files are kept, to keep them within their limit.
+    pub cache_dir: Option<PathBuf>,
     /// The machine's time zone.
     pub zone: TimeZone,
     /// The machine's name, for reports.
@@ -111,7 +117,48 @@ impl Runner {
         monitor: Arc<dyn Monitor>,
     ) -> Result<(RunReport, Vec<String>)> {
         let set = self.set(name)?;
-        let mut report = RunReport {
+        let mut report = self.begin(name, set, work, reason);
+        let mut notes = Vec::new();
+        let through = self.through(set, &mut report, None, (cancel, monitor));
+        // Boxed, since the futures of whole runs are large.
+        let vaults = Box::pin(through).await;
+        notes.extend(keep(&report, &vaults).await);
+        notes.extend(self.tell(&report, &vaults).await);
+        notes.extend(self.tidy_cache().await);
+        Ok((report, notes))
+    }
+
+    /// Saves mailboxes that told of changes. Such runs come every minute: only those that something
+    /// is wrong with are kept, and told of unless `quiet`, since the one before was as bad.
+    ///
+    /// # Errors
+    /// `NotFound` for a set that is not there.
+    ///
+    /// # Cancellation
+    /// Cancelling the token stops cleanly; what was read is kept.
+    pub(crate) async fn save_changes(
+        &self,
+        name: &str,
+        mailboxes: Vec<String>,
+        quiet: bool,
+        cancel: &CancellationToken,
+        monitor: Arc<dyn Monitor>,
+    ) -> Result<(RunReport, Vec<String>)> {
+        let set = self.set(name)?;
+        let mut report = self.begin(name, set, Work::Changes, Reason::Change);
+        let through = self.through(set, &mut report, Some(mailboxes), (cancel, monitor));
+        // Boxed, since the futures of whole runs are large.
+        let vaults = Box::pin(through).await;
+        let mut notes = Vec::new();
+        if report.outcome != Some(Outcome::Success) && !quiet {
+            notes.extend(keep(&report, &vaults).await);
+            notes.extend(self.tell(&report, &vaults).await);
+        }
+        Ok((report, notes))
+    }
+
+    fn begin(&self, name: &str, set: &SetConfig, work: Work, reason: Reason) -> RunReport {
+        RunReport {
             version: REPORT_VERSION,
             set: name.to_owned(),
             work: Some(work),
@@ -121,18 +168,41 @@ impl Runner {
             shard: set.shard.map(|shard| shard.to_string()),
             started_unix_ms: (self.environment.now_unix_ms)(),
             ..RunReport::default()
-        };
-        let mut notes = Vec::new();
-        let done = self.work(set, &mut report, cancel, monitor).await;
+        }
+    }
+
+    /// From the hook before to the hook after; gives the repositories that could be opened.
+    async fn through(
+        &self,
+        set: &SetConfig,
+        report: &mut RunReport,
+        only: Option<Vec<String>>,
+        (cancel, monitor): (&CancellationToken, Arc<dyn Monitor>),
+    ) -> Vec<(String, Vault)> {
+        let work = report.work.map_or("", Work::word);
+        tracing::info!(set = report.set, work, "run begins");
+        let done = self.work(set, report, only, (cancel, monitor)).await;
         let vaults = done.unwrap_or_else(|error| {
             report.error = Some(one_line(&error));
             report.error_kind = Some(error.kind());
             Vec::new()
         });
-        self.finish(set, &mut report).await;
-        notes.extend(keep(&report, &vaults).await);
-        notes.extend(self.tell(&report, &vaults).await);
-        Ok((report, notes))
+        self.finish(set, report).await;
+        let outcome = report.outcome.map_or("", Outcome::word);
+        let (set, elapsed_ms) = (&report.set, report.elapsed_ms());
+        tracing::info!(set, work, outcome, elapsed_ms, "run ended");
+        vaults
+    }
+
+    /// Keeps local index files within their limit.
+    async fn tidy_cache(&self) -> Option<String> {
+        let (dir, limit) = (self.cache_dir.clone()?, self.config.limits.cache?);
+        let tidied = tokio::task::spawn_blocking(move || cache::tidy(&dir, limit.0)).await;
+        match tidied {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("the cache cannot be tidied: {error}")),
+            Err(_) => Some("the cache cannot be tidied: a defect".to_owned()),
+        }
     }
 
     async fn tell(&self, report: &RunReport, vaults: &[(String, Vault)]) -> Vec<String> {
@@ -163,10 +233,14 @@ impl Runner {
         &self,
         set: &SetConfig,
         report: &mut RunReport,
-        cancel: &CancellationToken,
-        monitor: Arc<dyn Monitor>,
+        only: Option<Vec<String>>,
+        (cancel, monitor): (&CancellationToken, Arc<dyn Monitor>),
     ) -> Result<Vec<(String, Vault)>> {
-        let mailboxes = mailboxes_of(set).await?;
+        let is_chosen = only.is_some();
+        let mailboxes = match only {
+            Some(mailboxes) => mailboxes,
+            None => mailboxes_of(set).await?,
+        };
         report.mailboxes = mailboxes.len().max(1) as u64;
         if let Some(command) = &set.hooks.before {
             let hook = self.hook("before", command, set, report).await;
@@ -178,35 +252,20 @@ impl Runner {
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
         }
-        let work = report.work.unwrap_or(Work::Backup);
-        let one = |name: &'_ String| {
-            let (name, mailboxes, monitor) =
-                (name.clone(), mailboxes.clone(), Arc::clone(&monitor));
-            let set_name = report.set.clone();
-            async move {
-                let task = Task {
-                    runner: self,
-                    set_name,
-                    set,
-                    mailboxes,
-                    cancel,
-                    monitor,
-                };
-                task.destination(name, work).await
-            }
+        let task = Task {
+            runner: self,
+            set_name: report.set.clone(),
+            set,
+            mailboxes,
+            source: None,
+            cancel,
+            monitor,
         };
-        let mut done = Vec::new();
-        if set.together {
-            done = futures::future::join_all(set.destinations.iter().map(one)).await;
-        } else {
-            for name in &set.destinations {
-                done.push(one(name).await);
-            }
-        }
+        let done = task.destinations(report.work.unwrap_or(Work::Backup)).await;
         let (destinations, vaults): (Vec<_>, Vec<_>) = done.into_iter().unzip();
         let backups = destinations.iter().flat_map(|done| &done.backup);
         let most = backups.map(|backup| backup.mailboxes.len()).max();
-        if let Some(most) = most.filter(|_| set.asks_server()) {
+        if let Some(most) = most.filter(|_| set.asks_server() && !is_chosen) {
             report.mailboxes = most as u64;
         }
         report.destinations = destinations;
@@ -253,16 +312,50 @@ impl Runner {
 }
 
 /// The work for one destination.
+#[derive(Clone)]
 struct Task<'a> {
     runner: &'a Runner,
     set_name: String,
     set: &'a SetConfig,
     mailboxes: Vec<String>,
+    /// What has been backed up already and is to be copied.
+    source: Option<copies::Source>,
     cancel: &'a CancellationToken,
     monitor: Arc<dyn Monitor>,
 }
 
 impl Task<'_> {
+    /// Serves all destinations, one after the other or side by side.
+    async fn destinations(mut self, work: Work) -> Vec<(DestinationReport, Option<Vault>)> {
+        let names = &self.set.destinations;
+        let mut done = Vec::new();
+        let mut rest = names.as_slice();
+        if self.set.copy
+            && matches!(work, Work::Backup | Work::Changes)
+            && let Some((first, others)) = names.split_first()
+        {
+            let (report, vault) = self.destination(first.clone(), work).await;
+            // Without it the others are served from the server, as they would be alone.
+            self.source = vault
+                .as_ref()
+                .and_then(|vault| copies::Source::of(vault, &report));
+            done.push((report, vault));
+            rest = others;
+        }
+        let one = |name: &String| {
+            let (task, name) = (self.clone(), name.clone());
+            async move { task.destination(name, work).await }
+        };
+        if self.set.together {
+            done.extend(futures::future::join_all(rest.iter().map(one)).await);
+        } else {
+            for name in rest {
+                done.push(one(name).await);
+            }
+        }
+        done
+    }
+
     async fn destination(&self, name: String, work: Work) -> (DestinationReport, Option<Vault>) {
         let config = self.runner.config.destinations.get(&name).cloned();
         let config = config.unwrap_or_default();
@@ -280,7 +373,10 @@ impl Task<'_> {
         match self.runner.connections.vault(&report.name, &config).await {
             Ok(vault) => {
                 let done = match work {
-                    Work::Backup => self.back_up(&vault, &mut report).await,
+                    Work::Backup | Work::Changes if self.source.is_some() => {
+                        self.copy(&vault, &mut report).await
+                    }
+                    Work::Backup | Work::Changes => self.back_up(&vault, work, &mut report).await,
                     Work::Check => self.check(&vault, &mut report).await,
                     Work::Drill => self.drill(&vault, &mut report).await,
                     Work::Retention => self.retain(&vault, &mut report).await,
@@ -317,75 +413,6 @@ impl Task<'_> {
         report.check = Some(check);
         Ok(())
     }
-
-    async fn back_up(&self, vault: &Vault, report: &mut DestinationReport) -> Result<()> {
-        let connections = &self.runner.connections;
-        let exchange = connections.exchange(&self.set_name, self.set).await?;
-        let limits = &self.set.limits;
-        let roster = match self.set.asks_server() {
-            true => roster_of(self.set, &exchange).await?,
-            false => Roster {
-                mailboxes: self.mailboxes.clone(),
-                ..Roster::default()
-            },
-        };
-        let options = BackupOptions {
-            mailboxes: roster.mailboxes,
-            known_gaps: roster.gaps,
-            archives: self.set.archives,
-            recoverable: self.set.recoverable,
-            settings: self.set.settings,
-            selection: self.set.select.selection(),
-            mailboxes_at_once: usize::from(limits.mailboxes_at_once),
-            requests_per_mailbox: usize::from(limits.requests),
-            seal_after: limits.seal_after.0,
-            ..BackupOptions::default()
-        };
-        let done = vault
-            .backup(&exchange, &options, self.cancel, Arc::clone(&self.monitor))
-            .await;
-        let stats = exchange.client().stats();
-        report.traffic = Traffic {
-            requests: stats.requests,
-            retries: stats.retries,
-            waits: stats.waits,
-            waited_ms: u64::try_from(stats.waited.as_millis()).unwrap_or(u64::MAX),
-            bytes_in: stats.bytes_in,
-        };
-        let backup = done?;
-        // A listing that fails takes nothing from the backup.
-        report.folders = folders(vault, &backup).await.unwrap_or_default();
-        report.backup = Some(backup);
-        Ok(())
-    }
-}
-
-/// The folders of the mailboxes in which something changed.
-async fn folders(vault: &Vault, backup: &engine::BackupReport) -> Result<Vec<FolderLine>> {
-    let mut lines = Vec::new();
-    let mut left = MAX_ITEMS_LISTED;
-    for mailbox in &backup.mailboxes {
-        let changed = mailbox.items_downloaded + mailbox.items_deleted + mailbox.items_flagged;
-        let Some(id) = mailbox.snapshot.clone().filter(|_| changed > 0) else {
-            continue;
-        };
-        if mailbox.items > left {
-            continue;
-        }
-        left -= mailbox.items;
-        let chosen = SnapshotSelector::Id(id);
-        for snapshot in vault.select(&chosen, Some(&mailbox.mailbox)).await? {
-            for folder in vault.folders(&snapshot).await? {
-                lines.push(FolderLine {
-                    mailbox: mailbox.mailbox.clone(),
-                    path: folder.path,
-                    items: folder.items,
-                    bytes: folder.bytes,
-                });
-            }
-        }
-    }
-    Ok(lines)
 }
 
 /// Keeps the report, sealed, in every repository that could be opened.
@@ -415,54 +442,4 @@ pub(crate) fn one_line(error: &Error) -> String {
         source = cause.source();
     }
     line.replace(['\r', '\n'], " ")
-}
-
-/// The daemon's worker: runs sets and writes down what became of them.
-pub struct RunWorker {
-    /// Runs the sets.
-    pub runner: Runner,
-    /// Watches the runs.
-    pub monitor: Arc<dyn Monitor>,
-    /// Is told of everything that belongs into the log.
-    pub log: Arc<dyn Fn(&str) + Send + Sync>,
-}
-
-#[async_trait(?Send)]
-impl crate::daemon::Worker for RunWorker {
-    async fn work(
-        &self,
-        job: &crate::plan::JobId,
-        due: Option<Timestamp>,
-        cancel: CancellationToken,
-    ) -> Outcome {
-        match due {
-            Some(due) => (self.log)(&format!("{job}: starts, due since {due}")),
-            None => (self.log)(&format!("{job}: starts")),
-        }
-        let what = (job.set.as_str(), job.work, Reason::Schedule);
-        match self
-            .runner
-            .run(what, &cancel, Arc::clone(&self.monitor))
-            .await
-        {
-            Ok((report, notes)) => {
-                (self.log)(&format!(
-                    "{job}: {}",
-                    crate::report::report_subject(&report)
-                ));
-                for step in report.next_steps.iter().chain(&notes) {
-                    (self.log)(&format!("{job}: {step}"));
-                }
-                Runner::outcome(&report)
-            }
-            Err(error) => {
-                (self.log)(&format!("{job}: {}", one_line(&error)));
-                Outcome::Failure
-            }
-        }
-    }
-
-    fn note(&self, line: &str) {
-        (self.log)(line);
-    }
 }

@@ -141,6 +141,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_packaged_unit_is_the_one_that_would_be_installed() {
+        let options = ServiceOptions {
+            program: "/usr/bin/postkeep".to_owned(),
+            config_file: "/etc/postkeep/postkeep.toml".to_owned(),
+            user: "postkeep".to_owned(),
+            writable: Vec::new(),
+        };
+        let made = unit_files(&options, false).remove(0).text;
+        let packaged = include_str!("../../../packaging/postkeep.service");
+        assert_eq!(
+            packaged, made,
+            "packaging/postkeep.service should be:\n{made}"
+        );
+    }
+
+    #[test]
     fn words_of_a_unit_are_escaped() {
         assert_eq!(escape("/usr/bin/postkeep"), "/usr/bin/postkeep");
         assert_eq!(escape("/a b/100%$x"), "\"/a b/100%%$$x\"");

@@ -131,7 +131,7 @@ impl Summary {
     }
 }
 
-fn cargo(workspace: &Workspace, arguments: &[&str]) -> Tool {
+pub(crate) fn cargo(workspace: &Workspace, arguments: &[&str]) -> Tool {
     Tool::cargo().args(arguments).current_dir(workspace.root())
 }
 

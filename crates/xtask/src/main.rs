@@ -18,6 +18,7 @@ mod judge;
 mod judge_export;
 mod judge_format;
 mod judge_servers;
+mod package;
 mod requirements;
 mod servers;
 mod tidy;
@@ -62,6 +63,8 @@ usage: cargo xtask <command>
        [--runs N]    median of so many interleaved runs (default 3)
        [--mails N]   how many mails to make up (default 40,000)
        [--without P] leaves out restic, borg or rustic, which takes long to compile [repeatable]
+  package files      what goes into packages besides the program: manual and completions
+  package deb        the Debian package, by cargo-deb (cargo install cargo-deb)
   bench export       export of 10,000 items in every format, into docs/benchmarks.md
 ";
 
@@ -105,6 +108,8 @@ fn dispatch(words: &[&str]) -> Result {
         ["judge", "format"] => judge_format::format(&workspace),
         ["judge", "export"] => judge_export::run(&workspace),
         ["judge", "servers", only @ ..] => judge_servers::run(&workspace, only),
+        ["package", "files"] => package::files(&workspace),
+        ["package", "deb"] => package::deb(&workspace),
         ["bench", "export"] => bench::export(&workspace),
         ["bench", "peers", words @ ..] => {
             bench::peers(&workspace, &bench::PeersOptions::parse(words)?)

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use engine::{RestoreMode, SettingsReading};
+use engine::{ByteCount, RestoreMode, SettingsReading};
+use operator::RateRule;
 
 use super::{RepositoryArgs, SelectionArgs, SnapshotArgs};
 
@@ -92,6 +93,20 @@ pub enum Auth {
     Ntlm,
     Negotiate,
     Oauth,
+}
+
+/// How hard a command may work at a server.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct FlowArgs {
+    /// Read from the server and write to it no faster than this: "5 MB/s", or
+    /// "mon-fri 08:00-18:00 1 MB/s" for some hours [repeatable: the first that fits the time counts]
+    #[arg(long, value_name = "RATE")]
+    pub bandwidth: Vec<RateRule>,
+    /// Requests under way at the server at the same time, of all mailboxes together
+    #[arg(long, value_name = "N", default_value_t = 27,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub server_requests: u16,
 }
 
 /// When settings are read.
@@ -191,6 +206,16 @@ pub struct BackupArgs {
     #[arg(long, value_name = "TIME", default_value = "15m", help_heading = "Limits",
           value_parser = seal_after)]
     pub seal_after: Duration,
+    /// Bytes of items on their way at the same time, such as 64M
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "256M",
+        help_heading = "Limits"
+    )]
+    pub memory: ByteCount,
+    #[command(flatten)]
+    pub flow: FlowArgs,
     /// Bring the mailboxes' search indexes up to date at the end, so that the next `search` need
     /// not
     #[arg(long)]
@@ -282,6 +307,8 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Limits",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub requests: u16,
+    #[command(flatten)]
+    pub flow: FlowArgs,
 }
 
 /// Collection waits for open sessions this long, so none may stay open longer.

@@ -70,6 +70,7 @@ impl CopyArgs {
     pub fn source(&self) -> RepositoryArgs {
         RepositoryArgs {
             repo: self.from.clone(),
+            repo_bandwidth: Vec::new(),
             access: self.access.clone(),
         }
     }

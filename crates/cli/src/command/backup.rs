@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::{BackupOptions, BackupReport, Gap, MailboxSelection};
+use engine::{BackupOptions, BackupReport, Gap, MailboxSelection, MemoryBudget};
 
 use super::{MAX_NAMED, and_more, failed_items};
 use crate::args::BackupArgs;
-use crate::config::{self, Account, Context};
+use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::held_back::{self, HeldBack};
 use crate::human::{self, Columns, bytes, count, counted, duration, per_second, plain};
@@ -22,6 +22,7 @@ pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
         mailboxes_at_once: usize::from(args.mailboxes_at_once),
         requests_per_mailbox: usize::from(args.requests),
         seal_after: args.seal_after,
+        memory: MemoryBudget::new(args.memory.0),
         settings: args.settings.into(),
         search_index: args.search_index,
         ..BackupOptions::default()
@@ -34,7 +35,7 @@ pub async fn run(context: &Context, args: BackupArgs) -> Result<Code> {
         .hint("--mailbox SMTP"));
     }
     let named = args.server.as_deref().map(config::server_url).transpose()?;
-    let account = Account::new(context, &args.account)?;
+    let account = config::limited_account(context, &args.account, &args.flow)?;
     let vault = config::open_vault(context, &args.repository).await?;
     let server = match named {
         Some(server) => server,

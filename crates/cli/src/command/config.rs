@@ -43,7 +43,7 @@ fn check(context: &Context, args: &ConfigFileArgs) -> Result<Code> {
     context.output.result(&checked, |checked| {
         let mut text = String::new();
         for mistake in &checked.mistakes {
-            text.push_str(&format!("{}:{mistake}\n", checked.file));
+            text.push_str(&format!("{}\n", mistake.in_file(&checked.file)));
             if let Some(suggestion) = &mistake.suggestion {
                 text.push_str(&format!("  try: {suggestion}\n"));
             }

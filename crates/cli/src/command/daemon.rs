@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use engine::Silent;
 use jiff::tz::TimeZone;
-use operator::{Memory, Planner, RunWorker, run_daemon};
+use operator::{Memory, Metrics, Planner, RunWorker, run_daemon};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::schedule::now;
 use crate::args::DaemonArgs;
 use crate::config::Context;
 use crate::exit::{Code, Failure, Result};
-use crate::human::plain;
 use crate::{operate, platform};
 
 pub async fn run(context: &Context, args: DaemonArgs) -> Result<Code> {
@@ -35,17 +35,16 @@ pub async fn run(context: &Context, args: DaemonArgs) -> Result<Code> {
     let log = move |line: &str| {
         let time = (environment.now_unix_ms)();
         let time = jiff::Timestamp::from_millisecond(time).unwrap_or_default();
-        output.note(&format!(
-            "{} {}",
-            time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            plain(line)
-        ));
+        output.log(&time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), line);
     };
     match planner.next_runs(now(context), 1).first() {
         Some((job, next)) => log(&format!("waiting; next is the {job} at {}", next.at)),
+        None if config.sets.values().any(|set| set.continuous.is_some()) => {
+            log("waiting for changes");
+        }
         None => {
             return Err(Failure::usage("no set of the configuration has a schedule")
-                .hint("add `schedule = \"daily 22:00\"` to a set"));
+                .hint("add `schedule = \"daily 22:00\"` or [sets.NAME.continuous] to a set"));
         }
     }
     let shutdown = CancellationToken::new();
@@ -60,11 +59,18 @@ pub async fn run(context: &Context, args: DaemonArgs) -> Result<Code> {
             std::process::exit(Code::Interrupted as i32);
         }
     });
-    let worker = RunWorker {
-        runner: operate::runner(context, config),
-        monitor: Arc::new(Silent),
-        log: Arc::new(log.clone()),
-    };
+    let metrics = config.daemon.metrics.clone();
+    let worker = RunWorker::new(
+        operate::runner(context, config),
+        Arc::new(Silent),
+        Arc::new(log.clone()),
+    );
+    let mut serving = JoinSet::new();
+    if let Some(at) = &metrics {
+        let listener = Metrics::listen(at).await?;
+        log(&format!("metrics are served at {at}, below /metrics"));
+        serving.spawn(worker.metrics().serve(listener));
+    }
     let done = run_daemon(
         planner,
         &memory,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::search::Wanted;
 use super::{MAX_NAMED, and_more, failed_items};
 use crate::args::RestoreArgs;
-use crate::config::{self, Account, Context};
+use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::held_back::{self, HeldBack};
 use crate::human::{Columns, bytes, count, counted, cut, duration, plain, time};
@@ -37,7 +37,7 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<Code> {
     if let Some(to) = &args.to_mailbox {
         config::mailbox_name(to)?;
     }
-    let account = Account::new(context, &args.account)?;
+    let account = config::limited_account(context, &args.account, &args.flow)?;
     let vault = config::open_vault(context, &args.repository).await?;
     let progress = Progress::new("restore", context.output, &context.environment);
     let interrupt = Interrupt::watch(

@@ -18,6 +18,8 @@ mod killed;
 mod keys;
 // Sets of a configuration: runs, reports, status.
 mod operating;
+// Logs, metrics, the daemon in continuous mode.
+mod telemetry;
 // Policies, holds, versions, the live mailbox.
 mod keeping;
 // Settings of mailboxes; mailboxes by pattern.

@@ -124,6 +124,8 @@ pub(super) struct Tried {
 /// Those of the repository, of signing in, and of a mailbox that can no longer be reached.
 pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<Vec<Fetched>> {
     let mut fetched = Vec::with_capacity(batch.len());
+    let bytes = batch.iter().map(|wanted| wanted.size_bytes).sum();
+    let _held = mailbox.round.options.memory.hold(bytes).await;
     let mut tries = VecDeque::from([Try {
         items: batch,
         attempt: 1,

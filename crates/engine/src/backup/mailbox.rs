@@ -137,7 +137,16 @@ pub(super) async fn read(
     let settings = mailbox
         .settings(&remote, parent.as_ref(), has_changed, gaps)
         .await?;
-    let mut read = mailbox.snapshot(parent.as_ref(), looked, settings).await?;
+    let same_settings =
+        |parent: &Snapshot| settings.changes.is_empty() && settings.read == parent.about.settings;
+    let unchanged = parent.as_ref().filter(|parent| {
+        let asked = mailbox.round.options.only_changed && !parent.partial;
+        asked && !has_changed && !mailbox.was_cut_short() && same_settings(parent)
+    });
+    let mut read = match unchanged {
+        Some(parent) => mailbox.as_before(parent, looked),
+        None => mailbox.snapshot(parent.as_ref(), looked, settings).await?,
+    };
     if read.report.complete {
         read.also = also;
     }
@@ -338,6 +347,27 @@ impl Mailbox {
         }
     }
 
+    /// Nothing changed, so that the snapshot there is says all.
+    fn as_before(&self, parent: &Snapshot, looked: Looked) -> Read {
+        let report = MailboxReport {
+            mailbox: self.address.clone(),
+            complete: true,
+            folders: parent.about.folders,
+            folders_read: looked.folders_read,
+            items: parent.about.items,
+            ..MailboxReport::default()
+        };
+        Read {
+            report,
+            failures: Vec::new(),
+            gaps: looked.gaps,
+            index: self.index.clone(),
+            snapshot: None,
+            time_unix_ms: parent.time_unix_ms,
+            also: Vec::new(),
+        }
+    }
+
     /// Writes the tree of what changed and the snapshot that names it.
     async fn snapshot(
         &self,
@@ -406,7 +436,7 @@ impl Mailbox {
             failures,
             gaps: looked.gaps,
             index: self.index.clone(),
-            snapshot,
+            snapshot: Some(snapshot),
             time_unix_ms,
             also: Vec::new(),
         })

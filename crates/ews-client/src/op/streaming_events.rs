@@ -75,6 +75,8 @@ pub enum StreamEvent {
     Connected,
     /// Something happened.
     Notification(Notification),
+    /// A connection broke: what it was about to tell may be lost, so sync. Another one follows.
+    Broken,
     /// These subscriptions are gone: subscribe again, and sync, since events were missed.
     Lost(Vec<String>),
 }
@@ -140,16 +142,28 @@ impl EventStream {
             };
             match connection.envelope().await {
                 Ok(Some(text)) => self.take(&text)?,
-                Ok(None) => self.connection = None,
+                // Servers say so before they end a connection themselves.
+                Ok(None) => return Ok(Some(self.broke())),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Timeout) =>
                 {
                     tracing::debug!(%error, "the stream of events broke");
-                    self.connection = None;
+                    return Ok(Some(self.broke()));
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Listens to more subscriptions from the next connection on, which is made at once where none
+    /// stands: right after [`StreamEvent::Lost`], for those that take the place of the lost ones.
+    pub fn add(&mut self, subscription_ids: impl IntoIterator<Item = String>) {
+        self.request.subscription_ids.extend(subscription_ids);
+    }
+
+    fn broke(&mut self) -> StreamEvent {
+        self.connection = None;
+        StreamEvent::Broken
     }
 
     async fn connect(&mut self) -> Result<()> {

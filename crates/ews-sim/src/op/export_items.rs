@@ -159,6 +159,7 @@ impl ExportReply {
         let context = Context {
             world: &self.world,
             mailbox: self.mailbox.clone(),
+            account: "",
             operation: OPERATION,
             inner_busy: self.inner_busy,
             ids_in_time: self.ids_in_time.clone(),

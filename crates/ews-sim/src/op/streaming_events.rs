@@ -11,13 +11,16 @@ use super::subscribe::find;
 use super::{Context, Reply};
 use crate::sim::World;
 use crate::soap::{self, Fault};
-use crate::stats::InFlight;
+use crate::stats::{InFlight, OpenStream};
 use crate::xml::{Element, XmlWriter};
 
 const OPERATION: &str = "GetStreamingEvents";
 const MESSAGE: &str = "m:GetStreamingEventsResponseMessage";
 /// How often the logs are looked at.
 const LOOK: Duration = Duration::from_millis(40);
+/// The same for a connection with more subscriptions than this.
+const LARGE: usize = 20;
+const LARGE_LOOK: Duration = Duration::from_millis(500);
 /// How often a quiet connection shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
@@ -28,6 +31,7 @@ pub(crate) struct EventsReply {
     /// The number under which this connection listens to each subscription.
     connections: Vec<u64>,
     lifetime: Duration,
+    _open: OpenStream,
     /// What goes out first.
     first: Option<Vec<u8>>,
 }
@@ -53,6 +57,16 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
     if !wrong.is_empty() {
         return Ok(Reply::Whole(lost(context.world, &wrong)));
     }
+    let open = context
+        .world
+        .recorder
+        .open_stream(context.world.max_streams);
+    let Some(open) = open else {
+        return Err(Fault::new(
+            "ErrorExceededConnectionCount",
+            "You have exceeded the available concurrent connections for your account.",
+        ));
+    };
     let mut connections = Vec::new();
     for id in &ids {
         context.world.subscriptions.change(id, |subscription| {
@@ -64,6 +78,7 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
         world: Arc::clone(context.world),
         ids,
         connections,
+        _open: open,
         lifetime: context.world.event_minute.saturating_mul(minutes),
         first: Some(status(context.world, "OK")),
     })))
@@ -99,6 +114,9 @@ impl EventsReply {
                         let now = tokio::time::Instant::now();
                         return Some((Ok(Bytes::from(bytes)), Some((reply, now))));
                     }
+                    Look::Nothing if reply.ids.len() > LARGE => {
+                        tokio::time::sleep(LARGE_LOOK).await;
+                    }
                     Look::Nothing => tokio::time::sleep(LOOK).await,
                 }
             }
@@ -109,6 +127,9 @@ impl EventsReply {
     fn look(&self) -> Look {
         let mut notifications = XmlWriter::new();
         for (id, connection) in self.ids.iter().zip(&self.connections) {
+            if self.world.subscriptions.is_quiet(id, *connection) {
+                continue;
+            }
             let Some(found) = self.world.subscriptions.get(id) else {
                 return Look::Last(lost(&self.world, &[id]));
             };

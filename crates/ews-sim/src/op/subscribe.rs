@@ -20,6 +20,9 @@ const EVENTS: [&str; 7] = [
 ];
 
 pub(super) fn subscribe(context: &Context<'_>, request: &Element<'_>) -> Result<Reply, Fault> {
+    if !context.world.has_notifications {
+        return Err(Fault::schema("'Subscribe' is not known here."));
+    }
     let mut answer = Answer::new(context);
     answer.message(|w| {
         let wish = request
@@ -60,6 +63,7 @@ pub(super) fn subscribe(context: &Context<'_>, request: &Element<'_>) -> Result<
         let guid = store.guid;
         let id = context.world.subscriptions.add(Subscription {
             id: String::new(),
+            owner: context.account.to_owned(),
             store,
             folders,
             events,
@@ -170,7 +174,8 @@ fn named(context: &Context<'_>, request: &Element<'_>) -> Result<Subscription, F
     find(context, id)
 }
 
-/// Finds a subscription of the mailbox acted for.
+/// Finds a subscription of the account, or of the mailbox acted for. One connection can listen to
+/// the subscriptions that an account made in many mailboxes, in the name of any of them.
 pub(super) fn find(context: &Context<'_>, id: &str) -> Result<Subscription, Failure> {
     let found = context.world.subscriptions.get(id);
     let found = found.ok_or(Failure::new(
@@ -181,7 +186,7 @@ pub(super) fn find(context: &Context<'_>, id: &str) -> Result<Subscription, Fail
         let mut stores = std::iter::once(&mailbox.primary).chain(&mailbox.archive);
         stores.any(|store| store.guid == found.store.guid)
     });
-    if own {
+    if own || found.owner == context.account {
         Ok(found)
     } else {
         Err(Failure::new(

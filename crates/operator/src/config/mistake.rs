@@ -34,6 +34,14 @@ impl Mistake {
         }
     }
 
+    /// The mistake behind the file's name, as editors and people find it.
+    pub fn in_file(&self, file: &str) -> String {
+        match self.line {
+            0 => format!("{file}: {self}"),
+            _ => format!("{file}:{self}"),
+        }
+    }
+
     pub(super) fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Self {
         self.suggestion = suggestion.map(Into::into);
         self

@@ -15,6 +15,11 @@ use crate::suggest;
 /// Collection waits for open sessions this long, so none may stay open longer.
 const MAX_SEAL_SECS: u64 = 30 * 60;
 
+/// Changes that are gathered for longer are no continuous backup.
+const MAX_SETTLE_SECS: u64 = 10 * 60;
+/// Mailboxes are asked no more often.
+const MIN_POLL_SECS: u64 = 10;
+
 pub(super) fn zone(text: &str) -> Result<(), String> {
     if TimeZone::get(text).is_ok() {
         return Ok(());
@@ -82,10 +87,11 @@ pub(super) fn mailbox(text: &str) -> Result<(), String> {
 }
 
 pub(super) fn listen(text: &str) -> Result<(), String> {
-    let parsed: Result<SocketAddr, _> = text.parse();
-    parsed
-        .map(drop)
-        .map_err(|_| "write it as 127.0.0.1:9184".to_owned())
+    let is_port = text.parse::<u16>().is_ok_and(|port| port > 0);
+    match is_port || text.parse::<SocketAddr>().is_ok() {
+        true => Ok(()),
+        false => Err("write it as 9184 or 127.0.0.1:9184".to_owned()),
+    }
 }
 
 /// Finds the mistakes between settings.
@@ -155,6 +161,10 @@ fn check_set(
         known,
         found,
     );
+    if set.copy && set.destinations.len() == 1 {
+        let message = "there is one destination: nothing can be copied from it to others";
+        found.push(places.mistake(&path("copy"), message));
+    }
     if let Some(jitter) = set.jitter
         && jitter.0 > MAX_JITTER
     {
@@ -166,6 +176,7 @@ fn check_set(
         found.push(places.mistake(&path("limits.seal_after"), message));
     }
     check_mailboxes(places, name, set, found);
+    check_continuous(places, name, set, found);
     if let Some(retention) = &set.retention
         && !retention.policy().has_snapshot_rule()
     {
@@ -184,6 +195,21 @@ fn check_set(
                 found.push(places.mistake(&path(needs), message));
             }
         }
+    }
+}
+
+fn check_continuous(places: &Places<'_>, name: &str, set: &SetConfig, found: &mut Vec<Mistake>) {
+    let Some(continuous) = &set.continuous else {
+        return;
+    };
+    let path = |rest: &str| format!("sets.{name}.continuous.{rest}");
+    if continuous.settle.0.as_secs() > MAX_SETTLE_SECS {
+        let message = "10m is the longest: what waits longer is a schedule's work";
+        found.push(places.mistake(&path("settle"), message));
+    }
+    if continuous.poll.0.as_secs() < MIN_POLL_SECS {
+        let message = "ask every 10s at most: each time costs two requests a mailbox";
+        found.push(places.mistake(&path("poll"), message));
     }
 }
 

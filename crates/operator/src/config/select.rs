@@ -1,9 +1,10 @@
 //! What of each mailbox a set means, and how hard it may work.
 
-use engine::{Age, ByteCount, Selection};
+use engine::{Age, ByteCount, MemoryBudget, Selection};
 use serde::{Deserialize, Serialize};
 
 use super::one_or_many;
+use crate::bandwidth::RateRule;
 use crate::units::TimeSpan;
 
 /// What of each mailbox is meant; everything if nothing is said.
@@ -57,8 +58,32 @@ pub struct LimitsConfig {
     pub mailboxes_at_once: u16,
     /// Requests under way for each mailbox.
     pub requests: u16,
+    /// Requests under way at the server, of all sets that read from it.
+    pub server_requests: u16,
+    /// How fast the server may be read from and written to, by time of day.
+    #[serde(deserialize_with = "one_or_many")]
+    pub bandwidth: Vec<RateRule>,
     /// After how long what was read so far is committed.
     pub seal_after: TimeSpan,
+}
+
+/// What all sets together may use of this machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MachineLimits {
+    /// Bytes of items on their way from servers into repositories.
+    pub memory: ByteCount,
+    /// Bytes of local index files.
+    pub cache: Option<ByteCount>,
+}
+
+impl Default for MachineLimits {
+    fn default() -> Self {
+        Self {
+            memory: ByteCount(MemoryBudget::DEFAULT_BYTES),
+            cache: None,
+        }
+    }
 }
 
 impl Default for LimitsConfig {
@@ -66,6 +91,8 @@ impl Default for LimitsConfig {
         Self {
             mailboxes_at_once: 4,
             requests: 4,
+            server_requests: 27,
+            bandwidth: Vec::new(),
             seal_after: TimeSpan::secs(15 * 60),
         }
     }

@@ -31,8 +31,14 @@ pub(super) async fn destination(
         }
     };
     let object = Name::from(format!("admin/probe/{}", random_name(&runner.environment)));
-    findings.push(create(name, &*store, &object).await);
-    findings.push(delete(name, &*store, &object).await);
+    let created = create(name, &*store, &object).await;
+    // What cannot be written tells nothing about the rest.
+    let is_there = created.health != Health::Bad;
+    findings.push(created);
+    if is_there {
+        findings.push(lock(name, &*store, &object, &config.url).await);
+        findings.push(delete(name, &*store, &object).await);
+    }
     if let Some(path) = local_path(&config.url) {
         findings.push(free_space(name, "free space", Path::new(path)));
     }
@@ -84,6 +90,39 @@ async fn create(name: &str, store: &dyn ObjectStore, object: &Name) -> Finding {
     }
 }
 
+/// Writes over an object: with an object lock, or with rights that suit a backup, that is refused.
+async fn lock(name: &str, store: &dyn ObjectStore, object: &Name, url: &str) -> Finding {
+    let what = "object lock";
+    if store.put(object, "overwritten".into()).await.is_err() {
+        let told = "what is there cannot be overwritten: neither by mistake nor by ransomware";
+        return Finding::good(name, what, told);
+    }
+    let told = "what is there can be overwritten with these rights; whether the destination keeps \
+                what was there before, it does not tell";
+    Finding {
+        fix: Some(protection(url).to_owned()),
+        ..Finding::good(name, what, told).with(Health::Unknown)
+    }
+}
+
+/// How a destination protects what it has.
+fn protection(url: &str) -> &'static str {
+    match url.split_once("://").map(|(scheme, _)| scheme) {
+        Some("s3") => {
+            "aws s3api get-object-lock-configuration --bucket BUCKET tells; a bucket is made with \
+             --object-lock-enabled-for-bucket"
+        }
+        Some("azure" | "az" | "abfs" | "abfss") => {
+            "az storage container immutability-policy show --container-name CONTAINER \
+             --account-name ACCOUNT tells"
+        }
+        Some("gs") => {
+            "gcloud storage buckets describe gs://BUCKET --format='value(retention_policy)' tells"
+        }
+        _ => "keep a copy that this machine cannot write to: `postkeep copy`, run from elsewhere",
+    }
+}
+
 async fn delete(name: &str, store: &dyn ObjectStore, object: &Name) -> Finding {
     match store.delete(object).await {
         Ok(()) => Finding::good(
@@ -132,7 +171,12 @@ pub(super) fn machine(cache_dir: Option<&Path>, findings: &mut Vec<Finding>) {
 
 /// The space at the nearest folder that exists.
 fn free_space(of: &str, what: &'static str, path: &Path) -> Finding {
-    let existing = path.ancestors().find(|folder| folder.is_dir());
+    // A relative path ends at the empty one, which is the current folder.
+    let here = |folder: &'_ Path| match folder.as_os_str().is_empty() {
+        true => Path::new(".").to_owned(),
+        false => folder.to_owned(),
+    };
+    let existing = path.ancestors().map(here).find(|folder| folder.is_dir());
     match existing.map(fs4::available_space) {
         Some(Ok(free)) if free >= LOW_DISK => {
             Finding::good(of, what, format!("{} free", bytes(free)))

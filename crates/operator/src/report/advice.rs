@@ -60,6 +60,7 @@ fn of_destination(report: &RunReport, destination: &DestinationReport, steps: &m
             retention.undeletable
         ));
     }
+    of_copy(destination, steps);
     let Some(backup) = &destination.backup else {
         return;
     };
@@ -91,6 +92,20 @@ fn of_destination(report: &RunReport, destination: &DestinationReport, steps: &m
         steps.push(format!(
             "The run was stopped before its end. What was read is in `{name}`; the next run \
              continues there."
+        ));
+    }
+}
+
+fn of_copy(destination: &DestinationReport, steps: &mut Vec<String>) {
+    let name = &destination.name;
+    if let Some(copy) = &destination.copy
+        && !copy.failures.is_empty()
+    {
+        steps.push(format!(
+            "{} item(s) could not be copied from `{}` to `{name}`, since they cannot be read there: \
+             `postkeep check --read-data` names the damage.",
+            copy.failures.len(),
+            copy.from
         ));
     }
 }

@@ -69,11 +69,31 @@ pub fn report_text(report: &RunReport) -> String {
     text
 }
 
+fn of_copy(destination: &DestinationReport) -> String {
+    let mut text = String::new();
+    if let Some(copy) = &destination.copy {
+        text.push_str(&format!(
+            "  copied from {}: {} snapshots, {} items ({}), {} stored\n",
+            copy.from,
+            count(copy.snapshots),
+            count(copy.items),
+            bytes(copy.bytes),
+            bytes(copy.bytes_stored)
+        ));
+        for failure in copy.failures.iter().take(MAX_NAMED) {
+            let subject = &failure.subject;
+            text.push_str(&format!("  not copied: {subject}: {}\n", failure.reason));
+        }
+    }
+    text
+}
+
 fn of_destination(destination: &DestinationReport) -> String {
     let mut text = format!("\n{} ({})\n", destination.name, destination.url);
     if let Some(error) = &destination.error {
         text.push_str(&format!("  {error}\n"));
     }
+    text.push_str(&of_copy(destination));
     if let Some(check) = &destination.check {
         text.push_str(&format!(
             "  checked {} objects, {} snapshots, {} item versions\n",

@@ -158,9 +158,14 @@ fn the_example_uses_every_setting() {
 fn the_page_about_the_configuration_lists_every_setting() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
     let page = std::fs::read_to_string(page).unwrap();
+    let wanted = settings_as_markdown();
+    let told = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("settings.md");
+    std::fs::write(&told, &wanted).unwrap();
     assert!(
-        page.contains(settings_as_markdown().trim()),
-        "docs/configuration.md does not hold what `postkeep config schema --markdown` prints"
+        page.contains(wanted.trim()),
+        "docs/configuration.md does not hold what `postkeep config schema --markdown` prints, and \
+         {} has",
+        told.display()
     );
 }
 

@@ -2,4 +2,9 @@
 
 mod configuration; // mistakes with their places, the schema, and what is written
 mod daemon; // a year in virtual time, windows, crashes, missed runs
+mod desk; // a simulator, repositories and connections, for the tests of runs
+mod doctoring; // what the doctor finds, of everything good and bad
+mod limits; // bandwidth, requests and memory, each in force
+mod mailing; // mail about runs, over TLS
 mod reports; // real runs, what is told of them, and the page in a browser
+mod watching; // continuous mode in virtual time

@@ -3,21 +3,19 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use engine::{
-    Argon2Params, Client, ClientOptions, CreateOptions, Credentials, Environment, Exchange,
-    Passphrase, Silent, Url, Vault, VaultOptions, create_destination_from_url,
-    destination_from_url,
-};
-use ews_sim::{RunningServer, Sim};
+use engine::{Environment, Exchange, Silent, Vault};
+use ews_sim::Sim;
 use jiff::tz::TimeZone;
 use operator::{
     Config, Connections, DestinationConfig, DestinationReport, Outcome, Point, ProbeMailbox,
     Reason, RunReport, Runner, SetConfig, Work, history, recent_reports, report_page,
 };
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::desk::Desk;
 
 /// A clock that goes on by a second at each look, and randomness that repeats.
 fn environment() -> Environment {
@@ -40,72 +38,7 @@ fn environment() -> Environment {
     )
 }
 
-/// A simulator, a folder for repositories, and the way to both.
-struct Desk {
-    folder: TempDir,
-    server: RunningServer,
-    environment: Environment,
-}
-
-#[async_trait]
-impl Connections for Desk {
-    async fn exchange(&self, _: &str, set: &SetConfig) -> engine::Result<Exchange> {
-        let url = Url::parse(self.server.url()).unwrap();
-        let options = ClientOptions::new(url, Credentials::basic(&set.user, "secret"));
-        Ok(Exchange::new(
-            Client::new(options).unwrap(),
-            self.server.url(),
-            &set.user,
-        ))
-    }
-
-    async fn probe(&self) -> engine::Result<ProbeMailbox> {
-        let sim = Sim::builder().mailbox("probe@x.test").build().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = sim.serve(listener).await.unwrap();
-        let url = Url::parse(server.url()).unwrap();
-        let options = ClientOptions::new(url, Credentials::basic("svc@example.test", "secret"));
-        Ok(ProbeMailbox {
-            exchange: Exchange::new(
-                Client::new(options).unwrap(),
-                server.url(),
-                "svc@example.test",
-            ),
-            mailbox: "probe@x.test".into(),
-            server: Box::new((sim, server)),
-        })
-    }
-
-    async fn vault(&self, _: &str, destination: &DestinationConfig) -> engine::Result<Vault> {
-        let options = VaultOptions {
-            cache_dir: self.folder.path().join("cache"),
-            environment: self.environment.clone(),
-        };
-        let place = self.folder.path().join(&destination.url);
-        let url = place.to_str().unwrap();
-        if !place.exists() {
-            let argon2 = Argon2Params {
-                memory_kib: 64,
-                passes: 1,
-                lanes: 1,
-            };
-            let create = CreateOptions {
-                argon2,
-                ..CreateOptions::default()
-            };
-            let destination = create_destination_from_url(url).unwrap();
-            return Vault::create(destination, Passphrase::new("p"), &create, options).await;
-        }
-        Vault::open(
-            destination_from_url(url).unwrap(),
-            Passphrase::new("p"),
-            options,
-        )
-        .await
-    }
-}
-
-async fn desk(faults: &str) -> Arc<Desk> {
+pub async fn desk(faults: &str) -> Arc<Desk> {
     let mut builder = Sim::builder().mailbox("alice@x.test").mailbox("bob@x.test");
     if !faults.is_empty() {
         builder = builder.faults(faults.parse().unwrap());
@@ -127,7 +60,7 @@ async fn desk(faults: &str) -> Arc<Desk> {
     })
 }
 
-fn runner(desk: &Arc<Desk>, more: &str) -> Runner {
+pub fn runner(desk: &Arc<Desk>, more: &str) -> Runner {
     let text = format!(
         "[destinations.one]\nurl = \"one\"\n[destinations.two]\nurl = \"two\"\n\
          [sets.office]\nserver = \"h\"\nuser = \"svc@example.test\"\n\
@@ -138,13 +71,15 @@ fn runner(desk: &Arc<Desk>, more: &str) -> Runner {
         config: Arc::new(config),
         connections: desk.clone(),
         environment: desk.environment.clone(),
+        memory: engine::MemoryBudget::default(),
+        cache_dir: None,
         zone: TimeZone::UTC,
         machine: "desk".into(),
         lookup: Arc::new(|name| (name == "TOKEN").then(|| "t0ken".to_owned())),
     }
 }
 
-async fn run(runner: &Runner) -> (RunReport, Vec<String>) {
+pub async fn run(runner: &Runner) -> (RunReport, Vec<String>) {
     run_work(runner, "office", Work::Backup).await
 }
 
@@ -186,6 +121,92 @@ async fn every_destination_is_complete_on_its_own_in_sequence_and_side_by_side()
             assert!(points[0].size_bytes > 0 && points[0].stored_bytes > 0);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_copies_the_server_is_read_once_and_a_failing_first_destination_costs_nothing() {
+    let desk = desk("").await;
+    let more = "destinations = [\"one\", \"two\"]\ncopy = true\n";
+    let runner = runner(&desk, more);
+    let (report, notes) = run(&runner).await;
+    assert_eq!(
+        (report.outcome, notes.len()),
+        (Some(Outcome::Success), 0),
+        "{report:#?}"
+    );
+    let [first, second] = &report.destinations[..] else {
+        panic!("{report:#?}");
+    };
+    assert!(first.traffic.requests > 0 && second.traffic.requests == 0);
+    let copy = second.copy.as_ref().unwrap();
+    assert_eq!(
+        (copy.from.as_str(), copy.snapshots, copy.items),
+        ("one", 2, 5)
+    );
+    for name in ["one", "two"] {
+        let config = &runner.config.destinations[name];
+        let vault = desk.vault(name, config).await.unwrap();
+        assert_eq!(vault.snapshots().await.unwrap().len(), 2, "{name}");
+        let check = vault
+            .check_data(engine::ReadData::All, Arc::new(Silent))
+            .await;
+        assert_eq!(check.unwrap().items, 5, "{name}");
+    }
+    // Nothing is copied twice, and where the first one fails the server is read for the second.
+    let (report, _) = run(&runner).await;
+    assert_eq!(report.destinations[1].copy.as_ref().unwrap().items, 0);
+    for object in walk(&desk.folder.path().join("one")) {
+        std::fs::write(object, b"gone").unwrap();
+    }
+    let (report, _) = run(&runner).await;
+    assert_eq!(report.outcome, Some(Outcome::Failure));
+    assert_eq!(report.destinations[1].outcome, Some(Outcome::Success));
+    assert!(report.destinations[1].backup.is_some() && report.destinations[1].copy.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_is_told_of_runs_destinations_and_mailboxes() {
+    let desk = desk("").await;
+    let runner = runner(&desk, "destinations = \"one\"\n");
+    let metrics = operator::Metrics::new();
+    let (report, _) = run(&runner).await;
+    metrics.run(&report);
+    let listener = operator::Metrics::listen("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    assert!(at.ip().is_loopback());
+    let serving = tokio::spawn(metrics.clone().serve(listener));
+    let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    serving.abort();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("text/plain; version=0.0.4"));
+    let alice = "set=\"office\",destination=\"one\",mailbox=\"alice@x.test\"";
+    for line in [
+        "postkeep_runs_total{set=\"office\",work=\"backup\",outcome=\"success\"} 1".to_owned(),
+        "postkeep_run_outcome{set=\"office\",work=\"backup\",outcome=\"failure\"} 0".to_owned(),
+        "postkeep_items_downloaded_total{set=\"office\",destination=\"one\"} 5".to_owned(),
+        format!("postkeep_mailbox_items{{{alice}}} 5"),
+        format!(
+            "postkeep_mailbox_backup_timestamp_seconds{{{alice}}} {}",
+            report.ended_unix_ms as f64 / 1000.0
+        ),
+    ] {
+        assert!(answer.lines().any(|told| told == line), "{line}\n{answer}");
+    }
+    // Each family is told once, with its kind.
+    let kinds = answer.lines().filter(|line| line.starts_with("# TYPE "));
+    let mut names: Vec<_> = kinds.map(|line| line.split(' ').nth(2).unwrap()).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+    assert!(
+        operator::Metrics::listen("no.such.name.test:1")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,81 +354,6 @@ async fn an_unreachable_destination_costs_the_others_nothing() {
         report.next_steps[0].contains("the share is not mounted"),
         "{report:#?}"
     );
-}
-
-/// A mail server that takes everything and gives what it got, or hangs up when asked for TLS.
-async fn mail_server() -> (u16, tokio::task::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let served = tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = BufReader::new(stream);
-        stream.write_all(b"220 sink ESMTP\r\n").await.unwrap();
-        let (mut all, mut in_data) = (String::new(), false);
-        loop {
-            let mut line = String::new();
-            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
-                return all;
-            }
-            all.push_str(&line);
-            let answer = match line.trim_end() {
-                "." if in_data => {
-                    in_data = false;
-                    "250 kept\r\n"
-                }
-                _ if in_data => continue,
-                "DATA" => {
-                    in_data = true;
-                    "354 go on\r\n"
-                }
-                "QUIT" => "221 bye\r\n",
-                other if other.starts_with("EHLO") => "250-sink\r\n250 8BITMIME\r\n",
-                _ => "250 fine\r\n",
-            };
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }
-    });
-    (port, served)
-}
-
-fn mail_to(port: u16, security: &str, when: &str) -> String {
-    format!(
-        "destinations = \"one\"\n[[notify]]\nwhen = \"{when}\"\nmail = {{ to = \"admin@x.test\", \
-         from = \"backup@x.test\", server = \"127.0.0.1\", port = {port}, security = \
-         \"{security}\" }}\n"
-    )
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mail_server_receives_the_report_with_its_page() {
-    let desk = desk("").await;
-    let (port, served) = mail_server().await;
-    let (_, notes) = run(&runner(&desk, &mail_to(port, "none", "always"))).await;
-    assert!(notes.is_empty(), "{notes:?}");
-    let mail = served.await.unwrap();
-    assert!(mail.contains("RCPT TO:<admin@x.test>"), "{mail}");
-    assert!(
-        mail.contains("Subject: [postkeep] backup of office is complete"),
-        "{mail}"
-    );
-    assert!(mail.contains("Auto-Submitted: auto-generated"));
-    assert!(mail.contains("office.html") && mail.contains("text/html"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mail_server_without_tls_gets_nothing_unless_told_so_and_nobody_hears_of_good_runs() {
-    let desk = desk("").await;
-    let (port, served) = mail_server().await;
-    let (_, notes) = run(&runner(&desk, &mail_to(port, "starttls", "always"))).await;
-    assert_eq!(notes.len(), 1, "{notes:?}");
-    assert!(
-        notes[0].starts_with("admin@x.test is not told:"),
-        "{notes:?}"
-    );
-    assert!(!served.await.unwrap().contains("MAIL FROM"));
-    // A port at which nobody listens: a good run does not even try.
-    let (_, notes) = run(&runner(&desk, &mail_to(1, "none", "warning"))).await;
-    assert!(notes.is_empty(), "{notes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! One store: a primary mailbox, an archive or the public folders.
 
+mod kept;
 mod new_item;
 mod origin;
 
@@ -148,34 +149,6 @@ impl State {
             state.folders.insert(number, folder);
         }
         state
-    }
-
-    /// All but the items that are kept.
-    pub(crate) fn without_items(&self) -> State {
-        State {
-            folders: self
-                .folders
-                .iter()
-                .map(|(number, folder)| (*number, folder.without_items()))
-                .collect(),
-            deleted_folders: self.deleted_folders.clone(),
-            next_folder: self.next_folder,
-            next_key: self.next_key,
-            change: self.change,
-            last_time: self.last_time,
-            clock: self.clock.clone(),
-            settings: self.settings.clone(),
-            origins: self.origins.clone(),
-        }
-    }
-
-    /// Takes another clock.
-    pub(crate) fn tick_by(&mut self, clock: &Clock) {
-        self.clock = clock.clone();
-    }
-
-    pub(crate) fn folder_mut(&mut self, number: u64) -> Option<&mut Folder> {
-        self.folders.get_mut(&number)
     }
 
     /// All folders in the order of their numbers.

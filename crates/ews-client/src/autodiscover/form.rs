@@ -359,6 +359,50 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_collected_answer_leads_on_or_says_why_not() {
+        let shared = std::env::var_os("POSTKEEP_SHARED").map_or_else(
+            || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+            Into::into,
+        );
+        let samples = shared.join("ews/samples");
+        if !samples.is_dir() {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "no test material at {shared:?}"
+            );
+            return;
+        }
+        let (mut found, mut all) = (0, 0);
+        for (form, folder) in [
+            (AutodiscoverForm::Pox, "Autodiscover-POX"),
+            (AutodiscoverForm::Soap, "Autodiscover-SOAP"),
+        ] {
+            for entry in std::fs::read_dir(samples.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if !path.to_string_lossy().ends_with(".response.xml") {
+                    continue;
+                }
+                all += 1;
+                match read(form, 200, None, &std::fs::read(&path).unwrap()) {
+                    Answer::Found(url) => {
+                        found += 1;
+                        assert!(
+                            url.path().to_lowercase().ends_with("/exchange.asmx"),
+                            "{url}"
+                        );
+                    }
+                    Answer::Nothing(why) => assert!(!why.is_empty(), "{path:?}"),
+                    Answer::RedirectUrl(to) | Answer::RedirectAddress(to) => {
+                        assert!(!to.is_empty(), "{path:?}");
+                    }
+                    Answer::Refused(why) => panic!("{path:?}: {why}"),
+                }
+            }
+        }
+        assert!(all >= 25 && found >= 5, "{found} of {all} name an endpoint");
+    }
+
     proptest! {
         #[test]
         fn no_answer_panics(body in "\\PC{0,200}", inner in "[<>/a-zA-Z ]{0,60}", status in 100..600u16) {

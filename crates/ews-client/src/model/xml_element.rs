@@ -114,14 +114,21 @@ impl XmlElement {
                 crate::error::quote(node.name())
             )));
         }
-        let children = node.children().map(|child| Self::read(child, depth + 1));
+        if !is_name(node.name()) {
+            let name = crate::error::quote(node.name());
+            return Err(Error::protocol(format!("{name} is no name of an element")));
+        }
+        // What could not be written again is left out now, so that writing and reading are inverse.
+        let children = node.children().filter(|child| is_name(child.name()));
+        let children = children.map(|child| Self::read(child, depth + 1));
         let children = children.collect::<Result<Vec<_>>>()?;
-        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let attributes = node.attributes().filter(|(name, _)| is_name(name));
+        let own = |(name, value): (&str, &str)| (name.to_owned(), kept(value));
         Ok(XmlElement {
             name: node.name().to_owned(),
-            attributes: node.attributes().map(own).collect(),
+            attributes: attributes.map(own).collect(),
             text: if children.is_empty() {
-                node.text().to_owned()
+                kept(node.text())
             } else {
                 String::new()
             },
@@ -181,6 +188,11 @@ impl XmlElement {
         }
         writer.close();
     }
+}
+
+/// Text as it can be written: characters that XML cannot hold become U+FFFD.
+fn kept(text: &str) -> String {
+    text.chars().map(crate::xml::representable).collect()
 }
 
 fn is_name(name: &str) -> bool {

@@ -53,6 +53,7 @@ impl<'a> Document<'a> {
         config.check_end_names = true;
         let mut building = Building {
             text,
+            at: 0,
             document: Document {
                 nodes: Vec::new(),
                 attributes: Vec::new(),
@@ -60,6 +61,7 @@ impl<'a> Document<'a> {
             open: Vec::new(),
         };
         loop {
+            building.at = reader.buffer_position();
             let event = reader.read_event().map_err(|error| {
                 Error::protocol(format!("malformed XML at byte {}", reader.error_position()))
                     .with_source(error)
@@ -81,6 +83,8 @@ impl<'a> Document<'a> {
 
 struct Building<'a> {
     text: &'a str,
+    /// Where the event under way begins, in bytes, for messages.
+    at: u64,
     document: Document<'a>,
     open: Vec<u32>,
 }
@@ -117,38 +121,32 @@ impl<'a> Building<'a> {
                 let resolved = resolve(&reference)?;
                 self.text(Cow::Owned(resolved));
             }
-            Event::DocType(_) => return Err(Error::protocol("the answer has a document type")),
-            Event::Eof => return Err(Error::protocol("the answer ends inside an element")),
+            Event::DocType(_) => return Err(self.refused("has a document type")),
+            Event::Eof => return Err(self.refused("ends inside an element")),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
         }
         Ok(false)
     }
 
     fn push(&mut self, start: &BytesStart<'a>) -> Result<u32> {
-        let nodes = &mut self.document.nodes;
         if self.open.len() >= MAX_DEPTH {
-            return Err(Error::protocol(format!(
-                "the answer nests deeper than {MAX_DEPTH} elements"
-            )));
+            return Err(self.refused(&format!("nests deeper than {MAX_DEPTH} elements")));
         }
-        if nodes.len() >= MAX_NODES {
-            return Err(Error::protocol(format!(
-                "the answer has more than {MAX_NODES} elements"
-            )));
+        if self.document.nodes.len() >= MAX_NODES {
+            return Err(self.refused(&format!("has more than {MAX_NODES} elements")));
         }
         // Both counts fit: MAX_NODES * MAX_ATTRIBUTES stays below 2^32.
         let first = self.document.attributes.len() as u32;
         for (count, attribute) in start.attributes().with_checks(false).enumerate() {
             let attribute = attribute
-                .map_err(|error| Error::protocol("malformed attribute").with_source(error))?;
+                .map_err(|error| self.refused("has a malformed attribute").with_source(error))?;
             // Namespaces are not told apart, and kept settings are free of their declarations.
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
             }
             if count >= MAX_ATTRIBUTES {
-                return Err(Error::protocol(format!(
-                    "an element has more than {MAX_ATTRIBUTES} attributes"
-                )));
+                let what = format!("has an element of more than {MAX_ATTRIBUTES} attributes");
+                return Err(self.refused(&what));
             }
             let key = borrowed(self.text, attribute.key.local_name().into_inner());
             // A reference that no document type explains stays as it is, as in text.
@@ -164,6 +162,7 @@ impl<'a> Building<'a> {
             self.document.attributes.push((key, value));
         }
         let last = self.document.attributes.len() as u32;
+        let nodes = &mut self.document.nodes;
         let index = nodes.len() as u32;
         nodes.push(NodeData {
             name: borrowed(self.text, start.local_name().into_inner()),
@@ -175,6 +174,11 @@ impl<'a> Building<'a> {
         });
         self.link(index);
         Ok(index)
+    }
+
+    /// What is wrong with the answer, and where.
+    fn refused(&self, what: &str) -> Error {
+        Error::protocol(format!("the answer {what} at byte {}", self.at))
     }
 
     fn link(&mut self, index: u32) {

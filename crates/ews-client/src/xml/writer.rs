@@ -93,7 +93,7 @@ impl Writer {
 }
 
 /// Characters XML 1.0 cannot hold at all become U+FFFD: a request must stay well-formed.
-fn representable(c: char) -> char {
+pub(crate) fn representable(c: char) -> char {
     match c {
         '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'.. => c,
         _ => '\u{FFFD}',

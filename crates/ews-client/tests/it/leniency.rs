@@ -281,28 +281,34 @@ async fn nobody_found_is_an_empty_list_and_a_stopped_batch_is_a_failure() {
 }
 
 #[tokio::test]
-async fn document_types_and_excesses_are_refused() {
+async fn document_types_and_excesses_are_refused_with_their_place() {
     let entity = "<!DOCTYPE a [<!ENTITY e 'boo'>]><s:Envelope><s:Body>&e;</s:Body></s:Envelope>";
-    let deep = envelope(&"<a>".repeat(500));
     let wide = format!(
         "<s:Envelope {}/>",
         (0..100).map(|n| format!("a{n}='' ")).collect::<String>()
     );
     let many = envelope(&"<a/>".repeat(2_000_001));
-    for text in [
-        entity,
-        &deep,
-        &wide,
-        &many,
-        "<s:Envelope>",
-        "<s:Envelope><s:Body/></s:Envelope>",
-        "<a></b>",
+    let nested = envelope(&"<a>".repeat(500));
+    for (text, expected) in [
+        (entity, "has a document type at byte 0"),
+        (&nested, "nests deeper than 128 elements at byte "),
+        (&wide, "has an element of more than 64 attributes at byte 0"),
+        (&many, "has more than 2000000 elements at byte "),
+        ("<s:Envelope>", "ends inside an element at byte 12"),
+        ("<a b=1/>", "has a malformed attribute at byte 0"),
+        (
+            "<s:Envelope><s:Body/></s:Envelope>",
+            "the envelope's body is empty",
+        ),
+        ("<a></b>", "malformed XML at byte 3"),
     ] {
         let error = get_folder(text).await.unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::Protocol | ErrorKind::NotEws),
             "{error}"
         );
+        let told = error.to_string();
+        assert!(told.contains(expected), "{told}, not {expected}");
     }
 }
 

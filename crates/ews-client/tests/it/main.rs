@@ -15,14 +15,14 @@ mod leniency;
 mod mutation;
 /// Pulled and streamed notifications.
 mod notifications;
+/// Every operation with a plain request, by name.
+mod operations;
 /// Which failures are repeated, and what a server's versions do.
 mod repeats;
 /// Every request validates against the official schema.
 mod requests;
 /// Answers of real servers and of the documentation.
 mod samples;
-/// The same, about settings, discovery and notifications.
-mod samples_beside;
 /// Settings: what is written, and what is kept of what is read.
 mod settings;
 /// Shared tools.

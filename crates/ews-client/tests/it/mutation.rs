@@ -4,7 +4,8 @@ use ews_client::Bytes;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-use crate::samples::{run, run_with, samples};
+use crate::operations::run as run_with;
+use crate::samples::{run, samples};
 use crate::support::{Answer, client};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -1,11 +1,10 @@
 //! The collected messages of real servers, documentation and other projects.
 
-use std::fmt::Debug;
 use std::path::PathBuf;
 
 use ews_client::*;
 
-use crate::samples_beside;
+use crate::operations;
 use crate::support::{Answer, client, shared};
 
 /// A sample response: its file, operation, whether a real server sent it, and its text.
@@ -15,24 +14,6 @@ pub struct Sample {
     pub recorded: bool,
     pub text: String,
 }
-
-const OPERATIONS: [&str; 15] = [
-    "GetFolder",
-    "FindFolder",
-    "SyncFolderHierarchy",
-    "SyncFolderItems",
-    "FindItem",
-    "GetItem",
-    "ExportItems",
-    "UploadItems",
-    "CreateFolder",
-    "CreateItem",
-    "DeleteItem",
-    "MoveItem",
-    "UpdateItem",
-    "ResolveNames",
-    "ConvertId",
-];
 
 /// The samples of our operations that are text at all.
 pub fn samples() -> Vec<Sample> {
@@ -48,9 +29,7 @@ pub fn samples() -> Vec<Sample> {
         else {
             continue;
         };
-        let ours = OPERATIONS.contains(&operation)
-            || samples_beside::OPERATIONS.contains(&operation)
-            || operation == "_Fault";
+        let ours = operations::OPERATIONS.contains(&operation) || operation == "_Fault";
         if !ours || kind != "response" {
             continue;
         }
@@ -66,152 +45,14 @@ pub fn samples() -> Vec<Sample> {
     samples
 }
 
-/// How many entries the request must have had.
-fn entries(text: &str) -> usize {
-    text.matches("ResponseMessage ")
-        .count()
-        .max(text.matches("ResponseMessage>").count() / 2)
-        .max(1)
-}
-
-fn shown<T: Debug>(result: Result<T>) -> Result<String> {
-    result.map(|value| format!("{value:?}"))
-}
-
 /// Runs the client's own operation over an answer.
 pub async fn run(operation: &str, text: &str) -> Result<String> {
-    if samples_beside::OPERATIONS.contains(&operation) {
-        return samples_beside::run(operation, text, entries(text)).await;
-    }
     let (client, _, _) = client((0..10).map(|_| Answer::xml(text)));
-    run_with(&client, operation, entries(text)).await
-}
-
-pub async fn run_with(client: &Client, operation: &str, count: usize) -> Result<String> {
-    let folder = FolderShape::new(BaseShape::IdOnly);
-    let item = ItemShape::new(BaseShape::IdOnly);
-    let ids: Vec<ItemId> = (0..count)
-        .map(|n| ItemId::new(format!("requested-{n}")))
-        .collect();
-    let inbox = FolderIdRef::from(DistinguishedFolder::Inbox);
-    match operation {
-        "FindFolder" => shown(client.find_folder(&FindFolder::deep(inbox, folder)).await),
-        "SyncFolderHierarchy" => {
-            let request = SyncFolderHierarchy {
-                shape: folder,
-                folder: None,
-                sync_state: None,
-            };
-            shown(client.sync_folder_hierarchy(&request).await)
-        }
-        "SyncFolderItems" => shown(
-            client
-                .sync_folder_items(&SyncFolderItems::new(inbox, None))
-                .await,
-        ),
-        "FindItem" => {
-            let paging = Paging {
-                offset: 0,
-                max_entries: 1000,
-            };
-            shown(client.find_item(&FindItem::new(inbox, item, paging)).await)
-        }
-        "GetItem" => shown(client.get_item(&GetItem { shape: item, ids }).await),
-        "ExportItems" => {
-            let mut stream = client.export_items(&ids).await?;
-            let mut events = Vec::new();
-            while let Some(event) = stream.next().await? {
-                events.push(event);
-            }
-            Ok(format!("{events:?}"))
-        }
-        "UploadItems" => {
-            let item = |_| UploadItem {
-                parent: FolderId::new("f"),
-                action: UploadAction::CreateNew,
-                associated: None,
-                data: Bytes::new().into(),
-            };
-            shown(client.upload_items((0..count).map(item).collect()).await)
-        }
-        "CreateFolder" => {
-            let folders = (0..count)
-                .map(|_| NewFolder::new("x", FolderKind::Folder))
-                .collect();
-            shown(
-                client
-                    .create_folder(&CreateFolder {
-                        parent: inbox,
-                        folders,
-                    })
-                    .await,
-            )
-        }
-        "CreateItem" => shown(
-            client
-                .create_item(&CreateItem {
-                    folder: inbox,
-                    items: vec![NewItem::default(); count],
-                })
-                .await,
-        ),
-        "DeleteItem" => shown(
-            client
-                .delete_item(&DeleteItem {
-                    ids,
-                    disposal: DisposalType::SoftDelete,
-                })
-                .await,
-        ),
-        "MoveItem" => shown(client.move_item(&MoveItem { to: inbox, ids }).await),
-        "UpdateItem" => {
-            let item = |id| ItemUpdate {
-                id,
-                changes: vec![FieldChange::IsRead(true)],
-            };
-            let items = ids.into_iter().map(item).collect();
-            shown(
-                client
-                    .update_item(&UpdateItem {
-                        items,
-                        conflict: ConflictResolution::AutoResolve,
-                    })
-                    .await,
-            )
-        }
-        "ResolveNames" => shown(
-            client
-                .resolve_names(&ResolveNames {
-                    unresolved: "x".into(),
-                    scope: SearchScope::ActiveDirectory,
-                })
-                .await,
-        ),
-        "ConvertId" => {
-            let id = AlternateId {
-                id: "x".into(),
-                format: IdFormat::EwsId,
-                mailbox: "a@example.test".into(),
-                is_archive: None,
-            };
-            shown(
-                client
-                    .convert_id(&ConvertId {
-                        ids: vec![id; count],
-                        destination: IdFormat::EwsId,
-                    })
-                    .await,
-            )
-        }
-        _ => shown(
-            client
-                .get_folder(&GetFolder {
-                    shape: folder,
-                    ids: vec![inbox; count],
-                })
-                .await,
-        ),
-    }
+    let operation = match operation {
+        "_Fault" => "GetFolder",
+        operation => operation,
+    };
+    operations::run(&client, operation, operations::entries(text)).await
 }
 
 #[tokio::test]
@@ -251,6 +92,43 @@ async fn every_other_answer_parses_or_is_refused_in_words() {
     }
     println!("refused: {refused:#?}");
     assert!(refused.len() < 40, "{refused:#?}");
+}
+
+/// Messages whose operations the client does not have are XML all the same: requests, time zones,
+/// Autodiscover.
+#[test]
+fn every_message_of_all_is_read_or_refused_with_its_place() {
+    let Some(root) = shared("ews/samples") else {
+        return;
+    };
+    let manifest = std::fs::read_to_string(root.join("manifest.csv")).unwrap();
+    let files: Vec<&str> = manifest
+        .lines()
+        .filter_map(|line| line.split(',').next())
+        .filter(|file| file.ends_with(".xml"))
+        .collect();
+    assert!(files.len() >= 963, "{}", files.len());
+    let mut read = 0;
+    for file in &files {
+        let bytes = std::fs::read(root.join(file)).unwrap();
+        match XmlElement::from_xml(&String::from_utf8_lossy(&bytes)) {
+            Ok(element) => {
+                read += 1;
+                assert_eq!(
+                    XmlElement::from_xml(&element.to_xml()).unwrap(),
+                    element,
+                    "{file}"
+                );
+            }
+            Err(error) => {
+                let told = error.to_string();
+                let place = told.contains("at byte") || told.contains("nests deeper than 16");
+                assert!(place, "{file}: {told}");
+            }
+        }
+    }
+    println!("{read} of {} messages are read whole", files.len());
+    assert!(read >= 900, "{read} of {}", files.len());
 }
 
 /// The recorded answer of that name.

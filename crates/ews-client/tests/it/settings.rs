@@ -467,3 +467,12 @@ async fn requests_go_where_they_are_routed() {
     ];
     assert_eq!(headers(1), expected);
 }
+
+#[test]
+fn what_cannot_be_written_is_left_out_when_it_is_read() {
+    let read = XmlElement::from_xml("<Rule><a\u{e9}/><Name x\u{e9}=\"1\">a\0b</Name></Rule>");
+    let read = read.unwrap();
+    assert_eq!(read.to_xml(), "<Rule><Name>a\u{fffd}b</Name></Rule>");
+    assert_eq!(XmlElement::from_xml(&read.to_xml()).unwrap(), read);
+    assert!(XmlElement::from_xml("<\u{e9}/>").is_err());
+}

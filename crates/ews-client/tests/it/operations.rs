@@ -1,13 +1,27 @@
-//! The collected answers about settings, discovery and notifications.
+//! Every operation of the client with a plain request, by name: for the collected samples, and for
+//! damaged ones.
 
 use std::fmt::Debug;
 
 use ews_client::*;
 
-use crate::support::{Answer, client};
-
-/// The operations of this part.
-pub const OPERATIONS: [&str; 20] = [
+/// All operations.
+pub const OPERATIONS: [&str; 35] = [
+    "GetFolder",
+    "FindFolder",
+    "SyncFolderHierarchy",
+    "SyncFolderItems",
+    "FindItem",
+    "GetItem",
+    "ExportItems",
+    "UploadItems",
+    "CreateFolder",
+    "CreateItem",
+    "DeleteItem",
+    "MoveItem",
+    "UpdateItem",
+    "ResolveNames",
+    "ConvertId",
     "DeleteFolder",
     "MoveFolder",
     "UpdateFolder",
@@ -30,13 +44,149 @@ pub const OPERATIONS: [&str; 20] = [
     "GetStreamingEvents",
 ];
 
+/// How many entries the request of an answer must have had.
+pub fn entries(text: &str) -> usize {
+    text.matches("ResponseMessage ")
+        .count()
+        .max(text.matches("ResponseMessage>").count() / 2)
+        .max(1)
+}
+
 fn shown<T: Debug>(result: Result<T>) -> Result<String> {
     result.map(|value| format!("{value:?}"))
 }
 
-/// Runs the client's own operation over an answer.
-pub async fn run(operation: &str, text: &str, count: usize) -> Result<String> {
-    let (client, _, _) = client((0..10).map(|_| Answer::xml(text)));
+/// Runs an operation of that name with so many entries, and shows its answer.
+pub async fn run(client: &Client, operation: &str, count: usize) -> Result<String> {
+    let folder = FolderShape::new(BaseShape::IdOnly);
+    let item = ItemShape::new(BaseShape::IdOnly);
+    let ids: Vec<ItemId> = (0..count)
+        .map(|n| ItemId::new(format!("requested-{n}")))
+        .collect();
+    let inbox = FolderIdRef::from(DistinguishedFolder::Inbox);
+    match operation {
+        "FindFolder" => shown(client.find_folder(&FindFolder::deep(inbox, folder)).await),
+        "SyncFolderHierarchy" => {
+            let request = SyncFolderHierarchy {
+                shape: folder,
+                folder: None,
+                sync_state: None,
+            };
+            shown(client.sync_folder_hierarchy(&request).await)
+        }
+        "SyncFolderItems" => shown(
+            client
+                .sync_folder_items(&SyncFolderItems::new(inbox, None))
+                .await,
+        ),
+        "FindItem" => {
+            let paging = Paging {
+                offset: 0,
+                max_entries: 1000,
+            };
+            shown(client.find_item(&FindItem::new(inbox, item, paging)).await)
+        }
+        "GetItem" => shown(client.get_item(&GetItem { shape: item, ids }).await),
+        "ExportItems" => {
+            let mut stream = client.export_items(&ids).await?;
+            let mut events = Vec::new();
+            while let Some(event) = stream.next().await? {
+                events.push(event);
+            }
+            Ok(format!("{events:?}"))
+        }
+        "UploadItems" => {
+            let item = |_| UploadItem {
+                parent: FolderId::new("f"),
+                action: UploadAction::CreateNew,
+                associated: None,
+                data: Bytes::new().into(),
+            };
+            shown(client.upload_items((0..count).map(item).collect()).await)
+        }
+        "CreateFolder" => {
+            let folders = (0..count)
+                .map(|_| NewFolder::new("x", FolderKind::Folder))
+                .collect();
+            shown(
+                client
+                    .create_folder(&CreateFolder {
+                        parent: inbox,
+                        folders,
+                    })
+                    .await,
+            )
+        }
+        "CreateItem" => shown(
+            client
+                .create_item(&CreateItem {
+                    folder: inbox,
+                    items: vec![NewItem::default(); count],
+                })
+                .await,
+        ),
+        "DeleteItem" => shown(
+            client
+                .delete_item(&DeleteItem {
+                    ids,
+                    disposal: DisposalType::SoftDelete,
+                })
+                .await,
+        ),
+        "MoveItem" => shown(client.move_item(&MoveItem { to: inbox, ids }).await),
+        "UpdateItem" => {
+            let item = |id| ItemUpdate {
+                id,
+                changes: vec![FieldChange::IsRead(true)],
+            };
+            let items = ids.into_iter().map(item).collect();
+            shown(
+                client
+                    .update_item(&UpdateItem {
+                        items,
+                        conflict: ConflictResolution::AutoResolve,
+                    })
+                    .await,
+            )
+        }
+        "ResolveNames" => shown(
+            client
+                .resolve_names(&ResolveNames {
+                    unresolved: "x".into(),
+                    scope: SearchScope::ActiveDirectory,
+                })
+                .await,
+        ),
+        "ConvertId" => {
+            let id = AlternateId {
+                id: "x".into(),
+                format: IdFormat::EwsId,
+                mailbox: "a@example.test".into(),
+                is_archive: None,
+            };
+            shown(
+                client
+                    .convert_id(&ConvertId {
+                        ids: vec![id; count],
+                        destination: IdFormat::EwsId,
+                    })
+                    .await,
+            )
+        }
+        "GetFolder" => shown(
+            client
+                .get_folder(&GetFolder {
+                    shape: folder,
+                    ids: vec![inbox; count],
+                })
+                .await,
+        ),
+        _ => beside(client, operation, count).await,
+    }
+}
+
+/// Operations about settings, discovery and notifications.
+async fn beside(client: &Client, operation: &str, count: usize) -> Result<String> {
     let mailbox = || "a@example.test".to_owned();
     let inbox = || FolderIdRef::from(DistinguishedFolder::Inbox);
     match operation {
@@ -118,9 +268,9 @@ pub async fn run(operation: &str, text: &str, count: usize) -> Result<String> {
             shown(client.find_people(&request).await)
         }
         "Subscribe" | "GetEvents" | "Unsubscribe" | "GetStreamingEvents" => {
-            notifications(&client, operation).await
+            notifications(client, operation).await
         }
-        _ => delegates(&client, operation, count).await,
+        _ => delegates(client, operation, count).await,
     }
 }
 

@@ -251,8 +251,8 @@ Examples:
     postkeep restore --user svc@example.com --mailbox alice@example.com --item 1435bc725299
     postkeep restore --user svc@example.com --mailbox alice@example.com --as-of \"2026-11-02 14:00\" \\
         --folder @calendar --mode overwrite --dry-run
-Nothing is ever sent. The same restore again adds nothing, in every mode. What is replaced is kept in
-the repository before; `postkeep restores undo` takes a restore back.";
+Nothing is ever sent. The same restore again adds nothing, in every mode. What is replaced is
+kept in the repository before; `postkeep restores undo` takes a restore back.";
 
 #[derive(Debug, Args)]
 #[command(after_help = RESTORE_HELP)]

@@ -1,7 +1,7 @@
 //! What an open repository knows: sessions, snapshots, index, and what was found damaged.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use futures::StreamExt;
 use ulid::Ulid;
@@ -10,7 +10,8 @@ use crate::check::Problem;
 use crate::checkpoint::{self, Checkpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{self, CheckpointCopy, PackName, SESSIONS, SessionId, SessionObject};
-use crate::pack_index::{IndexSegment, PackIndex};
+use crate::pack_index::{Cached, IndexSegment, PackIndex};
+use crate::repairs::{self, Repairs};
 use crate::repository::{SessionInfo, SnapshotId, SnapshotInfo};
 use crate::seal::ObjectKind;
 use crate::session_record::{CommitRecord, EndRecord};
@@ -35,7 +36,10 @@ pub(crate) struct Catalogue {
     forgotten: BTreeMap<String, Vec<SnapshotId>>,
     pub(crate) index: PackIndex,
     segments: BTreeMap<[u8; 16], SegmentInfo>,
+    /// The index objects that local files stand for.
+    cached: Arc<Cached>,
     problems: BTreeMap<String, String>,
+    pub(crate) repairs: Repairs,
 }
 
 /// The checkpoint that everything else comes on top of.
@@ -55,7 +59,7 @@ pub(crate) struct Commit {
 }
 
 /// An index object that was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentInfo {
     pub(crate) entries: usize,
     pub(crate) packs: Vec<PackName>,
@@ -65,17 +69,48 @@ pub(crate) struct SegmentInfo {
 pub(crate) type Segment = (Option<[u8; 16]>, IndexSegment);
 
 impl Catalogue {
-    fn from_checkpoint(checkpoint: Checkpoint, segments: Vec<Segment>) -> Self {
+    fn from_checkpoint(checkpoint: Checkpoint, loaded: Loaded, old: &mut Self) -> Self {
         let live: HashSet<PackName> = checkpoint.packs.iter().map(|(name, _)| *name).collect();
-        let mut catalogue = Self::default();
-        for (id, mut segment) in segments {
+        let mut catalogue = Self {
+            index: old.index.files_only(),
+            cached: Arc::clone(&old.cached),
+            ..Self::default()
+        };
+        catalogue.index.retain_packs(|pack| live.contains(pack));
+        catalogue.note_cached(loaded.cached);
+        for (id, mut segment) in loaded.segments {
             catalogue.note_segment(id, &segment);
             segment.retain_packs(&live);
             catalogue.index.add(segment);
         }
         let ended = checkpoint.ended();
         catalogue.base = Some(Base { checkpoint, ended });
+        catalogue.set_repairs(std::mem::take(&mut old.repairs));
         catalogue
+    }
+
+    /// Begins with what local files have of the index.
+    pub(crate) fn set_cached(&mut self, index: PackIndex, cached: Cached) {
+        let given_up = Arc::clone(self.index.given_up());
+        self.index = index;
+        self.index.give_up(given_up);
+        self.cached = Arc::new(cached);
+        self.retain_packs();
+    }
+
+    /// Of the packs that local files describe, only those count that sessions name.
+    fn retain_packs(&mut self) {
+        let packs = self.packs();
+        self.index.retain_packs(|pack| packs.contains_key(pack));
+    }
+
+    /// Takes over what local files know of index objects.
+    fn note_cached(&mut self, ids: Vec<[u8; 16]>) {
+        for id in ids {
+            if let Some(info) = self.cached.get(&id) {
+                self.segments.insert(id, info.clone());
+            }
+        }
     }
 
     fn note_segment(&mut self, id: Option<[u8; 16]>, segment: &IndexSegment) {
@@ -111,10 +146,18 @@ impl Catalogue {
 
     /// Starts the index afresh.
     pub(crate) fn replace_index(&mut self, segments: Vec<IndexSegment>) {
+        let given_up = Arc::clone(self.index.given_up());
         self.index = PackIndex::default();
+        self.index.give_up(given_up);
         for segment in segments {
             self.index.add(segment);
         }
+    }
+
+    /// Takes over what repairs wrote down.
+    pub(crate) fn set_repairs(&mut self, repairs: Repairs) {
+        self.index.give_up(repairs.given_up());
+        self.repairs = repairs;
     }
 
     pub(crate) fn base(&self) -> Option<&Checkpoint> {
@@ -187,13 +230,23 @@ impl Catalogue {
         sessions
     }
 
-    /// Every snapshot that is known, forgotten ones since the checkpoint included.
+    /// Every snapshot that is known, forgotten ones since the checkpoint and the store's own
+    /// records included. Those that a repair replaced are none.
     pub(crate) fn all_snapshots(&self) -> impl Iterator<Item = &SnapshotInfo> {
         let kept = self.base().map_or(&[][..], |base| &base.kept);
         let kept = kept.iter().flat_map(|session| &session.snapshots);
-        kept.chain(self.commits().flat_map(|commit| &commit.snapshots))
+        let all = kept.chain(self.commits().flat_map(|commit| &commit.snapshots));
+        all.filter(|snapshot| !self.repairs.is_replaced(snapshot))
     }
 
+    /// What users of the store added, sorted, without what was forgotten.
+    pub(crate) fn user_snapshots(&self) -> Vec<SnapshotInfo> {
+        let mut snapshots = self.snapshots();
+        snapshots.retain(|snapshot| !repairs::is_own(&snapshot.name));
+        snapshots
+    }
+
+    /// The same with the store's own records.
     pub(crate) fn snapshots(&self) -> Vec<SnapshotInfo> {
         let forgotten = self.forgotten();
         let mut snapshots: Vec<_> = self
@@ -266,8 +319,12 @@ async fn refresh_once(store: &Store, catalogue: &RwLock<Catalogue>) -> Result<()
         });
         ended.filter(|id| !known.has_ended(id)).collect()
     };
+    let cached = cached_of(catalogue);
     let mut loads = futures::stream::iter(new)
-        .map(|session| async move { (session, load_session(store, session).await) })
+        .map(|session| {
+            let cached = Arc::clone(&cached);
+            async move { (session, load_session(store, session, &cached).await) }
+        })
         .buffer_unordered(PARALLEL_SESSIONS);
     while let Some((session, loaded)) = loads.next().await {
         let vanished = match &loaded {
@@ -282,9 +339,11 @@ async fn refresh_once(store: &Store, catalogue: &RwLock<Catalogue>) -> Result<()
             Ok(Loaded {
                 record: Some(record),
                 segments,
+                cached,
                 problems,
                 ..
             }) => {
+                catalogue.note_cached(cached);
                 catalogue.add(session, record, segments);
                 catalogue.add_problems(problems);
             }
@@ -299,7 +358,14 @@ async fn refresh_once(store: &Store, catalogue: &RwLock<Catalogue>) -> Result<()
             Err(error) => return Err(error),
         }
     }
+    drop(loads);
     refresh_forgotten(store, decisions, catalogue).await
+}
+
+/// The index objects that need not be read.
+fn cached_of(catalogue: &RwLock<Catalogue>) -> Arc<Cached> {
+    let catalogue = catalogue.read().unwrap_or_else(|e| e.into_inner());
+    Arc::clone(&catalogue.cached)
 }
 
 /// An error of kind `NotFound` if a newer checkpoint has taken the place of what was listed.
@@ -334,7 +400,9 @@ async fn refresh_base(store: &Store, catalogue: &RwLock<Catalogue>) -> Result<()
             Err(error) => return Err(error),
         };
         dictionary::restore(store, &checkpoint.dictionaries)?;
-        let loaded = load_index(store, &checkpoint.index, &checkpoint.packs).await?;
+        let cached = cached_of(catalogue);
+        let parts = (checkpoint.index.as_slice(), checkpoint.packs.as_slice());
+        let mut loaded = load_index(store, parts, &cached).await?;
         if loaded.vanished && checkpoint::newest_epoch(store).await? > Some(epoch) {
             return Err(Error::new(
                 ErrorKind::NotFound,
@@ -342,10 +410,9 @@ async fn refresh_base(store: &Store, catalogue: &RwLock<Catalogue>) -> Result<()
             ));
         }
         problems.append(&mut met);
-        problems.extend(loaded.problems);
-        let fresh = Catalogue::from_checkpoint(checkpoint, loaded.segments);
+        problems.append(&mut loaded.problems);
         let mut catalogue = catalogue.write().unwrap_or_else(|e| e.into_inner());
-        *catalogue = fresh;
+        *catalogue = Catalogue::from_checkpoint(checkpoint, loaded, &mut catalogue);
         catalogue.add_problems(problems);
         return Ok(());
     }
@@ -365,6 +432,7 @@ async fn refresh_forgotten(
     };
     let unreadable = admin::read_forgotten(store, decisions, &mut forgotten).await?;
     let mut catalogue = catalogue.write().unwrap_or_else(|e| e.into_inner());
+    catalogue.retain_packs();
     catalogue.forgotten.append(&mut forgotten);
     catalogue.add_problems(unreadable);
     Ok(())
@@ -374,18 +442,20 @@ async fn refresh_forgotten(
 struct Loaded {
     record: Option<CommitRecord>,
     segments: Vec<Segment>,
+    /// Index objects that local files stand for, and that were not read.
+    cached: Vec<[u8; 16]>,
     problems: Vec<Problem>,
     /// Whether an object was missing, which a newer checkpoint may explain.
     vanished: bool,
 }
 
-async fn load_session(store: &Store, session: SessionId) -> Result<Loaded> {
+async fn load_session(store: &Store, session: SessionId, cached: &Cached) -> Result<Loaded> {
     let name = session.end_name();
     let record = store.read_sealed(&name, ObjectKind::SessionEnd).await?;
     let EndRecord::Committed(record) = EndRecord::decode(&name, &record, session)? else {
         return Ok(Loaded::default());
     };
-    let mut loaded = load_index(store, &record.index, &record.packs).await?;
+    let mut loaded = load_index(store, (&record.index, &record.packs), cached).await?;
     loaded.record = Some(record);
     Ok(loaded)
 }
@@ -393,12 +463,18 @@ async fn load_session(store: &Store, session: SessionId) -> Result<Loaded> {
 /// Reads index segments; what they lack of the packs is rebuilt from pack headers.
 async fn load_index(
     store: &Store,
-    index: &[[u8; 16]],
-    packs: &[(PackName, u64)],
+    (index, packs): (&[[u8; 16]], &[(PackName, u64)]),
+    cached: &Cached,
 ) -> Result<Loaded> {
     let mut loaded = Loaded::default();
     let mut described = HashSet::new();
-    let mut reads = futures::stream::iter(index.to_vec())
+    let known = index.iter().filter_map(|id| Some((id, cached.get(id)?)));
+    for (id, info) in known {
+        loaded.cached.push(*id);
+        described.extend(info.packs.iter().copied());
+    }
+    let new = index.iter().filter(|id| !cached.contains_key(*id));
+    let mut reads = futures::stream::iter(new.copied().collect::<Vec<_>>())
         .map(|id| async move {
             let name = layout::index_name(Ulid::from_bytes(id));
             let read = read_segment(store, &name).await;

@@ -1,6 +1,7 @@
 //! Examination of everything stored.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use futures::StreamExt;
 
@@ -87,6 +88,22 @@ impl LostChunks {
     }
 }
 
+/// Packs that are damaged or missing, for [`Repository::start_repair`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DamagedPacks(pub(crate) Vec<PackName>);
+
+impl DamagedPacks {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
@@ -94,6 +111,9 @@ pub struct CheckReport {
     pub problems: Vec<Problem>,
     /// Chunks that cannot be read any more: what refers to them is damaged.
     pub lost_chunks: LostChunks,
+    /// Packs with something wrong, those among them that a repair gave up: these are no problems
+    /// any more.
+    pub damaged_packs: DamagedPacks,
     /// Objects examined.
     pub objects: u64,
     /// Bytes read from the destination.
@@ -113,7 +133,7 @@ pub(crate) async fn run(
     options: &CheckOptions,
     on_progress: &(dyn Fn(CheckProgress) + Send + Sync),
 ) -> Result<CheckReport> {
-    let mut findings = Findings::new(on_progress);
+    let mut findings = Findings::new(repository, on_progress);
     for problem in repository.problems() {
         findings.problem(&problem.object, problem.what);
     }
@@ -135,10 +155,13 @@ pub(crate) async fn run(
         findings.examined(size);
     }
     drop(reads);
+    let given_up = Arc::clone(&findings.given_up);
     let mut verdicts = futures::stream::iter(packs)
         .map(|(name, len)| {
             let listed = listed.get(&name).copied();
-            pack_check::judge(repository, name, (len, listed), options)
+            // A pack that was given up and came back is to be known for what it is.
+            let reads = options.reads(&name) || given_up.contains(&name);
+            pack_check::judge(repository, name, (len, listed), reads)
         })
         .buffer_unordered(PARALLEL_PACKS);
     while let Some(verdict) = verdicts.next().await {
@@ -165,15 +188,22 @@ struct Findings<'a> {
     problems: BTreeMap<String, String>,
     /// Chunks that a pack should give and does not.
     bad: HashMap<[u8; 16], HashSet<PackName>>,
+    damaged_packs: Vec<PackName>,
+    given_up: Arc<HashSet<PackName>>,
     progress: CheckProgress,
     on_progress: &'a (dyn Fn(CheckProgress) + Send + Sync),
 }
 
 impl<'a> Findings<'a> {
-    fn new(on_progress: &'a (dyn Fn(CheckProgress) + Send + Sync)) -> Self {
+    fn new(
+        repository: &Repository,
+        on_progress: &'a (dyn Fn(CheckProgress) + Send + Sync),
+    ) -> Self {
         Self {
             problems: BTreeMap::new(),
             bad: HashMap::new(),
+            damaged_packs: Vec::new(),
+            given_up: Arc::clone(repository.catalogue().index.given_up()),
             progress: CheckProgress::default(),
             on_progress,
         }
@@ -191,7 +221,8 @@ impl<'a> Findings<'a> {
     ) {
         self.progress.objects_total = (small.len() + packs.len()) as u64;
         self.progress.bytes_total = small.iter().map(|(_, size)| size).sum();
-        let read = packs.iter().filter(|(name, _)| options.reads(name));
+        let read = |name: &PackName| options.reads(name) || self.given_up.contains(name);
+        let read = packs.iter().filter(|(name, _)| read(name));
         self.progress.bytes_total += read.map(|(_, len)| len).sum::<u64>();
         (self.on_progress)(self.progress);
     }
@@ -203,6 +234,13 @@ impl<'a> Findings<'a> {
     }
 
     fn judged(&mut self, verdict: PackVerdict) {
+        if !verdict.problems.is_empty() {
+            self.damaged_packs.push(verdict.name);
+        }
+        // What is given up is known, and counts nowhere.
+        if self.given_up.contains(&verdict.name) {
+            return self.examined(verdict.bytes_read);
+        }
         for what in verdict.problems {
             self.problem(&verdict.name.object(), what);
         }
@@ -219,6 +257,7 @@ impl<'a> Findings<'a> {
             !places.any(|pack| !packs.contains(&pack.name))
         });
         CheckReport {
+            damaged_packs: DamagedPacks(self.damaged_packs),
             lost_chunks: LostChunks(lost.map(|(id, _)| id).collect()),
             problems: self
                 .problems

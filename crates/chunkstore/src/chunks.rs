@@ -11,6 +11,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::chunk_id::ChunkId;
+use crate::content::Content;
 use crate::error::Result;
 use crate::gear::GearTable;
 
@@ -85,6 +86,11 @@ pub trait ChunkSource: Send + Sync {
     /// As for [`ChunkSource::get_chunk`].
     async fn get_piece(&self, id: &ChunkId) -> Result<Bytes> {
         self.get_chunk(id).await
+    }
+
+    /// Where the bytes of a content lie instead, if a repair put them somewhere else.
+    fn substitute(&self, _content: &Content) -> Option<Content> {
+        None
     }
 
     /// Returns the repository's keys for cutting and hashing.

@@ -90,6 +90,19 @@ impl Destination {
         }
     }
 
+    /// Removes what killed processes left of files that they were writing, if the destination is a
+    /// folder; elsewhere nothing of the kind is visible. Files younger than a day stay. Returns how
+    /// many were removed.
+    ///
+    /// # Errors
+    /// `Denied`, `Unavailable` when the folder cannot be read.
+    pub fn remove_half_written(&self, now_unix_ms: i64) -> Result<u64> {
+        match self.location()? {
+            Location::Folder(path) => folder::remove_half_written(&path, now_unix_ms),
+            _ => Ok(0),
+        }
+    }
+
     fn location(&self) -> Result<Location> {
         let Some((scheme, rest)) = self.url.split_once("://") else {
             return folder::parse_path(&self.url).map(Location::Folder);

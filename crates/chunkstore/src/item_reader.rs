@@ -35,7 +35,8 @@ pub fn read_content(
     formats: Formats,
     content: &Content,
 ) -> BoxStream<'static, Result<Bytes>> {
-    match ItemReader::new(source, &formats, content) {
+    let substitute = source.substitute(content);
+    match ItemReader::new(source, &formats, substitute.as_ref().unwrap_or(content)) {
         Err(error) => stream::once(async { Err(error) }).boxed(),
         Ok(reader) => stream::try_unfold(reader, |mut reader| async move {
             let piece = reader.next().await?;
@@ -71,7 +72,8 @@ pub async fn read_content_to_vec(
     Ok(bytes)
 }
 
-/// Returns the ids of all chunks an item needs, chunk lists among them; some may come twice.
+/// Returns the ids of all chunks an item needs, chunk lists among them; some may come twice. Where
+/// a repair put the item's bytes somewhere else, these are meant.
 ///
 /// # Errors
 ///
@@ -80,6 +82,8 @@ pub fn content_chunks(
     source: Arc<dyn ChunkSource>,
     content: &Content,
 ) -> BoxStream<'static, Result<ChunkId>> {
+    let substitute = source.substitute(content);
+    let content = substitute.as_ref().unwrap_or(content);
     let segment = match &content.skeleton {
         Skeleton::InSegment { segment, .. } => Some(Ok(*segment)),
         Skeleton::Chunks(_) => None,

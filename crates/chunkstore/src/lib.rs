@@ -43,6 +43,8 @@ mod pack_index;
 mod pack_writer;
 mod ranges;
 mod record;
+mod repair;
+mod repairs;
 mod repository;
 mod seal;
 mod session;
@@ -52,7 +54,9 @@ mod unlock;
 mod uploads;
 mod usage;
 
-pub use check::{CheckOptions, CheckPart, CheckProgress, CheckReport, LostChunks, Problem};
+pub use check::{
+    CheckOptions, CheckPart, CheckProgress, CheckReport, DamagedPacks, LostChunks, Problem,
+};
 pub use chunk_id::ChunkId;
 pub use chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
 pub use collect::{
@@ -70,6 +74,7 @@ pub use keyring::{Argon2Params, Passphrase};
 pub use layout::SessionId;
 pub use notes::{MAX_NOTE_BYTES, NoteId};
 pub use object_store::ObjectStore;
+pub use repair::Repair;
 pub use repository::{
     ChunkPlace, Repository, RepositoryStats, SessionInfo, SnapshotId, SnapshotInfo,
 };

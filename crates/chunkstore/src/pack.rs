@@ -389,6 +389,11 @@ pub(crate) fn origin_cipher(
     Some(blob_cipher(keyring, &preamble))
 }
 
+/// The header of a pack that is in memory.
+pub(crate) fn header_of(object: &str, bytes: &[u8], sealer: &Sealer) -> Result<PackHeader> {
+    read_header(object, bytes, sealer).map(|(_, header)| header)
+}
+
 fn read_header(object: &str, bytes: &[u8], sealer: &Sealer) -> Result<(Preamble, PackHeader)> {
     let preamble = check_pack_preamble(object, bytes, sealer)?;
     let trailer = *bytes

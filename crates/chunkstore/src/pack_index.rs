@@ -1,4 +1,11 @@
-//! Where chunks lie: the bytes of index segments, and the index in memory.
+//! Where chunks lie: the bytes of index segments, and the index of an open repository.
+
+mod cache;
+mod disk_run;
+mod file_at;
+mod run;
+#[cfg(test)]
+mod scale;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,6 +18,10 @@ use crate::pack::{MAX_PACK_BYTES, PackEntry, PackHeader};
 use crate::pack_writer::BlobPlace;
 use crate::record::{RecordReader, RecordWriter, count};
 use crate::seal::{ObjectKind, Preamble, Suite};
+
+pub(crate) use cache::{Cached, IndexCache};
+use run::Merged;
+pub(crate) use run::Run;
 
 /// Bytes of one entry of a segment.
 const ENTRY_LEN: usize = 16 + 4 + 4 + 3 + 1;
@@ -115,6 +126,31 @@ impl Slot {
     fn flags(&self) -> u8 {
         (self.len_flags >> 24) as u8
     }
+
+    /// As in an index segment.
+    fn to_bytes(self) -> [u8; ENTRY_LEN] {
+        let mut bytes = [0; ENTRY_LEN];
+        bytes[..16].copy_from_slice(&self.id);
+        bytes[16..20].copy_from_slice(&self.pack.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[24..].copy_from_slice(&self.len_flags.to_le_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; ENTRY_LEN]) -> Self {
+        let number = |at: usize| {
+            let bytes = bytes.get(at..at + 4).and_then(|b| b.try_into().ok());
+            bytes.map_or(0, u32::from_le_bytes)
+        };
+        let mut id = [0; 16];
+        id.copy_from_slice(&bytes[..16]);
+        Self {
+            id,
+            pack: number(16),
+            offset: number(20),
+            len_flags: number(24),
+        }
+    }
 }
 
 /// The content of one index object: a table of packs and sorted entries that point into it.
@@ -196,18 +232,11 @@ impl IndexSegment {
         let mut out = RecordWriter::default();
         out.u32(count(self.packs.len())?);
         for pack in &self.packs {
-            out.bytes(&pack.name.0)
-                .u8(pack.kind as u8)
-                .u8(pack.suite.to_byte());
-            out.u32(pack.epoch).bytes(&pack.salt);
-            out.u32(pack.len).u32(pack.header_len);
+            write_pack(&mut out, pack);
         }
         out.u32(count(self.slots.len())?);
         for slot in &self.slots {
-            out.bytes(&slot.id)
-                .u32(slot.pack)
-                .u32(slot.offset)
-                .u32(slot.len_flags);
+            out.bytes(&slot.to_bytes());
         }
         Ok(out.0)
     }
@@ -222,12 +251,7 @@ impl IndexSegment {
         let entries = fields.count(ENTRY_LEN)?;
         segment.slots.reserve_exact(entries);
         for _ in 0..entries {
-            let slot = Slot {
-                id: fields.array()?,
-                pack: fields.u32()?,
-                offset: fields.u32()?,
-                len_flags: fields.u32()?,
-            };
+            let slot = Slot::from_bytes(&fields.array()?);
             if slot.pack as usize >= segment.packs.len() {
                 return Err(fields.damaged("an entry names a pack that is not in its table"));
             }
@@ -240,6 +264,14 @@ impl IndexSegment {
             Err(Error::corrupt(object, "its entries are not sorted"))
         }
     }
+}
+
+fn write_pack(out: &mut RecordWriter, pack: &PackInfo) {
+    out.bytes(&pack.name.0)
+        .u8(pack.kind as u8)
+        .u8(pack.suite.to_byte());
+    out.u32(pack.epoch).bytes(&pack.salt);
+    out.u32(pack.len).u32(pack.header_len);
 }
 
 fn read_pack(fields: &mut RecordReader<'_>) -> Result<PackInfo> {
@@ -266,17 +298,24 @@ fn read_pack(fields: &mut RecordReader<'_>) -> Result<PackInfo> {
     Ok(pack)
 }
 
-/// All committed chunks, in memory.
+/// All committed chunks.
 ///
 /// Sorted runs, merged so that there are only ever a few: a look-up is a handful of binary
-/// searches, 28 bytes an entry.
+/// searches. Runs are in memory, 28 bytes an entry, or in files of an [`IndexCache`].
 ///
 /// A clone shares the runs: it is a view that later additions do not change.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PackIndex {
     packs: Vec<PackInfo>,
     by_name: HashMap<PackName, u32>,
-    runs: Vec<Arc<Vec<Slot>>>,
+    /// Those in files come first, and their packs are the first packs.
+    runs: Vec<Run>,
+    /// Packs of files that are no longer there.
+    gone: HashSet<u32>,
+    /// Packs that a repair gave up, and the numbers of those among them that are described: what
+    /// lies in them counts as absent, and is looked for there last.
+    given_up: Arc<HashSet<PackName>>,
+    given_up_numbers: HashSet<u32>,
 }
 
 /// A run is merged into its older neighbour once it is at least a quarter of its size.
@@ -293,6 +332,9 @@ impl PackIndex {
                 .entry(pack.name)
                 .or_insert(self.packs.len() as u32);
             if !known {
+                if self.given_up.contains(&pack.name) {
+                    self.given_up_numbers.insert(number);
+                }
                 self.packs.push(pack);
             }
             numbers.push((number, known));
@@ -312,35 +354,90 @@ impl PackIndex {
             return;
         }
         run.sort_unstable();
-        while let Some(last) = self
-            .runs
-            .pop_if(|last| last.len() < run.len() * MERGE_RATIO)
-        {
+        while let Some(Run::Memory(last)) = self.runs.pop_if(
+            |last| matches!(last, Run::Memory(last) if last.len() < run.len() * MERGE_RATIO),
+        ) {
             run = merge(&last, &run);
         }
-        self.runs.push(Arc::new(run));
+        self.runs.push(Run::Memory(Arc::new(run)));
     }
 
-    /// Every known place of a chunk.
+    /// Whether a file of the index turned out to be damaged: what it said since may lack something.
+    pub(crate) fn is_broken(&self) -> bool {
+        run::any_broken(&self.runs)
+    }
+
+    /// From now on, of the packs of files only these are there.
+    pub(crate) fn retain_packs(&mut self, live: impl Fn(&PackName) -> bool) {
+        let in_files = self.packs_in_files();
+        let packs = (0u32..).zip(&self.packs).take(in_files);
+        let gone = packs.filter(|(_, pack)| !live(&pack.name));
+        self.gone = gone.map(|(number, _)| number).collect();
+    }
+
+    /// How many of the packs are those of files.
+    fn packs_in_files(&self) -> usize {
+        let disk = |run: &Run| match run {
+            Run::Disk(run) => run.packs_end(),
+            Run::Memory(_) => 0,
+        };
+        self.runs.iter().map(disk).max().unwrap_or(0)
+    }
+
+    /// The same index without what is in memory.
+    pub(crate) fn files_only(&self) -> Self {
+        let packs = self.packs.get(..self.packs_in_files()).unwrap_or_default();
+        let files = self.runs.iter().filter(|run| matches!(run, Run::Disk(_)));
+        let mut index = Self {
+            packs: packs.to_vec(),
+            by_name: (0u32..)
+                .zip(packs)
+                .map(|(n, pack)| (pack.name, n))
+                .collect(),
+            runs: files.cloned().collect(),
+            gone: self.gone.clone(),
+            ..Self::default()
+        };
+        index.give_up(Arc::clone(&self.given_up));
+        index
+    }
+
+    /// From now on these packs are given up, and no others.
+    pub(crate) fn give_up(&mut self, packs: Arc<HashSet<PackName>>) {
+        let numbers = packs.iter().filter_map(|name| self.by_name.get(name));
+        self.given_up_numbers = numbers.copied().collect();
+        self.given_up = packs;
+    }
+
+    /// The packs that a repair gave up.
+    pub(crate) fn given_up(&self) -> &Arc<HashSet<PackName>> {
+        &self.given_up
+    }
+
+    /// Every known place of a chunk, those in packs that were given up last.
     pub(crate) fn find(&self, id: &ChunkId) -> Vec<(PackInfo, Slot)> {
-        self.slots(id.short())
-            .filter_map(|slot| Some((self.packs.get(slot.pack as usize)?.clone(), *slot)))
-            .collect()
+        let mut places: Vec<_> = self
+            .slots(id.short())
+            .filter_map(|slot| Some((self.packs.get(slot.pack as usize)?.clone(), slot)))
+            .collect();
+        places.sort_by_key(|(_, slot)| self.given_up_numbers.contains(&slot.pack));
+        places
     }
 
     /// One known place of a chunk.
-    pub(crate) fn slot(&self, id: &ChunkId) -> Option<&Slot> {
-        self.slots(id.short()).next()
+    pub(crate) fn slot(&self, id: &ChunkId) -> Option<Slot> {
+        self.ordinals(id.short()).next().map(|(_, _, slot)| slot)
     }
 
-    /// Whether a chunk lies in a pack that is not in `absent`.
+    /// Whether a chunk lies in a pack that was not given up and is not in `absent`.
     pub(crate) fn contains(&self, id: &ChunkId, absent: &HashSet<PackName>) -> bool {
         self.slots(id.short()).any(|slot| {
-            absent.is_empty()
-                || self
-                    .packs
-                    .get(slot.pack as usize)
-                    .is_some_and(|pack| !absent.contains(&pack.name))
+            !self.given_up_numbers.contains(&slot.pack)
+                && (absent.is_empty()
+                    || self
+                        .packs
+                        .get(slot.pack as usize)
+                        .is_some_and(|pack| !absent.contains(&pack.name)))
         })
     }
 
@@ -348,9 +445,10 @@ impl PackIndex {
         &self.packs
     }
 
-    /// The packs that hold a chunk, by the start of its id.
+    /// The packs that hold a chunk, by the start of its id, without those that were given up.
     pub(crate) fn places(&self, id: [u8; 16]) -> impl Iterator<Item = &PackInfo> {
         self.slots(id)
+            .filter(|slot| !self.given_up_numbers.contains(&slot.pack))
             .filter_map(|slot| self.packs.get(slot.pack as usize))
     }
 
@@ -358,12 +456,8 @@ impl PackIndex {
     pub(crate) fn pack_slots(&self, name: &PackName) -> Option<(PackInfo, Vec<Slot>)> {
         let number = *self.by_name.get(name)?;
         let info = self.packs.get(number as usize)?.clone();
-        let slots = self
-            .runs
-            .iter()
-            .flat_map(|run| run.iter())
-            .filter(|slot| slot.pack == number);
-        Some((info, slots.copied().collect()))
+        let slots = self.runs.iter().flat_map(Run::slots);
+        Some((info, slots.filter(|slot| slot.pack == number).collect()))
     }
 
     /// The number of a pack in [`PackIndex::packs`].
@@ -372,29 +466,35 @@ impl PackIndex {
     }
 
     /// The sorted runs.
-    pub(crate) fn runs(&self) -> &[Arc<Vec<Slot>>] {
+    pub(crate) fn runs(&self) -> &[Run] {
         &self.runs
     }
 
-    /// The places of a chunk: run, position in the run, and what stands there.
+    /// The places of a chunk: run, position in the run, and what stands there. Places in packs
+    /// that were given up are left out, unless there are no others: then nothing must be deleted
+    /// that may still turn out to be readable.
     pub(crate) fn ordinals(&self, id: [u8; 16]) -> impl Iterator<Item = (usize, usize, Slot)> {
-        self.runs.iter().enumerate().flat_map(move |(number, run)| {
-            let start = run.partition_point(|slot| slot.id < id);
-            let same = run.iter().enumerate().skip(start);
-            same.take_while(move |(_, slot)| slot.id == id)
-                .map(move |(position, slot)| (number, position, *slot))
-        })
+        let given_up = |slot: &Slot| self.given_up_numbers.contains(&slot.pack);
+        let elsewhere = !self.given_up_numbers.is_empty()
+            && self.all_ordinals(id).any(|(_, _, slot)| !given_up(&slot));
+        self.all_ordinals(id)
+            .filter(move |(_, _, slot)| !elsewhere || !given_up(slot))
+    }
+
+    fn all_ordinals(&self, id: [u8; 16]) -> impl Iterator<Item = (usize, usize, Slot)> {
+        let found = self.runs.iter().enumerate().flat_map(move |(number, run)| {
+            run.find(id)
+                .map(move |(position, slot)| (number, position, slot))
+        });
+        found.filter(|(_, _, slot)| self.gone.is_empty() || !self.gone.contains(&slot.pack))
     }
 
     pub(crate) fn chunk_count(&self) -> u64 {
         self.runs.iter().map(|run| run.len() as u64).sum()
     }
 
-    fn slots(&self, id: [u8; 16]) -> impl Iterator<Item = &Slot> {
-        self.runs.iter().flat_map(move |run| {
-            let start = run.partition_point(|slot| slot.id < id);
-            run.iter().skip(start).take_while(move |slot| slot.id == id)
-        })
+    fn slots(&self, id: [u8; 16]) -> impl Iterator<Item = Slot> {
+        self.all_ordinals(id).map(|(_, _, slot)| slot)
     }
 }
 

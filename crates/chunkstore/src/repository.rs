@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
@@ -17,6 +18,7 @@ use crate::chunk_cache::ChunkCache;
 use crate::chunk_id::{ChunkId, parse_hex, write_hex};
 use crate::chunks::{ChunkSource, ContentKeys};
 use crate::config::{Config, CreateOptions, MAX_CONFIG_BYTES, RepositoryId, Writers};
+use crate::content::Content;
 use crate::env::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Codec;
@@ -26,13 +28,15 @@ use crate::keyring::{Key, Keyring};
 use crate::keys::{self, Unlocked};
 use crate::layout::{self, REPOSITORY, SessionId};
 use crate::objects::{Created, Objects, Sealer};
+use crate::offload::offload;
+use crate::pack_index::IndexCache;
 use crate::seal::ObjectKind;
 use crate::session::{Session, SessionOptions};
 use crate::session_record::EndRecord;
 use crate::store::Store;
 use crate::tree::TreeRoot;
 use crate::unlock::{NewKey, Unlock};
-use crate::{admin, checkpoint, dictionary};
+use crate::{admin, checkpoint, dictionary, repairs};
 
 /// Names a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +146,8 @@ struct Inner {
     cache: Mutex<ChunkCache>,
     /// Chunks that are being read: whoever else wants one waits for it.
     loading: Mutex<HashMap<ChunkId, Weak<tokio::sync::Mutex<()>>>>,
+    /// Where the index is kept between two times the repository is opened.
+    index_cache: Option<IndexCache>,
     /// One refresh at a time: two would read the same objects.
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -199,7 +205,7 @@ impl Repository {
             slot: layout::parse_key_slot(&name).unwrap_or_default(),
         };
         match objects.create(REPOSITORY, config_bytes.into()).await? {
-            Created::New => Self::assemble(objects, config, unlocked, env),
+            Created::New => Self::assemble((objects, None), config, unlocked, env),
             Created::Existed => Err(already_exists()),
         }
     }
@@ -216,6 +222,21 @@ impl Repository {
     pub async fn open(
         destination: Arc<dyn ObjectStore>,
         unlock: impl Into<Unlock>,
+        env: Environment,
+    ) -> Result<Self> {
+        Self::open_with(destination, unlock, None, env).await
+    }
+
+    /// The same with a folder for local files, in which a large index is kept: opening then reads
+    /// only what is new, and of the index some 10 bits a chunk are held in memory, instead of 28
+    /// bytes. The folder may serve many repositories and processes, and may be deleted at any time.
+    ///
+    /// # Errors
+    /// As for [`Repository::open`].
+    pub async fn open_with(
+        destination: Arc<dyn ObjectStore>,
+        unlock: impl Into<Unlock>,
+        cache_folder: Option<&Path>,
         env: Environment,
     ) -> Result<Self> {
         let unlock = unlock.into();
@@ -236,13 +257,19 @@ impl Repository {
         let folder = keys::read(&objects, config.id()?).await?;
         let place = (&objects, config.suite());
         let unlocked = folder.unlock(place, &unlock, &config_bytes).await?;
-        let repository = Self::assemble(objects, config, unlocked, env)?;
+        let id = config.id()?;
+        let cache = cache_folder.map(|folder| {
+            let folder = folder.join(id.to_string()).join("chunks");
+            IndexCache::new(folder, id.to_bytes())
+        });
+        let repository = Self::assemble((objects, cache), config, unlocked, env)?;
+        repository.load_cached_index().await?;
         repository.refresh().await?;
         Ok(repository)
     }
 
     fn assemble(
-        objects: Objects,
+        (objects, index_cache): (Objects, Option<IndexCache>),
         config: Config,
         unlocked: Unlocked,
         env: Environment,
@@ -268,6 +295,7 @@ impl Repository {
                 catalogue: RwLock::default(),
                 cache: Mutex::default(),
                 loading: Mutex::default(),
+                index_cache,
                 refreshing: tokio::sync::Mutex::default(),
             }),
         })
@@ -299,7 +327,22 @@ impl Repository {
 
     /// The snapshots known so far without the forgotten ones, sorted by time, then id.
     pub fn snapshots(&self) -> Vec<SnapshotInfo> {
-        self.catalogue().snapshots()
+        self.catalogue().user_snapshots()
+    }
+
+    /// Entries of a snapshot that a repair could not heal: what they refer to is lost.
+    pub fn lost_entries(&self, snapshot: &SnapshotId) -> u64 {
+        self.catalogue().repairs.lost_entries(snapshot)
+    }
+
+    /// Whether a repair wrote anything down.
+    pub fn has_repairs(&self) -> bool {
+        !self.catalogue().repairs.is_empty()
+    }
+
+    /// Whether a repair found that a content cannot be read and could not heal it.
+    pub fn is_lost(&self, content: &Content) -> bool {
+        self.catalogue().repairs.is_lost(content)
     }
 
     /// Damage met so far while reading the catalogue.
@@ -313,14 +356,64 @@ impl Repository {
     /// From the destination; damage goes to [`Repository::problems`].
     pub async fn refresh(&self) -> Result<()> {
         let _one = self.inner.refreshing.lock().await;
+        self.drop_broken_index();
         let problems = dictionary::load(self.store()).await?;
         self.catalogue_mut().add_problems(problems);
         catalogue::refresh(self.store(), &self.inner.catalogue).await?;
+        repairs::load(self).await?;
+        self.store_index().await;
         // Something of a later epoch: damaged, or our keys are not current any more.
         if self.store().keyring().take_later_epoch_met() {
             keys::refuse_replaced(self.store()).await?;
         }
         Ok(())
+    }
+
+    async fn load_cached_index(&self) -> Result<()> {
+        if let Some(cache) = self.inner.index_cache.clone() {
+            let (index, cached) = offload(move || cache.load()).await?;
+            self.catalogue_mut().set_cached(index, cached);
+        }
+        Ok(())
+    }
+
+    /// Where a local file turned out to be damaged, everything is read anew.
+    fn drop_broken_index(&self) {
+        let mut catalogue = self.catalogue_mut();
+        if catalogue.index.is_broken() {
+            tracing::warn!("a local file of the index is damaged; the index is read anew");
+            if let Some(cache) = &self.inner.index_cache {
+                cache.clear();
+            }
+            *catalogue = Catalogue::default();
+        }
+    }
+
+    /// Puts what is in memory of a large index into a local file. A failure costs memory alone.
+    async fn store_index(&self) {
+        let Some(cache) = self.inner.index_cache.clone() else {
+            return;
+        };
+        let (index, segments) = {
+            let catalogue = self.catalogue();
+            if !IndexCache::is_worth_storing(&catalogue.index) {
+                return;
+            }
+            (catalogue.index.clone(), catalogue.segments().clone())
+        };
+        let name = self.store().env.ulid().to_string();
+        let stored = offload(move || {
+            cache.store(&index, &segments, &name)?;
+            Ok::<_, std::io::Error>(cache.load())
+        });
+        match stored.await {
+            Ok(Ok((index, cached))) if !cached.is_empty() => {
+                self.catalogue_mut().set_cached(index, cached);
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the index could not be kept in a file"),
+            Err(error) => tracing::warn!(%error, "the index could not be kept in a file"),
+        }
     }
 
     /// Keeps refreshes out while the guard lives.
@@ -348,9 +441,9 @@ impl Repository {
     /// How much the repository holds.
     pub fn stats(&self) -> RepositoryStats {
         let catalogue = self.catalogue();
-        let packs = catalogue.index.packs();
+        let packs = catalogue.packs();
         RepositoryStats {
-            stored_bytes: packs.iter().map(|pack| u64::from(pack.len)).sum(),
+            stored_bytes: packs.values().sum(),
             packs: packs.len() as u64,
             chunks: catalogue.index.chunk_count(),
         }
@@ -405,6 +498,11 @@ impl Repository {
         if snapshots.is_empty() {
             return Ok(());
         }
+        self.decide_forgotten(snapshots).await
+    }
+
+    /// The same of whatever snapshots.
+    pub(crate) async fn decide_forgotten(&self, snapshots: &[SnapshotId]) -> Result<()> {
         let name = layout::forget_name(self.store().env.ulid());
         let record = admin::encode_forgotten(snapshots)?;
         self.store()
@@ -513,7 +611,8 @@ impl Repository {
             Err(error) if admin::is_damage(error.kind()) => error,
             read => return read,
         };
-        if checkpoint::newest_epoch(self.store()).await?.unwrap_or(0) <= known {
+        let is_broken = self.catalogue().index.is_broken();
+        if !is_broken && checkpoint::newest_epoch(self.store()).await?.unwrap_or(0) <= known {
             return Err(error);
         }
         self.refresh().await?;
@@ -521,7 +620,7 @@ impl Repository {
     }
 
     /// Tries every known place of a chunk; the last failure is reported when all fail.
-    async fn try_places(&self, id: &ChunkId) -> Result<Bytes> {
+    pub(crate) async fn try_places(&self, id: &ChunkId) -> Result<Bytes> {
         let places = self.catalogue().index.find(id);
         let mut failure = None;
         for (pack, slot) in places {
@@ -592,6 +691,10 @@ impl ChunkSource for Repository {
         let bytes = self.read_chunk(id).await?;
         self.cache().insert_piece(*id, bytes.clone());
         Ok(bytes)
+    }
+
+    fn substitute(&self, content: &Content) -> Option<Content> {
+        self.catalogue().repairs.substitute(content)
     }
 
     fn content_keys(&self) -> &ContentKeys {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use crate::admin;
 use crate::chunk_id::ChunkId;
 use crate::chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
+use crate::content::Content;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{self, PackName, SessionId};
 use crate::objects::Created;
@@ -555,6 +556,10 @@ impl ChunkSource for Session {
             Some(bytes) => Ok(bytes),
             None => self.inner.repository.get_chunk(id).await,
         }
+    }
+
+    fn substitute(&self, content: &Content) -> Option<Content> {
+        self.inner.repository.substitute(content)
     }
 
     fn content_keys(&self) -> &ContentKeys {

@@ -4,6 +4,7 @@ pub(crate) mod cursor;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures::stream::{self, BoxStream, StreamExt};
 
@@ -88,6 +89,25 @@ impl TreeReader {
                 }
                 if let Some(entry) = live(change) {
                     return Ok(Some((entry, (merge, to))));
+                }
+            }
+            Ok(None)
+        })
+        .boxed()
+    }
+
+    /// Returns the entries that can be read, in the order of their keys, and counts those below
+    /// nodes that cannot: for repairs. Where a run is damaged, what it changed is as it was before.
+    ///
+    /// # Errors
+    ///
+    /// In the stream: those of the source that are no damage.
+    pub fn readable(&self, lost: &Arc<AtomicU64>) -> BoxStream<'static, Result<Entry>> {
+        let merge = Merge::of_readable(&self.source, &self.root, lost);
+        stream::try_unfold(merge, |mut merge| async move {
+            while let Some(change) = merge.next().await? {
+                if let Some(entry) = live(change) {
+                    return Ok(Some((entry, merge)));
                 }
             }
             Ok(None)

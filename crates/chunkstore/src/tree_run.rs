@@ -1,6 +1,7 @@
 //! Runs of changes: merging them, and when to.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
@@ -95,6 +96,23 @@ impl<'a> Merge<'a> {
     /// Creates a merge of a tree's base and runs, from the first key not less than `from`.
     pub(crate) fn of_tree(source: &Arc<dyn ChunkSource>, root: &TreeRoot, from: &[u8]) -> Self {
         Self::new(tree_inputs(source, root, from))
+    }
+
+    /// Creates the same of what can be read: entries below damaged nodes are counted and left out.
+    pub(crate) fn of_readable(
+        source: &Arc<dyn ChunkSource>,
+        root: &TreeRoot,
+        losses: &Arc<AtomicU64>,
+    ) -> Self {
+        let nodes = root
+            .base
+            .iter()
+            .chain(root.runs.iter().map(|run| &run.node));
+        let inputs = nodes.map(|node| {
+            let cursor = Cursor::lenient(Arc::clone(source), node, Arc::clone(losses));
+            Input::Nodes(Box::new(cursor))
+        });
+        Self::new(inputs.collect())
     }
 
     /// Returns the next change, removals among them.

@@ -145,7 +145,7 @@ impl Owners {
     fn entries(&self) -> impl Iterator<Item = (u32, u64)> {
         let runs = self.index.runs().iter().zip(&self.owners);
         runs.flat_map(|(run, owners)| {
-            let entries = run.iter().zip(owners);
+            let entries = run.slots().zip(owners);
             entries.map(|(slot, owner)| (*owner, u64::from(slot.sealed_len())))
         })
     }

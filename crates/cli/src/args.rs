@@ -20,7 +20,7 @@ mod settings;
 mod try_out;
 
 pub use exchange::{Auth, BackupArgs, FlowArgs, PROXY, RestoreArgs, ServerArgs, SignInArgs};
-pub use keep::{PruneArgs, RepairCommand, RepairIndexArgs, StatsArgs};
+pub use keep::{PruneArgs, RepairCommand, RepairIndexArgs, RepairPacksArgs, StatsArgs};
 pub use key::{
     KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,
     KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs, KeyShareArgs, NewKeyArgs,

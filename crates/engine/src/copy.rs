@@ -4,11 +4,11 @@
 //! repository: items are read, verified, and stored anew. What the other repository has already is
 //! found by comparing trees, without reading any item.
 
-mod carry;
+pub(crate) mod carry;
 mod finish;
 mod join;
 mod known;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::sync::Arc;
 

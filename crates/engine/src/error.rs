@@ -76,6 +76,11 @@ impl Error {
         self.0.kind
     }
 
+    /// Whether stored bytes are damaged or missing.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Corrupt | ErrorKind::NotFound)
+    }
+
     /// The same error, said one level higher: `context: what went wrong`.
     #[must_use]
     pub fn context(self, context: impl fmt::Display) -> Self {

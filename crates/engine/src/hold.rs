@@ -339,6 +339,7 @@ impl Vault {
                     time_unix_ms: hold.time_unix_ms,
                     partial: false,
                     kept: true,
+                    lost: self.repository.lost_entries(&info.id),
                     about,
                     root: info.root,
                 });

@@ -71,7 +71,9 @@ pub use monitor::{Event, Monitor, Silent};
 pub use notes::VaultSize;
 pub use probe::MailboxLook;
 pub use prune::{OpenBackup, PruneOptions, PrunePlan, PruneReport};
-pub use repair::IndexRepairReport;
+pub use repair::{
+    Donors, IndexRepairReport, PackRepairOptions, PackRepairReport, RebuiltSnapshot, TreeSource,
+};
 pub use report::{
     BackupReport, FolderRestore, Gap, ItemFailure, MailboxReport, MeetingMoved, MeetingOutcome,
     RestoreReport, Throttling,

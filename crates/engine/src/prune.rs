@@ -107,6 +107,8 @@ pub struct PruneReport {
     pub deleted_objects: u64,
     /// Objects that the destination refused to delete.
     pub undeletable: u64,
+    /// Half-written files of killed processes that were removed from a folder.
+    pub half_written: u64,
 }
 
 impl Vault {
@@ -160,6 +162,7 @@ impl Vault {
             deleted_bytes: done.deleted_bytes,
             deleted_objects: done.deleted_objects,
             undeletable: done.undeletable,
+            half_written: 0,
         })
     }
 }

@@ -1,4 +1,12 @@
-//! Mends what can be made anew from what is there.
+//! Mends what can be made anew from what is there, or brought back from elsewhere.
+
+mod heal;
+mod lost;
+mod packs;
+mod trees;
+
+pub use packs::{Donors, PackRepairOptions, PackRepairReport, RebuiltSnapshot};
+pub use trees::TreeSource;
 
 use chunkstore::{IndexRepair, LeaveOpen, Problem};
 use serde::Serialize;

@@ -20,6 +20,8 @@ pub struct Snapshot {
     /// Whether it is no state of the mailbox but a tree of items that outlived their snapshots,
     /// by a rule about items or a hold on them.
     pub kept: bool,
+    /// Entries of it that are lost: damage that a repair could not heal.
+    pub lost: u64,
     /// What the run wrote down about it.
     pub about: About,
     pub(crate) root: TreeRoot,
@@ -101,6 +103,7 @@ impl Snapshot {
             time_unix_ms: info.time_unix_ms,
             partial: info.partial,
             kept: false,
+            lost: 0,
             about,
             root: info.root.clone(),
         })
@@ -250,6 +253,7 @@ mod tests {
             time_unix_ms,
             partial,
             kept: false,
+            lost: 0,
             about: About::default(),
             root: TreeRoot::empty(),
         }

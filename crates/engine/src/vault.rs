@@ -63,7 +63,8 @@ impl Vault {
         options: VaultOptions,
     ) -> Result<Self> {
         let environment = options.environment.clone();
-        let repository = Repository::open(destination, unlock, environment)
+        let cache = Some(options.cache_dir.as_path());
+        let repository = Repository::open_with(destination, unlock, cache, environment)
             .await
             .doing(|| "open the repository".into())?;
         Ok(Self::new(repository, options))
@@ -102,17 +103,19 @@ impl Vault {
     pub async fn snapshots_and_kept(&self) -> Result<Vec<Snapshot>> {
         self.refresh().await?;
         let infos = self.repository.snapshots().into_iter();
-        infos
-            .filter_map(|info| {
-                if ledger::is_mailbox(&info.name) {
-                    return Some(Snapshot::from_stored(&info));
-                }
+        let read = infos.filter_map(|info| {
+            let snapshot = if ledger::is_mailbox(&info.name) {
+                Snapshot::from_stored(&info)
+            } else {
                 match ledger::Kind::of_name(&info.name)? {
-                    ledger::Kind::Kept(mailbox) => Some(Snapshot::from_kept(&mailbox, &info)),
-                    _ => None,
+                    ledger::Kind::Kept(mailbox) => Snapshot::from_kept(&mailbox, &info),
+                    _ => return None,
                 }
-            })
-            .collect()
+            };
+            let lost = self.repository.lost_entries(&info.id);
+            Some(snapshot.map(|snapshot| Snapshot { lost, ..snapshot }))
+        });
+        read.collect()
     }
 
     /// The snapshots a user means: one for a snapshot's id, the newest of each mailbox for

@@ -57,6 +57,8 @@ pub struct ItemVersion {
     pub is_read: Option<bool>,
     /// Its size as the server counts it.
     pub bytes: u64,
+    /// Whether its bytes are lost: damage that a repair could not heal.
+    pub lost: bool,
     /// Subject, sender, times.
     #[serde(flatten)]
     pub summary: ItemSummary,
@@ -136,8 +138,15 @@ impl Vault {
             folder: stretch.folder.clone(),
             is_read: state.is_read,
             bytes: state.size_bytes,
+            lost: self.is_lost(&stretch.entry),
             summary: self.summary(&stretch.entry).await.unwrap_or_default(),
         })
+    }
+
+    /// Whether the bytes of an item are known to be lost.
+    fn is_lost(&self, entry: &Entry) -> bool {
+        let item = entry.contents.first();
+        item.is_some_and(|item| self.repository.is_lost(item))
     }
 
     /// The item a user means, in the newest tree that has it.

@@ -3,6 +3,7 @@
 mod contender;
 mod cost;
 mod export;
+mod index;
 mod library;
 mod mail;
 mod peers;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 use contender::Contender;
 pub(crate) use export::export;
+pub(crate) use index::index;
 use library::Exchangelib;
 use mail::Mail;
 use product::{Form, Postkeep};

@@ -65,6 +65,7 @@ usage: cargo xtask <command>
        [--without P] leaves out restic, borg or rustic, which takes long to compile [repeatable]
   package files      what goes into packages besides the program: manual and completions
   package deb        the Debian package, by cargo-deb (cargo install cargo-deb)
+  bench index [N]    the index of a repository of N chunks (default 100,000,000): memory, look-ups
   bench export       export of 10,000 items in every format, into docs/benchmarks.md
 ";
 
@@ -111,6 +112,8 @@ fn dispatch(words: &[&str]) -> Result {
         ["package", "files"] => package::files(&workspace),
         ["package", "deb"] => package::deb(&workspace),
         ["bench", "export"] => bench::export(&workspace),
+        ["bench", "index"] => bench::index(&workspace, None),
+        ["bench", "index", chunks] => bench::index(&workspace, Some(chunks)),
         ["bench", "peers", words @ ..] => {
             bench::peers(&workspace, &bench::PeersOptions::parse(words)?)
         }

@@ -1,6 +1,6 @@
 //! Judging one pack.
 
-use crate::check::{CheckOptions, describe};
+use crate::check::describe;
 use crate::error::Result;
 use crate::layout::PackName;
 use crate::offload::offload;
@@ -22,7 +22,7 @@ pub(crate) async fn judge(
     repository: &Repository,
     name: PackName,
     (len, listed): (u64, Option<u64>),
-    options: &CheckOptions,
+    reads: bool,
 ) -> PackVerdict {
     let mut verdict = PackVerdict {
         name,
@@ -35,7 +35,7 @@ pub(crate) async fn judge(
         return verdict;
     };
     let other_length = format!("{} has {there} bytes instead of {len}", name.object());
-    if options.reads(&name) {
+    if reads {
         if there != len {
             verdict.problems.push(other_length);
         }

@@ -11,7 +11,7 @@ use crate::collect::{
     CollectHost, CollectOptions, CollectPlan, CollectReport, CollectStage, OnOpen, OpenSession,
     refuse_damage, rewrite, sum_up, sweep,
 };
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{self, GcObject, PackName, SESSIONS, SessionId, SessionObject};
 use crate::repository::{Repository, SnapshotId, SnapshotInfo};
 use crate::seal::ObjectKind;
@@ -130,7 +130,15 @@ impl<'a> Custodian<'a> {
     async fn mark(&self, snapshots: &[SnapshotInfo]) -> Result<Live> {
         let total = snapshots.len() as u64;
         let on_done = |done| self.host.progress(CollectStage::Mark, done, total);
-        mark(self.repository, snapshots, &on_done).await
+        let live = mark(self.repository, snapshots, &on_done).await?;
+        match live.index().is_broken() {
+            // What is not found is not marked, and would be deleted.
+            true => Err(Error::corrupt(
+                "the index's local file",
+                "the next collection reads the index anew",
+            )),
+            false => Ok(live),
+        }
     }
 
     /// Copies what has to be copied, then condemns; `false` when the epoch is over already.

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use futures::future::try_join_all;
 
+use crate::admin::is_damage;
 use crate::chunk_id::ChunkId;
+use crate::chunks::ChunkSource;
 use crate::content::list::ListReader;
 use crate::content::{ChunkRefs, Content};
 use crate::error::{Error, Result};
@@ -76,7 +78,7 @@ impl Live {
     pub(crate) fn chunks(&self) -> impl Iterator<Item = [u8; 16]> {
         let runs = self.index.runs().iter().enumerate();
         runs.flat_map(move |(run, slots)| {
-            let slots = slots.iter().enumerate();
+            let slots = slots.slots().enumerate();
             slots
                 .filter(move |(position, _)| self.bit(run, *position))
                 .map(|(_, slot)| slot.id)
@@ -169,6 +171,11 @@ impl Marker {
         content: &Content,
         needed: &mut (dyn FnMut([u8; 16]) -> bool + Send),
     ) -> Result<()> {
+        // Where a repair put the bytes somewhere else, these are needed. Of what is lost, the parts
+        // that are left are needed: a pack may still come back.
+        let substitute = repository.substitute(content);
+        let content = substitute.as_ref().unwrap_or(content);
+        let lost = repository.is_lost(content);
         let mut below = HashSet::new();
         for id in content.chunk_ids() {
             if needed(id.short()) {
@@ -181,8 +188,13 @@ impl Marker {
                 && self.walked.insert(id.short())
             {
                 let mut list = ListReader::new(&part.chunks, true);
-                while let Some(id) = list.next(repository).await? {
-                    needed(ChunkId::short(&id));
+                loop {
+                    match list.next(repository).await {
+                        Ok(Some(id)) => drop(needed(ChunkId::short(&id))),
+                        Ok(None) => break,
+                        Err(error) if lost && is_damage(error.kind()) => break,
+                        Err(error) => return Err(error),
+                    }
                 }
             }
         }

@@ -1,11 +1,12 @@
 //! Which packs go. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::collect::mark::Live;
 use crate::collect::survey::Survey;
 use crate::collect::{CollectOptions, CollectPlan};
 use crate::layout::PackName;
+use crate::pack_index::Run;
 use crate::seal::ObjectKind;
 
 /// So many small packs of one kind are worth making into larger ones.
@@ -82,7 +83,13 @@ pub(crate) fn choose(
             choice.plan.left_packs += 1;
         }
     }
-    for pack in worth_rewriting(used, options) {
+    for pack in missing_and_needless(live, survey, committed) {
+        if choice.condemned.len() < limit {
+            choice.plan.dead_packs += 1;
+            choice.condemned.push(pack);
+        }
+    }
+    for pack in worth_rewriting(used, live.index().given_up(), options) {
         let copied = choice.plan.copied_bytes + pack.live;
         if choice.condemned.len() < limit && copied <= options.max_rewrite_bytes {
             choice.plan.rewrite_packs += 1;
@@ -98,6 +105,29 @@ pub(crate) fn choose(
     choice
 }
 
+/// Packs that are not there any more, were given up, and hold the last place of no needed chunk.
+fn missing_and_needless(
+    live: &Live,
+    survey: &Survey,
+    committed: &BTreeMap<PackName, u64>,
+) -> BTreeSet<PackName> {
+    let given_up = live.index().given_up().iter();
+    let missing = given_up.filter(|pack| !survey.packs.contains_key(*pack));
+    let mut missing: BTreeSet<PackName> = missing
+        .filter(|pack| committed.contains_key(*pack))
+        .copied()
+        .collect();
+    if missing.is_empty() {
+        return missing;
+    }
+    for id in live.chunks() {
+        for (pack, _) in live.places(id) {
+            missing.remove(&pack);
+        }
+    }
+    missing
+}
+
 /// Measures the packs that are committed, described and there.
 fn measure(live: &Live, survey: &Survey, committed: &BTreeMap<PackName, u64>) -> Vec<Use> {
     let mut live_bytes: HashMap<PackName, u64> = HashMap::new();
@@ -111,7 +141,7 @@ fn measure(live: &Live, survey: &Survey, committed: &BTreeMap<PackName, u64>) ->
     }
     let described = live.index().packs();
     let mut blobs = vec![0u64; described.len()];
-    for slot in live.index().runs().iter().flat_map(|run| run.iter()) {
+    for slot in live.index().runs().iter().flat_map(Run::slots) {
         if let Some(bytes) = blobs.get_mut(slot.pack as usize) {
             *bytes += u64::from(slot.sealed_len());
         }
@@ -130,7 +160,13 @@ fn measure(live: &Live, survey: &Survey, committed: &BTreeMap<PackName, u64>) ->
 }
 
 /// Packs that are mostly waste, the most wasteful first; then packs that are merely small.
-fn worth_rewriting(mut used: Vec<Use>, options: &CollectOptions) -> Vec<Use> {
+///
+/// A pack that was given up is not: what can be read of it was copied by the repair.
+fn worth_rewriting(
+    mut used: Vec<Use>,
+    given_up: &HashSet<PackName>,
+    options: &CollectOptions,
+) -> Vec<Use> {
     if options.rewrite_below_percent == 0 {
         return Vec::new();
     }
@@ -156,7 +192,7 @@ fn worth_rewriting(mut used: Vec<Use>, options: &CollectOptions) -> Vec<Use> {
     let is_sparse = |pack: &Use| {
         pack.live.saturating_mul(100) < pack.len.saturating_mul(below) && pack.waste() > SMALL_WASTE
     };
-    used.retain(|pack| is_sparse(pack) || is_small(pack));
+    used.retain(|pack| !given_up.contains(&pack.name) && (is_sparse(pack) || is_small(pack)));
     used.sort_by_key(|pack| (!is_sparse(pack), std::cmp::Reverse(pack.waste()), pack.name));
     used
 }

@@ -79,9 +79,90 @@ pub(super) fn open(folder: &Path) -> Result<Arc<dyn ObjectStore>> {
     Ok(Arc::new(store.with_fsync(true)))
 }
 
+/// Files are written under another name first, which ends in `#` and a number. What a killed
+/// process leaves of them is never seen as an object; after this long nobody is writing it any more.
+const HALF_WRITTEN_AFTER_MS: i64 = 24 * 60 * 60 * 1000;
+/// Folders within folders that are looked into: packs have two levels.
+const MAX_DEPTH: usize = 4;
+
+/// Removes half-written files that are older than a day; returns how many.
+pub(super) fn remove_half_written(folder: &Path, now_unix_ms: i64) -> Result<u64> {
+    let failed = |path: &Path, error: std::io::Error| {
+        let error = object_store::Error::Generic {
+            store: "folder",
+            source: Box::new(error),
+        };
+        Error::from_store("tidy up", &path.display().to_string(), error)
+    };
+    let mut removed = 0;
+    let mut folders = vec![(folder.to_path_buf(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(|e| failed(&folder, e))? {
+            let entry = entry.map_err(|e| failed(&folder, e))?;
+            let path = entry.path();
+            let Ok(about) = entry.metadata() else {
+                continue;
+            };
+            if about.is_dir() && depth < MAX_DEPTH {
+                folders.push((path, depth + 1));
+            } else if about.is_file()
+                && is_half_written(&path)
+                && is_old(&about, now_unix_ms)
+                && std::fs::remove_file(&path).is_ok()
+            {
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+fn is_half_written(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let number = name.and_then(|name| name.rsplit_once('#'));
+    number.is_some_and(|(name, number)| {
+        !name.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+fn is_old(about: &std::fs::Metadata, now_unix_ms: i64) -> bool {
+    let changed = about.modified().ok();
+    let since = changed.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let changed = since.and_then(|since| i64::try_from(since.as_millis()).ok());
+    changed.is_some_and(|changed| changed < now_unix_ms.saturating_sub(HALF_WRITTEN_AFTER_MS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_written_files_go_after_a_day_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let packs = folder.path().join("packs/aa");
+        std::fs::create_dir_all(&packs).unwrap();
+        for name in [
+            "aabb#1",
+            "aabb",
+            "aabb#",
+            "#1",
+            "aabb#1x",
+            "notes#of mine.txt",
+        ] {
+            std::fs::write(packs.join(name), b"x").unwrap();
+        }
+        let written = std::fs::metadata(packs.join("aabb"))
+            .unwrap()
+            .modified()
+            .unwrap();
+        let written = written.duration_since(std::time::UNIX_EPOCH).unwrap();
+        let written = i64::try_from(written.as_millis()).unwrap();
+        let remove = |now| remove_half_written(folder.path(), now).unwrap();
+        assert_eq!(remove(written + HALF_WRITTEN_AFTER_MS - 10_000), 0);
+        assert_eq!(remove(written + HALF_WRITTEN_AFTER_MS + 10_000), 1);
+        assert!(!packs.join("aabb#1").exists());
+        assert_eq!(std::fs::read_dir(&packs).unwrap().count(), 5);
+    }
 
     #[track_caller]
     fn check(url: &str, folder: &str) {

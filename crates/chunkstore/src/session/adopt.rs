@@ -6,6 +6,7 @@ use super::{Inner, NewSnapshot, Session};
 use crate::chunk_id::ChunkId;
 use crate::chunks::ChunkKind;
 use crate::error::{Error, Result};
+use crate::repairs;
 use crate::repository::{SnapshotId, SnapshotInfo};
 
 /// Longest name of what a snapshot is a state of, in bytes.
@@ -17,7 +18,7 @@ impl Session {
     /// Adds a snapshot that becomes visible with the commit.
     ///
     /// # Errors
-    /// `Invalid` when the name or value is too long.
+    /// `Invalid` when the name or value is too long, or the name begins with a zero byte.
     pub fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<SnapshotId> {
         let id = SnapshotId(self.store().env.random_array());
         self.add_snapshot_as(id, snapshot)?;
@@ -27,14 +28,23 @@ impl Session {
     /// Adds a snapshot under an id that it has elsewhere: for copies of other repositories.
     ///
     /// # Errors
-    /// `Invalid` when the name or value is too long.
+    /// `Invalid` when the name or value is too long, or the name begins with a zero byte.
     pub fn add_snapshot_as(&self, id: SnapshotId, snapshot: NewSnapshot) -> Result<()> {
+        if repairs::is_own(&snapshot.name) {
+            return Err(Error::invalid("this name of a snapshot is the store's own"));
+        }
         if snapshot.name.len() > MAX_NAME_BYTES {
             return Err(Error::invalid("a snapshot's name has at most 1 KiB"));
         }
         if snapshot.value.len() > MAX_SNAPSHOT_VALUE_BYTES {
             return Err(Error::invalid("a snapshot's metadata has at most 16 MiB"));
         }
+        self.add_any(id, snapshot);
+        Ok(())
+    }
+
+    /// Adds a snapshot or a record of the store's own.
+    pub(crate) fn add_any(&self, id: SnapshotId, snapshot: NewSnapshot) {
         self.inner.state().snapshots.push(SnapshotInfo {
             id,
             name: snapshot.name,
@@ -44,7 +54,6 @@ impl Session {
             value: snapshot.value,
             session: self.inner.id,
         });
-        Ok(())
     }
 
     /// Whether a chunk needs no place in this session.

@@ -1,14 +1,16 @@
 //! One sorted pass over the nodes below one reference, a few leaves ahead.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 
+use crate::admin::is_damage;
 use crate::chunk_id::ChunkId;
 use crate::chunks::ChunkSource;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tree::{Change, NodeRef};
 use crate::tree_node::{Child, Node, decode_node};
 
@@ -31,12 +33,39 @@ pub(crate) fn child_for(children: &[Child], key: &[u8]) -> usize {
 pub(crate) struct Cursor {
     source: Arc<dyn ChunkSource>,
     nodes: NodeWalk,
-    ahead: FuturesOrdered<BoxFuture<'static, Result<Node>>>,
+    ahead: FuturesOrdered<BoxFuture<'static, (NodeRef, Result<Node>)>>,
     leaf: std::vec::IntoIter<Change>,
     from: Vec<u8>,
+    losses: Losses,
+}
+
+/// Where entries below nodes that cannot be read are counted; without it they are errors.
+type Losses = Option<Arc<AtomicU64>>;
+
+/// Counts what lies below a damaged node, where that is wanted.
+fn note_loss(losses: &Losses, node: &NodeRef, error: Error) -> Result<()> {
+    match losses {
+        Some(losses) if is_damage(error.kind()) => {
+            losses.fetch_add(node.entries, Ordering::Relaxed);
+            Ok(())
+        }
+        _ => Err(error),
+    }
 }
 
 impl Cursor {
+    /// A cursor over all that can be read.
+    pub(crate) fn lenient(
+        source: Arc<dyn ChunkSource>,
+        root: &NodeRef,
+        losses: Arc<AtomicU64>,
+    ) -> Self {
+        let mut cursor = Self::new(source, root, &[]);
+        cursor.nodes.losses = Some(Arc::clone(&losses));
+        cursor.losses = Some(losses);
+        cursor
+    }
+
     pub(crate) fn new(source: Arc<dyn ChunkSource>, root: &NodeRef, from: &[u8]) -> Self {
         Self {
             nodes: NodeWalk::new(root, from),
@@ -44,6 +73,7 @@ impl Cursor {
             ahead: FuturesOrdered::new(),
             leaf: Vec::new().into_iter(),
             from: from.to_vec(),
+            losses: None,
         }
     }
 
@@ -60,17 +90,17 @@ impl Cursor {
                     break;
                 };
                 let source = Arc::clone(&self.source);
-                self.ahead
-                    .push_back(Box::pin(async move { load(source.as_ref(), &node).await }));
+                self.ahead.push_back(Box::pin(async move {
+                    let loaded = load(source.as_ref(), &node).await;
+                    (node, loaded)
+                }));
             }
             match self.ahead.next().await {
                 None => return Ok(None),
-                Some(node) => {
-                    // The walk hands out leaves by their height, and decoding verified it.
-                    if let Node::Leaf(changes) = node? {
-                        self.leaf = changes.into_iter();
-                    }
-                }
+                // The walk hands out leaves by their height, and decoding verified it.
+                Some((_, Ok(Node::Leaf(changes)))) => self.leaf = changes.into_iter(),
+                Some((_, Ok(Node::Inner(_)))) => {}
+                Some((node, Err(error))) => note_loss(&self.losses, &node, error)?,
             }
         }
     }
@@ -80,6 +110,7 @@ impl Cursor {
 pub(crate) struct NodeWalk {
     stack: Vec<std::vec::IntoIter<NodeRef>>,
     from: Vec<u8>,
+    losses: Losses,
 }
 
 impl NodeWalk {
@@ -87,6 +118,7 @@ impl NodeWalk {
         Self {
             stack: vec![vec![root.clone()].into_iter()],
             from: from.to_vec(),
+            losses: None,
         }
     }
 
@@ -111,9 +143,18 @@ impl NodeWalk {
                 self.stack.pop();
                 continue;
             };
-            if node.height > 0
-                && let Node::Inner(mut children) = load(source, &node).await?
-            {
+            let loaded = match node.height {
+                0 => return Ok(Some(node)),
+                _ => load(source, &node).await,
+            };
+            let loaded = match loaded {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    note_loss(&self.losses, &node, error)?;
+                    continue;
+                }
+            };
+            if let Node::Inner(mut children) = loaded {
                 // Only the path to the start key has something to skip: everywhere else the
                 // start key lies before the first child.
                 children.drain(..child_for(&children, &self.from));

@@ -10,6 +10,8 @@ mod faults;
 mod histories;
 // The bytes of key objects, as documented.
 mod key_vectors;
+// The bytes of every other kind of object, as documented.
+mod format_vectors;
 // Ways to open a repository: key slots, escrow, rotation.
 mod keys;
 // Destinations over the network, against real servers.
@@ -34,3 +36,9 @@ mod content;
 mod chunker;
 // Trees and their runs.
 mod tree;
+// Snapshots day after day, any of which may be forgotten.
+mod days;
+// What reading one item costs in requests.
+mod reads;
+// An index that is kept in files.
+mod index_files;

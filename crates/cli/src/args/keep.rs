@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::RepositoryArgs;
+use super::{OtherArgs, RepositoryArgs, SignInArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -57,7 +57,48 @@ Example:
 
 Backups may run meanwhile. Without it a repository can be used all the same: whoever opens it reads
 the headers again, each time.")]
-    Index(RepairIndexArgs),
+    Index(Box<RepairIndexArgs>),
+    /// Heal what damaged and missing packs cost: from what is left of them, the local indexes, a
+    /// second repository and the server
+    #[command(after_help = "\
+Examples:
+    postkeep repair packs --dry-run
+    postkeep repair packs --from sftp://vault.example.com/backup
+    postkeep repair packs --server https://mail.example.com --user backup@example.com
+
+Nothing is deleted: `postkeep prune` removes what is needed no longer. What cannot be healed is named,
+and its snapshots say so. Backups may run meanwhile; it may be repeated with other helpers.")]
+    Packs(Box<RepairPacksArgs>),
+}
+
+#[derive(Debug, Args)]
+pub struct RepairPacksArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// A second repository that has the same mails: a folder, or a URL
+    #[arg(long = "from", value_name = "URL")]
+    pub from: Option<String>,
+    #[command(flatten)]
+    pub other: OtherArgs,
+    /// A server that may still have the items as they were: its EWS address
+    #[arg(long, value_name = "URL", requires = "user", help_heading = "Exchange")]
+    pub server: Option<String>,
+    /// The account there: a UPN, an SMTP address or DOMAIN\user
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "server",
+        help_heading = "Exchange"
+    )]
+    pub user: Option<String>,
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
+    /// Believe packs that are there in their full length, instead of reading every stored byte
+    #[arg(long)]
+    pub quick: bool,
+    /// Only say what is damaged
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use engine::CheckPart;
 
-use super::{RepositoryArgs, SelectionArgs, SignInArgs, SnapshotArgs};
+use super::{OtherArgs, RepositoryArgs, SelectionArgs, SignInArgs, SnapshotArgs};
 
 #[derive(Debug, Args)]
 pub struct SnapshotsArgs {
@@ -262,8 +262,9 @@ Examples:
     postkeep check
     postkeep check --read-data
     postkeep check --rotate 30
+    postkeep check --read-data --repair-from sftp://vault.example.com/backup
 
-Backups may run meanwhile, and nothing is changed.")]
+Backups may run meanwhile. Nothing is changed without --repair-from.")]
 pub struct CheckArgs {
     #[command(flatten)]
     pub repository: RepositoryArgs,
@@ -278,4 +279,9 @@ pub struct CheckArgs {
     #[arg(long, value_name = "N", conflicts_with = "read_data",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rotate: Option<u32>,
+    /// Where damage is found, heal it from this second repository, as `repair packs` does
+    #[arg(long, value_name = "URL", conflicts_with_all = ["rotate", "read_data_part"])]
+    pub repair_from: Option<String>,
+    #[command(flatten)]
+    pub other: OtherArgs,
 }

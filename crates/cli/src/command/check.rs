@@ -1,16 +1,35 @@
 //! `postkeep check`: looks for damage.
 
-use engine::{DamagedObject, PartRead, ReadData, VaultCheck};
+use engine::{
+    DamagedItem, DamagedObject, Donors, PackRepairOptions, PackRepairReport, PartRead, ReadData,
+    VaultCheck,
+};
+use serde::Serialize;
 
 use super::{MAX_NAMED, and_more};
 use crate::args::CheckArgs;
 use crate::config::{self, Context};
 use crate::exit::{Code, Result};
 use crate::human::{bytes, count, counted, cut, plain, short_key, time};
+use crate::other;
 use crate::progress::Progress;
 
+#[derive(Serialize)]
+struct Document {
+    #[serde(flatten)]
+    check: VaultCheck,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair: Option<PackRepairReport>,
+}
+
 pub async fn run(context: &Context, args: CheckArgs) -> Result<Code> {
-    let vault = config::open_vault(context, &args.repository).await?;
+    let (vault, other) = match &args.repair_from {
+        Some(url) => {
+            let both = other::open_both(context, &args.repository, &args.other, url).await?;
+            (both.0, Some(both.1))
+        }
+        None => (config::open_vault(context, &args.repository).await?, None),
+    };
     let progress = Progress::new("check", context.output, &context.environment);
     let read = match (args.rotate, args.read_data_part) {
         (Some(parts), _) => ReadData::Rotate(parts),
@@ -20,13 +39,34 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<Code> {
     };
     let checked = vault.check_data(read, progress.clone()).await;
     progress.finish();
-    let check = checked?;
-    context.output.result(&check, |check| people(check, read))?;
-    Ok(if check.is_clean() {
-        Code::Done
-    } else {
-        Code::Damage
-    })
+    let mut document = Document {
+        check: checked?,
+        repair: None,
+    };
+    if let Some(other) = other.filter(|_| !document.check.is_clean()) {
+        let progress = Progress::new("repair", context.output, &context.environment);
+        let donors = Donors {
+            other: Some(&other),
+            exchange: None,
+        };
+        let options = PackRepairOptions {
+            quick: !args.read_data,
+            dry_run: false,
+        };
+        let repaired = vault.repair_packs(donors, options, progress.clone()).await;
+        progress.finish();
+        document.repair = Some(repaired?);
+    }
+    let show = |document: &Document| {
+        let repair = document.repair.as_ref().map(super::repair::packs_text);
+        people(&document.check, read) + &repair.unwrap_or_default()
+    };
+    context.output.result(&document, show)?;
+    let is_whole = match &document.repair {
+        Some(repair) => repair.is_whole(),
+        None => document.check.is_clean(),
+    };
+    Ok(if is_whole { Code::Done } else { Code::Damage })
 }
 
 fn people(check: &VaultCheck, read: ReadData) -> String {
@@ -55,11 +95,17 @@ fn people(check: &VaultCheck, read: ReadData) -> String {
         "snapshots that cannot be read",
         &check.snapshots_damaged,
     );
-    let items = &check.items_damaged;
-    text.push_str(&format!(
-        "items that cannot be restored whole: {}\n",
-        count(items.len() as u64)
-    ));
+    let heading = "items that cannot be restored whole";
+    items(&mut text, heading, &check.items_damaged);
+    text
+}
+
+/// Names damaged items, under a heading.
+pub fn items(text: &mut String, heading: &str, items: &[DamagedItem]) {
+    if items.is_empty() {
+        return;
+    }
+    text.push_str(&format!("{heading}: {}\n", count(items.len() as u64)));
     for item in items.iter().take(MAX_NAMED) {
         text.push_str(&format!(
             "  {}  {}  {}  {}  {}\n",
@@ -70,7 +116,7 @@ fn people(check: &VaultCheck, read: ReadData) -> String {
             cut(&item.subject, 60)
         ));
     }
-    text + &and_more(items.len())
+    text.push_str(&and_more(items.len()));
 }
 
 /// Which part was read, and how far round the machine is.

@@ -4,6 +4,7 @@ use engine::{PruneOptions, PrunePlan, PruneReport};
 
 use crate::args::PruneArgs;
 use crate::config::{self, Context};
+use crate::destination;
 use crate::exit::{Code, Result};
 use crate::human::{bytes, count, counted, plain};
 use crate::progress::Progress;
@@ -27,7 +28,12 @@ pub async fn run(context: &Context, args: PruneArgs) -> Result<Code> {
     }
     let report = vault.prune(&options, progress.clone()).await;
     progress.finish();
-    context.output.result(&report?, people)?;
+    let mut report = report?;
+    let file = args.repository.access.destination_file.as_deref();
+    let destination = destination::find(&args.repository.repo, file)?;
+    let now = (context.environment.now_unix_ms)();
+    report.half_written = destination.remove_half_written(now)?;
+    context.output.result(&report, people)?;
     Ok(Code::Done)
 }
 
@@ -92,6 +98,12 @@ pub fn people(report: &PruneReport) -> String {
         text.push_str(&format!(
             "the destination did not let {} go; the next prune tries again\n",
             counted(report.undeletable, "object")
+        ));
+    }
+    if report.half_written > 0 {
+        text.push_str(&format!(
+            "removed {} that killed programs had left half-written\n",
+            counted(report.half_written, "file")
         ));
     }
     if !report.waiting_for.is_empty() {

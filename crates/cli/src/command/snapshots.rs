@@ -20,6 +20,7 @@ struct Line {
     time_unix_ms: i64,
     partial: bool,
     kept: bool,
+    items_lost: u64,
     #[serde(flatten)]
     about: About,
 }
@@ -53,6 +54,7 @@ fn line(snapshot: Snapshot) -> Line {
         time_unix_ms: snapshot.time_unix_ms,
         partial: snapshot.partial,
         kept: snapshot.kept,
+        items_lost: snapshot.lost,
         about: snapshot.about,
     }
 }
@@ -85,6 +87,9 @@ fn remarks(line: &Line) -> String {
     }
     if line.kept {
         remarks.push("kept items".to_owned());
+    }
+    if line.items_lost > 0 {
+        remarks.push(format!("damaged: {} lost", count(line.items_lost)));
     }
     if line.about.failures > 0 {
         remarks.push(format!("{} missing", count(line.about.failures)));

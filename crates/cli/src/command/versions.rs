@@ -83,6 +83,9 @@ fn changes(version: &ItemVersion) -> String {
             Changed::Content => "content",
         })
         .collect();
+    if version.lost {
+        words.push("(lost: its bytes are damaged)");
+    }
     if version.kept {
         words.push("(kept)");
     }

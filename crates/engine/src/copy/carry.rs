@@ -25,15 +25,15 @@ pub(super) struct Carrier {
 
 /// An entry of the new tree.
 #[derive(Debug)]
-pub(super) struct Staged {
-    pub(super) key: Vec<u8>,
-    pub(super) value: Vec<u8>,
-    pub(super) contents: Vec<StagedContent>,
+pub(crate) struct Staged {
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+    pub(crate) contents: Vec<StagedContent>,
 }
 
 /// A content that is there, or will be when its segment is closed.
 #[derive(Debug)]
-pub(super) enum StagedContent {
+pub(crate) enum StagedContent {
     There(Content),
     Coming(PendingContent),
 }

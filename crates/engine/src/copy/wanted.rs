@@ -14,12 +14,12 @@ use crate::vault::Vault;
 
 /// One snapshot of the store to be copied, whatever it means.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) info: SnapshotInfo,
+pub(crate) struct Wanted {
+    pub(crate) info: SnapshotInfo,
     /// The mailbox it is about; empty where it is about none.
-    pub(super) mailbox: String,
+    pub(crate) mailbox: String,
     /// Whether it is the state of a mailbox, and no record beside.
-    pub(super) is_state: bool,
+    pub(crate) is_state: bool,
 }
 
 /// What is wanted, and what of it is there.
@@ -41,7 +41,7 @@ struct Named {
 }
 
 impl Wanted {
-    pub(super) fn of(info: SnapshotInfo) -> Self {
+    pub(crate) fn of(info: SnapshotInfo) -> Self {
         let is_state = ledger::is_mailbox(&info.name);
         let mailbox = match Kind::of_name(&info.name) {
             _ if is_state => info.name.clone(),
@@ -56,19 +56,20 @@ impl Wanted {
     }
 
     /// As a snapshot to look into.
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             id: self.info.id.to_string(),
             mailbox: self.mailbox.clone(),
             time_unix_ms: self.info.time_unix_ms,
             partial: self.info.partial,
             kept: !self.is_state,
+            lost: 0,
             about: self.about(),
             root: self.info.root.clone(),
         }
     }
 
-    pub(super) fn about(&self) -> About {
+    pub(crate) fn about(&self) -> About {
         serde_json::from_slice(&self.info.value).unwrap_or_default()
     }
 

@@ -314,6 +314,7 @@ fn snapshot(run: &RestoreRun, info: &SnapshotInfo) -> Snapshot {
         time_unix_ms: info.time_unix_ms,
         partial: false,
         kept: true,
+        lost: 0,
         about: About {
             server: run.server.clone(),
             ..About::default()

@@ -9,6 +9,7 @@ mod crossing; // other languages, people and mail domains
 mod damage; // broken indexes, broken objects, wrong secrets
 mod exporting; // files without any server
 mod faults; // a server that misbehaves
+mod healing; // damaged packs, and where their bytes come back from
 mod history; // versions of items, differences to the live mailbox, points in time
 mod incremental; // what a second run downloads
 mod kinds; // every kind of item, everywhere, there and back

@@ -1,5 +1,8 @@
 //! The repository as its users hold it.
 
+mod index_files;
+mod reading;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
@@ -8,7 +11,6 @@ use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
@@ -16,7 +18,6 @@ use crate::catalogue::{self, Catalogue};
 use crate::check::{self, CheckOptions, CheckProgress, CheckReport, Problem};
 use crate::chunk_cache::ChunkCache;
 use crate::chunk_id::{ChunkId, parse_hex, write_hex};
-use crate::chunks::{ChunkSource, ContentKeys};
 use crate::config::{Config, CreateOptions, MAX_CONFIG_BYTES, RepositoryId, Writers};
 use crate::content::Content;
 use crate::env::Environment;
@@ -28,7 +29,6 @@ use crate::keyring::{Key, Keyring};
 use crate::keys::{self, Unlocked};
 use crate::layout::{self, REPOSITORY, SessionId};
 use crate::objects::{Created, Objects, Sealer};
-use crate::offload::offload;
 use crate::pack_index::IndexCache;
 use crate::seal::ObjectKind;
 use crate::session::{Session, SessionOptions};
@@ -36,7 +36,7 @@ use crate::session_record::EndRecord;
 use crate::store::Store;
 use crate::tree::TreeRoot;
 use crate::unlock::{NewKey, Unlock};
-use crate::{admin, checkpoint, dictionary, repairs};
+use crate::{admin, dictionary, repairs};
 
 /// Names a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,9 +115,6 @@ pub struct RepositoryStats {
     /// Chunks in them; a chunk stored twice counts twice.
     pub chunks: u64,
 }
-
-/// Turns remembered before those that nobody waits for are dropped.
-const MAX_TURNS: usize = 256;
 
 /// Where a chunk lies. Places sort as they follow one another in the packs; they mean nothing to
 /// another opened repository.
@@ -369,53 +366,6 @@ impl Repository {
         Ok(())
     }
 
-    async fn load_cached_index(&self) -> Result<()> {
-        if let Some(cache) = self.inner.index_cache.clone() {
-            let (index, cached) = offload(move || cache.load()).await?;
-            self.catalogue_mut().set_cached(index, cached);
-        }
-        Ok(())
-    }
-
-    /// Where a local file turned out to be damaged, everything is read anew.
-    fn drop_broken_index(&self) {
-        let mut catalogue = self.catalogue_mut();
-        if catalogue.index.is_broken() {
-            tracing::warn!("a local file of the index is damaged; the index is read anew");
-            if let Some(cache) = &self.inner.index_cache {
-                cache.clear();
-            }
-            *catalogue = Catalogue::default();
-        }
-    }
-
-    /// Puts what is in memory of a large index into a local file. A failure costs memory alone.
-    async fn store_index(&self) {
-        let Some(cache) = self.inner.index_cache.clone() else {
-            return;
-        };
-        let (index, segments) = {
-            let catalogue = self.catalogue();
-            if !IndexCache::is_worth_storing(&catalogue.index) {
-                return;
-            }
-            (catalogue.index.clone(), catalogue.segments().clone())
-        };
-        let name = self.store().env.ulid().to_string();
-        let stored = offload(move || {
-            cache.store(&index, &segments, &name)?;
-            Ok::<_, std::io::Error>(cache.load())
-        });
-        match stored.await {
-            Ok(Ok((index, cached))) if !cached.is_empty() => {
-                self.catalogue_mut().set_cached(index, cached);
-            }
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the index could not be kept in a file"),
-            Err(error) => tracing::warn!(%error, "the index could not be kept in a file"),
-        }
-    }
-
     /// Keeps refreshes out while the guard lives.
     pub(crate) async fn hold_refresh(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.inner.refreshing.lock().await
@@ -588,60 +538,6 @@ impl Repository {
         let cache = self.inner.cache.lock();
         cache.unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The turn to read a chunk.
-    fn turn(&self, id: &ChunkId) -> Arc<tokio::sync::Mutex<()>> {
-        let loading = self.inner.loading.lock();
-        let mut loading = loading.unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = loading.get(id).and_then(Weak::upgrade) {
-            return turn;
-        }
-        if loading.len() >= MAX_TURNS {
-            loading.retain(|_, turn| turn.strong_count() > 0);
-        }
-        let turn = Arc::default();
-        loading.insert(*id, Arc::downgrade(&turn));
-        turn
-    }
-
-    /// Reads a chunk; where its pack is gone, looks again whether a custodian moved it.
-    async fn read_chunk(&self, id: &ChunkId) -> Result<Bytes> {
-        let known = self.catalogue().epoch();
-        let error = match self.try_places(id).await {
-            Err(error) if admin::is_damage(error.kind()) => error,
-            read => return read,
-        };
-        let is_broken = self.catalogue().index.is_broken();
-        if !is_broken && checkpoint::newest_epoch(self.store()).await?.unwrap_or(0) <= known {
-            return Err(error);
-        }
-        self.refresh().await?;
-        self.try_places(id).await
-    }
-
-    /// Tries every known place of a chunk; the last failure is reported when all fail.
-    pub(crate) async fn try_places(&self, id: &ChunkId) -> Result<Bytes> {
-        let places = self.catalogue().index.find(id);
-        let mut failure = None;
-        for (pack, slot) in places {
-            match self.store().read_chunk(id, &pack, &slot).await {
-                Ok(bytes) => return Ok(bytes),
-                Err(error) if admin::is_damage(error.kind()) => failure = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        match failure {
-            // The index says it is there: a missing pack is damage, not a wrong id.
-            Some(error) if error.kind() == ErrorKind::NotFound => {
-                Err(Error::new(ErrorKind::Corrupt, error.to_string()).with_source(error))
-            }
-            Some(error) => Err(error),
-            None => Err(Error::new(
-                ErrorKind::NotFound,
-                format!("chunk {id} is not in the repository"),
-            )),
-        }
-    }
 }
 
 async fn refuse_existing(objects: &Objects) -> Result<()> {
@@ -665,39 +561,5 @@ impl fmt::Debug for Repository {
         f.debug_struct("Repository")
             .field("id", &self.id())
             .finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl ChunkSource for Repository {
-    async fn get_chunk(&self, id: &ChunkId) -> Result<Bytes> {
-        if let Some(bytes) = self.cached(id) {
-            return Ok(bytes);
-        }
-        let turn = self.turn(id);
-        let _turn = turn.lock().await;
-        if let Some(bytes) = self.cached(id) {
-            return Ok(bytes);
-        }
-        let bytes = self.read_chunk(id).await?;
-        self.remember(id, &bytes);
-        Ok(bytes)
-    }
-
-    async fn get_piece(&self, id: &ChunkId) -> Result<Bytes> {
-        if let Some(bytes) = self.cached(id) {
-            return Ok(bytes);
-        }
-        let bytes = self.read_chunk(id).await?;
-        self.cache().insert_piece(*id, bytes.clone());
-        Ok(bytes)
-    }
-
-    fn substitute(&self, content: &Content) -> Option<Content> {
-        self.catalogue().repairs.substitute(content)
-    }
-
-    fn content_keys(&self) -> &ContentKeys {
-        self.store().keyring().content_keys()
     }
 }

@@ -8,6 +8,8 @@ pub struct Account {
     user: String,
     password: String,
     may_impersonate: bool,
+    /// The only mailboxes that it may impersonate; empty for all.
+    only: Vec<String>,
 }
 
 impl Account {
@@ -17,7 +19,26 @@ impl Account {
             user: user.into(),
             password: password.into(),
             may_impersonate: false,
+            only: Vec::new(),
         }
+    }
+
+    /// Creates an account that may impersonate some mailboxes alone, as a management scope does.
+    pub fn impersonator_of<A: Into<String>>(
+        user: impl Into<String>,
+        password: impl Into<String>,
+        mailboxes: impl IntoIterator<Item = A>,
+    ) -> Account {
+        Account {
+            may_impersonate: true,
+            only: mailboxes.into_iter().map(Into::into).collect(),
+            ..Account::new(user, password)
+        }
+    }
+
+    pub(crate) fn may_act_for(&self, address: &str) -> bool {
+        let is = |one: &String| one.eq_ignore_ascii_case(address.trim());
+        self.may_impersonate && (self.only.is_empty() || self.only.iter().any(is))
     }
 
     /// Creates an account that may impersonate every mailbox, as a backup service account does.

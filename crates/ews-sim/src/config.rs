@@ -78,6 +78,9 @@ pub struct AccountConfig {
     /// Whether the account may impersonate every mailbox.
     #[serde(default)]
     pub impersonate: bool,
+    /// The only mailboxes that it may impersonate.
+    #[serde(default)]
+    pub impersonate_only: Vec<String>,
 }
 
 impl std::fmt::Debug for AccountConfig {
@@ -125,7 +128,10 @@ impl Config {
 
     pub(crate) fn accounts(&self) -> impl Iterator<Item = Account> + '_ {
         self.accounts.iter().map(|account| {
-            if account.impersonate {
+            if !account.impersonate_only.is_empty() {
+                let only = account.impersonate_only.iter().map(String::as_str);
+                Account::impersonator_of(&account.user, &account.password, only)
+            } else if account.impersonate {
                 Account::impersonator(&account.user, &account.password)
             } else {
                 Account::new(&account.user, &account.password)

@@ -72,6 +72,16 @@ impl World {
         all
     }
 
+    /// Whether an address is of a domain that mailboxes here have.
+    pub(crate) fn is_own_domain(&self, address: &str) -> bool {
+        let domain = |address: &str| {
+            let domain = address.rsplit_once('@').map(|(_, domain)| domain);
+            domain.unwrap_or_default().to_lowercase()
+        };
+        let wanted = domain(address);
+        self.addresses().iter().any(|own| domain(own) == wanted)
+    }
+
     /// The entry of an address; a stranger is no group.
     pub(crate) fn entry(&self, address: &str) -> Entry {
         let group = self.groups.get(&address.to_lowercase());

@@ -117,6 +117,7 @@ impl SyntheticRange {
             )],
             created,
             modified: created,
+            occurrence: None,
         })
     }
 

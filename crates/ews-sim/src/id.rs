@@ -22,6 +22,13 @@ pub(crate) enum ObjectId {
         folder: u64,
         key: u64,
     },
+    /// An occurrence of a series by its day, in minutes since 1601.
+    Occurrence {
+        store: StoreGuid,
+        folder: u64,
+        key: u64,
+        day: u32,
+    },
     /// An attachment of an item: the attachment numbers from the outermost inwards.
     Attachment {
         store: StoreGuid,
@@ -82,6 +89,7 @@ impl ObjectId {
         match self {
             ObjectId::Folder { store, .. }
             | ObjectId::Item { store, .. }
+            | ObjectId::Occurrence { store, .. }
             | ObjectId::Attachment { store, .. } => *store,
         }
     }
@@ -94,7 +102,11 @@ impl ObjectId {
         bytes.extend_from_slice(self.store().text().as_bytes());
         bytes.extend_from_slice(&u16::try_from(entry.len()).unwrap_or(0).to_le_bytes());
         bytes.extend_from_slice(&entry);
-        bytes.push(0);
+        // The processing instruction: 1 is an occurrence, whose day follows.
+        bytes.push(u8::from(matches!(self, ObjectId::Occurrence { .. })));
+        if let ObjectId::Occurrence { day, .. } = self {
+            bytes.extend_from_slice(&u64::from(*day).to_be_bytes());
+        }
         if let ObjectId::Attachment { path, .. } = self {
             bytes.push(u8::try_from(path.len()).unwrap_or(u8::MAX));
             for number in path {
@@ -109,9 +121,9 @@ impl ObjectId {
     pub(crate) fn entry_id(&self) -> Vec<u8> {
         let (folder, key) = match self {
             ObjectId::Folder { folder, .. } => (*folder, None),
-            ObjectId::Item { folder, key, .. } | ObjectId::Attachment { folder, key, .. } => {
-                (*folder, Some(*key))
-            }
+            ObjectId::Item { folder, key, .. }
+            | ObjectId::Occurrence { folder, key, .. }
+            | ObjectId::Attachment { folder, key, .. } => (*folder, Some(*key)),
         };
         let store = self.store();
         let mut entry = Vec::with_capacity(ITEM_ENTRY_BYTES);
@@ -145,6 +157,15 @@ impl ObjectId {
         let (&instruction, rest) = rest.split_first()?;
         match (object, instruction, rest) {
             (object, 0, []) => Some(object),
+            (ObjectId::Item { store, folder, key }, 1, rest) => {
+                let day = u64::from_be_bytes(rest.try_into().ok()?);
+                Some(ObjectId::Occurrence {
+                    store,
+                    folder,
+                    key,
+                    day: u32::try_from(day).ok()?,
+                })
+            }
             (ObjectId::Item { store, folder, key }, 0, rest) => Some(ObjectId::Attachment {
                 store,
                 folder,

@@ -55,6 +55,17 @@ pub(crate) struct Item {
     /// Store-assigned times, in 100 ns ticks since 1601.
     pub(crate) created: u64,
     pub(crate) modified: u64,
+    /// Set in what stands for one occurrence of a series; nothing kept has it.
+    #[serde(skip)]
+    pub(crate) occurrence: Option<Occurrence>,
+}
+
+/// Which occurrence of a series is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Occurrence {
+    /// Its day, in minutes since 1601.
+    pub(crate) day: u32,
+    pub(crate) is_exception: bool,
 }
 
 impl Item {

@@ -51,7 +51,9 @@ mod op;
 mod payload;
 mod populate;
 mod prop;
+mod query;
 mod restriction;
+mod series;
 mod server;
 mod set;
 mod settings;
@@ -64,6 +66,7 @@ mod subscription;
 mod throttle;
 mod tree;
 mod xml;
+mod zones;
 
 pub use account::Account;
 pub use auth::SignIn;

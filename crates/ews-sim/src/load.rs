@@ -31,6 +31,10 @@ pub use skeleton::{forget_original, mime_of};
 pub use vcf::from_vcf;
 
 pub(crate) use header::Mailbox;
+pub(crate) use ics::{Exception, is_exception};
 pub(crate) use mail::split_prefix;
 pub(crate) use props::{put_bool, put_i32, put_str, put_time};
 pub(crate) use recipients::{RecipientType, add_recipients, display_names, put_sender};
+pub(crate) use recur::{
+    End as RuleEnd, Frequency, Pattern, Recurrence, date_of_minutes, minutes_of_day,
+};

@@ -3,6 +3,8 @@
 mod kept;
 mod new_item;
 mod origin;
+mod paths;
+mod rights;
 
 pub(crate) use new_item::NewItem;
 pub(crate) use origin::{Origin, Origins};
@@ -237,25 +239,6 @@ impl State {
         self.folders.get(&folder)?.get(key)
     }
 
-    /// Finds a folder by its path below a root, names compared without regard to case.
-    pub(crate) fn by_path(&self, root: u64, path: &str) -> Option<u64> {
-        if path.is_empty() {
-            return Some(root);
-        }
-        // Names may contain the separator, so every prefix of the path is tried.
-        self.children(root).find_map(|folder| {
-            let name = path.get(..folder.name.len())?;
-            if !name.eq_ignore_ascii_case(&folder.name) {
-                return None;
-            }
-            let rest = &path[folder.name.len()..];
-            match rest.strip_prefix('/') {
-                Some(rest) => self.by_path(folder.number, rest),
-                None => rest.is_empty().then_some(folder.number),
-            }
-        })
-    }
-
     pub(crate) fn create_folder(
         &mut self,
         parent: u64,
@@ -404,6 +387,7 @@ impl State {
             events: Vec::new(),
             created,
             modified: time,
+            occurrence: None,
         };
         self.place(folder, item, time);
         Ok(key)

@@ -16,12 +16,16 @@ mod inbox_rules;
 mod item_edit;
 mod resolve;
 mod resolve_names;
+mod respond;
+mod rooms;
+mod server_time_zones;
 mod streaming_events;
 mod subscribe;
 mod sync_folder_hierarchy;
 mod sync_folder_items;
 mod update_item;
 mod upload_items;
+mod user_availability;
 mod user_configuration;
 mod user_oof;
 
@@ -104,6 +108,11 @@ const OPERATIONS: &[(&str, Handler)] = &[
     ("DeleteAttachment", attachment::delete),
     ("ResolveNames", resolve_names::run),
     ("ConvertId", convert::run),
+    ("GetServerTimeZones", server_time_zones::run),
+    ("GetUserAvailability", user_availability::run),
+    ("GetRoomLists", rooms::lists),
+    ("GetRooms", rooms::rooms),
+    ("GetMailTips", rooms::mail_tips),
     ("ExpandDL", directory::expand_dl),
     ("GetSearchableMailboxes", directory::searchable),
     ("FindPeople", directory::find_people),
@@ -220,10 +229,8 @@ pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
     let world = &caller.world;
     let mailbox = acting_for(caller, envelope.impersonate.as_deref())?;
     let name = envelope.operation.name.as_ref();
-    // The requests about replies alone carry the word in their element's name.
-    let name = name
-        .strip_suffix("OofSettingsRequest")
-        .map_or(name, |_| name.strip_suffix("Request").unwrap_or(name));
+    // The requests about replies and free times carry the word in their element's name.
+    let name = name.strip_suffix("Request").unwrap_or(name);
     let exports = matches!(name, "ExportItems" | "UploadItems");
     let handler = OPERATIONS
         .iter()
@@ -258,7 +265,7 @@ fn acting_for(caller: &Caller, impersonate: Option<&str>) -> Result<Option<Mailb
         return Ok(caller.world.mailbox(caller.account.user()));
     };
     let own = caller.account.user().eq_ignore_ascii_case(address);
-    if !own && !caller.account.may_impersonate() {
+    if !own && !caller.account.may_act_for(address) {
         return Err(Fault::new(
             "ErrorImpersonateUserDenied",
             "The account does not have permission to impersonate the requested user.",

@@ -77,6 +77,10 @@ pub(crate) enum Containment {
     Full,
     Prefix,
     Substring,
+    /// From the beginning of some word on.
+    PrefixOnWords,
+    /// Whole words, wherever they stand.
+    Phrase,
 }
 
 impl Restriction {
@@ -188,7 +192,9 @@ fn read_contains(element: &Element<'_>) -> Result<Restriction, Failure> {
         text: constant.unwrap_or_default().to_owned(),
         how: match element.attr("ContainmentMode") {
             Some("Substring") => Containment::Substring,
-            Some("Prefixed" | "PrefixOnWords" | "ExactPhrase") => Containment::Prefix,
+            Some("Prefixed") => Containment::Prefix,
+            Some("PrefixOnWords") => Containment::PrefixOnWords,
+            Some("ExactPhrase") => Containment::Phrase,
             _ => Containment::Full,
         },
         ignore_case: comparison.contains("IgnoreCase") || comparison == "Loose",
@@ -240,7 +246,21 @@ fn contains(value: &str, text: &str, how: Containment, ignore_case: bool) -> boo
         Containment::Full => value == text,
         Containment::Prefix => value.starts_with(text.as_ref()),
         Containment::Substring => value.contains(text.as_ref()),
+        Containment::PrefixOnWords => on_words(&value, &text, false),
+        Containment::Phrase => on_words(&value, &text, true),
     }
+}
+
+/// Whether a text stands in a value from the beginning of a word on, and to the end of one.
+fn on_words(value: &str, text: &str, to_the_end: bool) -> bool {
+    let is_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    value.match_indices(text).any(|(at, found)| {
+        let before = value.get(..at).and_then(|part| part.chars().next_back());
+        let after = value
+            .get(at + found.len()..)
+            .and_then(|part| part.chars().next());
+        !(is_word(before) || to_the_end && is_word(after))
+    })
 }
 
 fn compare_text(value: &Value, text: &str) -> Option<Ordering> {

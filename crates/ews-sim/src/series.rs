@@ -10,7 +10,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{ticks_of, timestamp_of};
-use crate::load::{Exception, Recurrence, is_exception, minutes_of_day};
+use crate::load::{Exception, Recurrence, RuleEnd, date_of_minutes, is_exception, minutes_of_day};
 use crate::zones::{self, Clockwork};
 
 pub(crate) use rule::write_rule;
@@ -41,6 +41,20 @@ pub(crate) struct Happening {
     pub(crate) is_exception: bool,
 }
 
+impl Happening {
+    /// Its day in minutes since 1601.
+    pub(crate) fn number(&self) -> u32 {
+        let first = Date::constant(1601, 1, 1);
+        let days = first.until(self.day).map_or(0, |span| span.get_days());
+        u32::try_from(i64::from(days) * 1440).unwrap_or(0)
+    }
+}
+
+/// The day of a number of minutes since 1601.
+pub(crate) fn day_of(number: u32) -> Option<Date> {
+    date_of_minutes(number)
+}
+
 /// What becomes of a day of a series.
 pub(crate) enum Found {
     Happens(Happening),
@@ -59,7 +73,9 @@ impl Series {
         let blob = blob::read(props.binary(&named::APPOINTMENT_RECUR)?)?;
         let minutes = i64::from(blob.end_offset) - i64::from(blob.start_offset);
         let start = minutes_of_day(blob.first, blob.start_offset)?;
-        let first = props.time(&named::APPOINTMENT_START_WHOLE).map(|time| time.0);
+        let first = props
+            .time(&named::APPOINTMENT_START_WHOLE)
+            .map(|time| time.0);
         let zone = props.text(&named::TIME_ZONE_DESCRIPTION);
         let clock = Clockwork::of(zone.as_deref(), start, first);
         let local = |ticks: u64| clock.local(timestamp_of(ticks));
@@ -83,7 +99,12 @@ impl Series {
     }
 
     /// A new series with a rule, for an appointment that begins and lasts as it says.
-    pub(crate) fn begin(rule: Recurrence, start: DateTime, minutes: i64, zone: Option<&str>) -> Series {
+    pub(crate) fn begin(
+        rule: Recurrence,
+        start: DateTime,
+        minutes: i64,
+        zone: Option<&str>,
+    ) -> Series {
         Series {
             rule,
             start,
@@ -94,6 +115,16 @@ impl Series {
         }
     }
 
+    /// The series with another first occurrence; what was special about single days stays.
+    pub(crate) fn moved(self, start: DateTime, minutes: i64, zone: Option<&str>) -> Series {
+        Series {
+            start,
+            minutes,
+            clock: Clockwork::of(zone, start, None),
+            ..self
+        }
+    }
+
     /// The first occurrence's beginning and end.
     pub(crate) fn first_times(&self) -> (u64, u64) {
         (self.ticks(self.start), self.ticks(self.end_of(self.start)))
@@ -101,23 +132,41 @@ impl Series {
 
     /// Writes the series into its master.
     pub(crate) fn put(&self, message: &mut Message) {
-        message.attachments.retain(|attachment| !is_exception(attachment));
-        message.attachments.extend(self.exceptions.iter().map(Exception::attachment));
+        message
+            .attachments
+            .retain(|attachment| !is_exception(attachment));
+        message
+            .attachments
+            .extend(self.exceptions.iter().map(Exception::attachment));
         let props = &mut message.props;
         let (start, end) = self.first_times();
         let mut set_time = |id: PropId, ticks| {
             props.set(id, PropValue::Time(fasttransfer::FileTime(ticks)));
         };
-        for id in [PropId::from(&named::APPOINTMENT_START_WHOLE), PropId::from(&named::COMMON_START), PropId::from(&named::CLIP_START), PropId::Tag(tag::START_DATE)] {
+        for id in [
+            PropId::from(&named::APPOINTMENT_START_WHOLE),
+            PropId::from(&named::COMMON_START),
+            PropId::from(&named::CLIP_START),
+            PropId::Tag(tag::START_DATE),
+        ] {
             set_time(id, start);
         }
-        for id in [PropId::from(&named::APPOINTMENT_END_WHOLE), PropId::from(&named::COMMON_END), PropId::Tag(tag::END_DATE)] {
+        for id in [
+            PropId::from(&named::APPOINTMENT_END_WHOLE),
+            PropId::from(&named::COMMON_END),
+            PropId::Tag(tag::END_DATE),
+        ] {
             set_time(id, end);
         }
         props.set(&named::RECURRING, PropValue::Boolean(true));
         props.set(&named::IS_RECURRING, PropValue::Boolean(true));
-        props.set(&named::RECURRENCE_TYPE, PropValue::Int32(self.rule.frequency as i32));
-        let blob = self.rule.blob(self.start, self.minutes, &self.deleted, &self.exceptions);
+        props.set(
+            &named::RECURRENCE_TYPE,
+            PropValue::Int32(self.rule.frequency as i32),
+        );
+        let blob = self
+            .rule
+            .blob(self.start, self.minutes, &self.deleted, &self.exceptions);
         if let Some(blob) = blob {
             props.set(&named::APPOINTMENT_RECUR, blob);
         }
@@ -136,7 +185,9 @@ impl Series {
 
     /// The occurrences in order, as they are.
     pub(crate) fn happenings(&self) -> impl Iterator<Item = Happening> + '_ {
-        self.days().filter(|day| !self.deleted.contains(day)).map(|day| self.happening(day))
+        self.days()
+            .filter(|day| !self.deleted.contains(day))
+            .map(|day| self.happening(day))
     }
 
     /// The occurrences that overlap a time, by their beginning.
@@ -153,9 +204,24 @@ impl Series {
         found
     }
 
+    /// The occurrences that differ from the rule.
+    pub(crate) fn changed(&self) -> Vec<Happening> {
+        let days = self.exceptions.iter().map(Exception::original_date);
+        days.map(|day| self.happening(day)).collect()
+    }
+
+    /// Whether there is a last occurrence.
+    pub(crate) fn ends(&self) -> bool {
+        !matches!(self.rule.end, RuleEnd::Never)
+    }
+
     /// What becomes of a day.
     pub(crate) fn on(&self, day: Date) -> Found {
-        if !self.days().take_while(|known| *known <= day).any(|known| known == day) {
+        if !self
+            .days()
+            .take_while(|known| *known <= day)
+            .any(|known| known == day)
+        {
             return Found::None;
         }
         match self.deleted.contains(&day) {
@@ -172,12 +238,15 @@ impl Series {
     /// Beginnings of deleted occurrences.
     pub(crate) fn deleted_starts(&self) -> impl Iterator<Item = u64> + '_ {
         let time = self.start.time();
-        self.deleted.iter().map(move |day| self.ticks(day.to_datetime(time)))
+        self.deleted
+            .iter()
+            .map(move |day| self.ticks(day.to_datetime(time)))
     }
 
     /// Takes an occurrence away.
     pub(crate) fn delete(&mut self, day: Date) {
-        self.exceptions.retain(|exception| exception.original_date() != day);
+        self.exceptions
+            .retain(|exception| exception.original_date() != day);
         if !self.deleted.contains(&day) {
             self.deleted.push(day);
             self.deleted.sort_unstable();
@@ -187,12 +256,24 @@ impl Series {
     /// The appointment that stands for one occurrence.
     pub(crate) fn occurrence(&self, master: &Message, one: &Happening) -> Message {
         let mut message = master.clone();
-        message.attachments.retain(|attachment| !is_exception(attachment));
-        for id in [&named::APPOINTMENT_RECUR, &named::RECURRENCE_PATTERN, &named::RECURRENCE_TYPE] {
+        message
+            .attachments
+            .retain(|attachment| !is_exception(attachment));
+        for id in [
+            &named::APPOINTMENT_RECUR,
+            &named::RECURRENCE_PATTERN,
+            &named::RECURRENCE_TYPE,
+        ] {
             message.props.remove(id);
         }
-        message.props.set(&named::RECURRING, PropValue::Boolean(false));
-        if let Some(exception) = self.exceptions.iter().find(|e| e.original_date() == one.day) {
+        message
+            .props
+            .set(&named::RECURRING, PropValue::Boolean(false));
+        if let Some(exception) = self
+            .exceptions
+            .iter()
+            .find(|e| e.original_date() == one.day)
+        {
             exception.overlay(&mut message);
         }
         for (id, ticks) in [
@@ -200,7 +281,9 @@ impl Series {
             (&named::APPOINTMENT_END_WHOLE, one.end),
             (&named::EXCEPTION_REPLACE_TIME, one.original_start),
         ] {
-            message.props.set(id, PropValue::Time(fasttransfer::FileTime(ticks)));
+            message
+                .props
+                .set(id, PropValue::Time(fasttransfer::FileTime(ticks)));
         }
         message
     }

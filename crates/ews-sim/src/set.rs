@@ -1,5 +1,7 @@
 //! Writes what a request says about an item into its properties.
 
+mod appointment;
+
 use fasttransfer::{
     Attachment, FileTime, Message, NamedProp, PropId, PropValue, PropertyBag, guid, named, tag,
 };
@@ -11,6 +13,8 @@ use crate::op::{Failure, Oops};
 use crate::prop::{Path, parse_bool};
 use crate::shape::{CONTACT_PHONES, TASK_STATUS};
 use crate::xml::Element;
+
+pub(crate) use appointment::settle;
 
 /// PidTagNativeBody values.
 const NATIVE_TEXT: i32 = 1;
@@ -49,6 +53,7 @@ pub(crate) fn new_item(element: &Element<'_>) -> Result<(Message, Outside), Oops
             .set(tag::MESSAGE_CLASS, class_of(&element.name));
     }
     let outside = apply(&mut message, element)?;
+    settle(&mut message)?;
     Ok((message, outside))
 }
 
@@ -97,6 +102,12 @@ pub(crate) fn apply(message: &mut Message, element: &Element<'_>) -> Result<Outs
             "EmailAddresses" => set_emails(message, child),
             "PhoneNumbers" => set_phones(message, child),
             "PhysicalAddresses" => set_addresses(message, child),
+            "Recurrence" => appointment::set_recurrence(message, child, element)?,
+            "StartTimeZone" => {
+                appointment::set_zone(message, child.attr("Id").or(child.attr("Name")))
+            }
+            "StartTimeZoneId" => appointment::set_zone(message, Some(text.trim())),
+            "MeetingTimeZone" => appointment::set_zone(message, child.attr("TimeZoneName")),
             name => set_simple(message, name, child)?,
         }
     }

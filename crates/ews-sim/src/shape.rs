@@ -11,7 +11,7 @@ mod item;
 mod message;
 mod task;
 
-pub(crate) use address::{people_of, sender_of};
+pub(crate) use address::{Address, people_of, sender_of};
 pub(crate) use attachment::{attachment_id, has_visible, write_attachment, write_attachment_id};
 pub(crate) use body::text_of;
 pub(crate) use contact::PHONES as CONTACT_PHONES;
@@ -23,7 +23,7 @@ use std::borrow::Cow;
 use fasttransfer::{Message, PropId, PropValue, tag};
 
 use crate::id::{KeyKind, ObjectId, change_key};
-use crate::item::{FLAG_READ, Item, has_class, item_class, key_kind};
+use crate::item::{FLAG_READ, Item, Occurrence, has_class, item_class, key_kind};
 use crate::load;
 use crate::mailbox::Store;
 use crate::op::{Failure, Oops};
@@ -68,6 +68,8 @@ pub(crate) struct View<'a> {
     pub(crate) associated: bool,
     pub(crate) size: u64,
     pub(crate) body: BodyForm,
+    /// Which occurrence of a series it is.
+    pub(crate) occurrence: Option<Occurrence>,
 }
 
 /// Where an item is.
@@ -318,10 +320,19 @@ impl Place {
         item: &Item,
         class: &str,
     ) -> Place {
-        let object = ObjectId::Item {
-            store: store.guid,
-            folder,
-            key: item.key,
+        let (store_guid, key) = (store.guid, item.key);
+        let object = match item.occurrence {
+            None => ObjectId::Item {
+                store: store_guid,
+                folder,
+                key,
+            },
+            Some(occurrence) => ObjectId::Occurrence {
+                store: store_guid,
+                folder,
+                key,
+                day: occurrence.day,
+            },
         };
         Place {
             id: object.encode(),
@@ -352,6 +363,7 @@ impl<'a> View<'a> {
             size: item.size(message),
             class,
             body: shape.body,
+            occurrence: item.occurrence,
         }
     }
 
@@ -366,6 +378,7 @@ impl<'a> View<'a> {
             associated: false,
             size: crate::item::message_bytes(message),
             body: shape.body,
+            occurrence: None,
         }
     }
 

@@ -14,7 +14,7 @@ use super::recipients::{RecipientType, add_recipients, display_names, put_sender
 use super::recur::Recurrence;
 use super::skeleton::keep_literally;
 use super::zone::{Zones, civil, utc_seconds};
-pub(crate) use exceptions::{Exception, write as write_exceptions};
+pub(crate) use exceptions::{Exception, is_exception, write as write_exceptions};
 
 /// Start of every GlobalObjectId ([MS-OXOCAL] 2.2.1.27).
 const GLOBAL_ID_PREFIX: [u8; 16] = [

@@ -27,14 +27,15 @@ pub(crate) enum Frequency {
 #[derive(Debug)]
 pub(crate) struct Recurrence {
     pub(crate) frequency: Frequency,
-    interval: i32,
-    pattern: Pattern,
-    end: End,
-    first_weekday: Weekday,
+    pub(crate) interval: i32,
+    pub(crate) pattern: Pattern,
+    pub(crate) end: End,
+    pub(crate) first_weekday: Weekday,
 }
 
+/// The days that a rule takes.
 #[derive(Debug)]
-enum Pattern {
+pub(crate) enum Pattern {
     Day,
     /// Bit 0 is Sunday.
     Week(u32),
@@ -43,8 +44,9 @@ enum Pattern {
     MonthNth(u32, i8),
 }
 
+/// When a series ends.
 #[derive(Debug)]
-enum End {
+pub(crate) enum End {
     Never,
     Until(Date),
     Count(u32),
@@ -238,7 +240,17 @@ impl Recurrence {
         Some((Some(until.unwrap_or(last)), count))
     }
 
-    fn occurs(&self, first: Date, day: Date) -> bool {
+    /// The last day that a series which begins on a day may have, and how often it happens.
+    pub(crate) fn bounds(&self, first: Date) -> (Option<Date>, usize) {
+        match self.end {
+            End::Never => (None, usize::MAX),
+            End::Until(last) => (Some(last.max(first)), usize::MAX),
+            End::Count(count) => (None, usize::try_from(count).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// Whether a series that begins on a day happens on another.
+    pub(crate) fn occurs(&self, first: Date, day: Date) -> bool {
         let months = (i32::from(day.year()) - i32::from(first.year())) * 12
             + i32::from(day.month())
             - i32::from(first.month());
@@ -253,14 +265,7 @@ impl Recurrence {
             Pattern::MonthDay(wanted) => {
                 self.month_fits(months) && day.day() == wanted.min(day.days_in_month())
             }
-            Pattern::MonthNth(mask, nth) => {
-                let fits = if nth == 5 {
-                    day.day() + 7 > day.days_in_month()
-                } else {
-                    (day.day() - 1) / 7 + 1 == nth
-                };
-                self.month_fits(months) && fits && mask & bit(day.weekday()) != 0
-            }
+            Pattern::MonthNth(mask, nth) => self.month_fits(months) && is_nth(day, mask, nth),
         }
     }
 
@@ -319,6 +324,21 @@ fn nth_pattern(mask: u32, nth: i8) -> Option<Pattern> {
     }
 }
 
+/// Whether a day is the n-th of its month among the days of a mask; 5 is the last.
+fn is_nth(day: Date, mask: u32, nth: i8) -> bool {
+    let in_mask = |number: &i8| {
+        let other = Date::new(day.year(), day.month(), *number);
+        other.is_ok_and(|other| mask & bit(other.weekday()) != 0)
+    };
+    if !in_mask(&day.day()) {
+        return false;
+    }
+    match nth {
+        5 => !(day.day() + 1..=day.days_in_month()).any(|number| in_mask(&number)),
+        _ => (1..=day.day()).filter(in_mask).count() == usize::from(nth.unsigned_abs()),
+    }
+}
+
 fn bit(day: Weekday) -> u32 {
     1 << day.to_sunday_zero_offset().unsigned_abs()
 }
@@ -336,6 +356,21 @@ fn week_start(day: Date, first: Weekday) -> Option<Date> {
 pub(crate) fn minutes_at(time: DateTime) -> Option<u32> {
     let of_day = i64::from(time.hour()) * 60 + i64::from(time.minute());
     minutes(time.date())?.checked_add(u32::try_from(of_day).ok()?)
+}
+
+/// The date of a midnight in minutes since 1601-01-01.
+pub(crate) fn date_of_minutes(minutes: u32) -> Option<Date> {
+    let first = Date::new(1601, 1, 1).ok()?;
+    first
+        .checked_add(jiff::Span::new().days(i64::from(minutes / 1440)))
+        .ok()
+}
+
+/// The time so many minutes after the beginning of a day.
+pub(crate) fn minutes_of_day(day: Date, minutes: u32) -> Option<DateTime> {
+    day.to_datetime(jiff::civil::Time::midnight())
+        .checked_add(jiff::SignedDuration::from_mins(i64::from(minutes)))
+        .ok()
 }
 
 /// Minutes from 1601-01-01 to the start of a date.

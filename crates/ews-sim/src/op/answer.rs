@@ -164,6 +164,17 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
+    /// Makes a warning of the only response message, if it is a success.
+    pub(crate) fn warn(&mut self, code: &str, text: &str) {
+        let good = "ResponseClass=\"Success\"><m:ResponseCode>NoError</m:ResponseCode>";
+        let warning = format!(
+            "ResponseClass=\"Warning\"><m:MessageText>{text}</m:MessageText>\
+             <m:ResponseCode>{code}</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>"
+        );
+        let out = self.w.raw();
+        *out = out.replacen(good, &warning, 1);
+    }
+
     /// Ends the answer.
     pub(crate) fn finish(mut self) -> Result<Reply, Fault> {
         soap::finish_response(&mut self.w, self.context.operation);

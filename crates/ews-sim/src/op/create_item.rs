@@ -1,17 +1,17 @@
 //! CreateItem (MS-OXWSCORE 3.1.4.2). Nothing is ever delivered; what would be sent is counted.
 
-use super::{Answer, Context, Failure, Oops, Reply};
+use super::{Answer, Context, Failure, Oops, Reply, respond};
 use crate::item::{FLAG_UNSENT, has_class, item_class};
 use crate::mailbox::NewItem;
 use crate::op::answer::subject_of;
 use crate::op::get_item::write_item;
 use crate::op::resolve::FolderRef;
 use crate::set;
-use crate::shape::ItemShape;
+use crate::shape::{ItemShape, sender_of};
 use crate::soap::Fault;
 use crate::xml::Element;
 
-use fasttransfer::{PropValue, tag};
+use fasttransfer::{Message, PropValue, named, tag};
 
 pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply, Fault> {
     let mut answer = Answer::new(context);
@@ -39,8 +39,8 @@ fn create(
     request: &Element<'_>,
     element: &Element<'_>,
 ) -> Result<Option<(FolderRef, u64)>, Oops> {
-    if is_response_object(&element.name) {
-        return respond(context, request, element).map(|()| None);
+    if respond::is_response(&element.name) {
+        return respond::run(context, request, element);
     }
     let disposition = request.attr("MessageDisposition");
     let (mut message, outside) = set::new_item(element)?;
@@ -87,6 +87,10 @@ fn create(
     if !from_mime {
         default_times(context, &mut message);
     }
+    // Who puts an item back says all about it, in properties.
+    if !from_mime && element.child("ExtendedProperty").is_none() {
+        default_people(context, &mut message, &class);
+    }
     let folder = match request.child("SavedItemFolderId") {
         Some(holder) => context.target_folder(holder)?,
         None => default_folder(context, &class, sends)?,
@@ -97,6 +101,7 @@ fn create(
         .is_read
         .unwrap_or(new.is_read || !is_mail || (!from_mime && !has_flags));
     new.associated = outside.associated;
+    context.check_write(&folder.store, folder.number)?;
     let key = folder.store.write().add_item(folder.number, new)?;
     Ok(Some((folder, key)))
 }
@@ -109,6 +114,29 @@ fn default_times(context: &Context<'_>, message: &mut fasttransfer::Message) {
     for id in [tag::CLIENT_SUBMIT_TIME, tag::MESSAGE_DELIVERY_TIME] {
         if !message.props.contains(id) {
             message.props.set(id, now.clone());
+        }
+    }
+}
+
+/// Makes the owner the sender of a new mail and the organizer of a new appointment.
+fn default_people(context: &Context<'_>, message: &mut Message, class: &str) {
+    let is_appointment = has_class(class, "IPM.Appointment");
+    if !is_appointment && !has_class(class, "IPM.Note") {
+        return;
+    }
+    let own = context
+        .mailbox
+        .as_ref()
+        .map(|mailbox| mailbox.primary.address.clone());
+    if let Some(own) = own.filter(|_| sender_of(message, true).is_none()) {
+        respond::sent_by(message, &own);
+    }
+    if is_appointment && !message.recipients.is_empty() {
+        // 1 is a meeting, and its organizer.
+        for id in [&named::APPOINTMENT_STATE_FLAGS, &named::RESPONSE_STATUS] {
+            if !message.props.contains(id) {
+                message.props.set(id, PropValue::Int32(1));
+            }
         }
     }
 }
@@ -136,40 +164,4 @@ fn default_folder(context: &Context<'_>, class: &str, sends: bool) -> Result<Fol
         store: mailbox.primary.clone(),
         number,
     })
-}
-
-fn is_response_object(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "AcceptItem",
-        "TentativelyAcceptItem",
-        "DeclineItem",
-        "CancelCalendarItem",
-        "ReplyToItem",
-        "ReplyAllToItem",
-        "ForwardItem",
-        "RemoveItem",
-        "SuppressReadReceipt",
-        "PostReplyItem",
-        "AcceptSharingInvitation",
-    ];
-    NAMES.contains(&name)
-}
-
-/// A reply, forward or meeting response: it is counted as sent, and marks nothing else.
-fn respond(
-    context: &Context<'_>,
-    request: &Element<'_>,
-    element: &Element<'_>,
-) -> Result<(), Oops> {
-    if let Some(reference) = element.child("ReferenceItemId") {
-        context.item_by_id(reference.attr("Id").unwrap_or_default())?;
-    }
-    let quiet = matches!(element.name.as_ref(), "SuppressReadReceipt" | "RemoveItem");
-    if !quiet && request.attr("MessageDisposition") != Some("SaveOnly") {
-        context
-            .world
-            .recorder
-            .record(|stats| stats.sent_messages += 1);
-    }
-    Ok(())
 }

@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 
-use fasttransfer::Message;
+use fasttransfer::{Message, named};
 
-use super::resolve::FolderRef;
+use super::resolve::{FolderRef, occurrence_item};
 use super::{Answer, Context, Failure, Oops, Reply};
 use crate::clock::parse_xml_time;
 use crate::folder::Folder;
 use crate::item::Item;
 use crate::prop::Path;
+use crate::query::Query as Words;
 use crate::restriction::{Restriction, Row, SortOrder, Value, compare};
+use crate::series::Series;
 use crate::shape::{ItemShape, View};
 use crate::soap::Fault;
 use crate::xml::{Element, XmlWriter};
@@ -44,9 +46,12 @@ impl Paging {
                 })
             })
         };
+        let calendar = request
+            .child("CalendarView")
+            .or(request.child("ContactsView"));
         let indexed = request.child(&format!("IndexedPage{kind}View"));
         let fractional = request.child(&format!("FractionalPage{kind}View"));
-        let view = indexed.or(fractional);
+        let view = indexed.or(fractional).or(calendar);
         let max = match view.and_then(|view| number(view, "MaxEntriesReturned")) {
             Some(max) => max?.min(limit),
             None => limit,
@@ -132,7 +137,7 @@ pub(super) fn write_page(w: &mut XmlWriter, paging: &Paging, next: u64, total: u
 struct Query {
     shape: ItemShape,
     restriction: Option<Restriction>,
-    words: Vec<String>,
+    words: Option<Words>,
     sort: SortOrder,
     paging: Paging,
     calendar: Option<(u64, u64)>,
@@ -180,17 +185,13 @@ impl Query {
                 Some((start, end))
             }
         };
-        let words = request.child_text("QueryString").unwrap_or_default();
+        let words = request.child_text("QueryString").and_then(Words::read);
         let restriction = Restriction::read(request)?;
-        let limit = context.most_rows(restriction.is_some() || !words.is_empty());
+        let limit = context.most_rows(restriction.is_some() || words.is_some());
         Ok(Query {
             shape: ItemShape::read(request, "ItemShape", true)?,
             restriction,
-            words: words
-                .to_lowercase()
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
+            words,
             sort: SortOrder::read(request)?,
             paging: Paging::read(request, "Item", limit)?,
             calendar,
@@ -204,7 +205,7 @@ impl Query {
         let folder = state.folder(found.number).ok_or(Failure::NO_FOLDER)?;
         let plain = self.sort.is_none()
             && self.restriction.is_none()
-            && self.words.is_empty()
+            && self.words.is_none()
             && self.calendar.is_none();
         let (items, next, total) = if self.nothing {
             (Vec::new(), 0, 0)
@@ -226,7 +227,11 @@ impl Query {
         match self.calendar {
             Some(_) => {
                 w.attr("TotalItemsInView", &total.to_string());
-                w.attr("IncludesLastItemInRange", "true");
+                let last = items.len() as u64 >= total;
+                w.attr(
+                    "IncludesLastItemInRange",
+                    if last { "true" } else { "false" },
+                );
             }
             None => write_page(w, &self.paging, next, total),
         }
@@ -246,7 +251,8 @@ impl Query {
     fn select(&self, found: &FolderRef, folder: &Folder) -> (Vec<Item>, u64, u64) {
         let place = (folder.number, folder.change);
         let mut rows: Vec<(Vec<Option<Value>>, Item)> = Vec::new();
-        for item in folder.items_from(0, self.associated) {
+        let stored = folder.items_from(0, self.associated);
+        for item in stored.flat_map(|item| self.expanded(item)) {
             let key = {
                 let message: Cow<'_, Message> = item.message();
                 let view = View::of_item(&found.store, place, &item, &message, &self.shape);
@@ -257,7 +263,13 @@ impl Query {
             };
             rows.push((key, item));
         }
-        rows.sort_by(|one, other| self.sort.compare(&one.0, &other.0));
+        if self.calendar.is_some() {
+            // A calendar is told in its own order, whatever else is asked for.
+            let start = |item: &Item| item.message().props.time(&named::APPOINTMENT_START_WHOLE);
+            rows.sort_by_key(|row| start(&row.1));
+        } else {
+            rows.sort_by(|one, other| self.sort.compare(&one.0, &other.0));
+        }
         let total = rows.len() as u64;
         let (from, count) = self.paging.window(total);
         let rows = rows.into_iter().map(|row| row.1);
@@ -266,6 +278,23 @@ impl Query {
             .take(usize::try_from(count).unwrap_or(usize::MAX))
             .collect();
         (items, from + count, total)
+    }
+
+    /// An item, or the occurrences of a series where a calendar is asked for.
+    fn expanded(&self, item: Item) -> Vec<Item> {
+        let Some((from, until)) = self.calendar else {
+            return vec![item];
+        };
+        let message = item.message();
+        let Some(series) = Series::of(&message) else {
+            drop(message);
+            return vec![item];
+        };
+        let happenings = series.between(from, until);
+        happenings
+            .iter()
+            .map(|one| occurrence_item(&item, &series, &message, one))
+            .collect()
     }
 
     fn admits(&self, view: &View<'_>) -> bool {
@@ -277,27 +306,14 @@ impl Query {
             let value = |uri: &str| view.value(&Path::Field(uri.to_owned()));
             let starts = value("calendar:Start").and_then(|v| compare(&v, &Value::Time(until)));
             let ends = value("calendar:End").and_then(|v| compare(&v, &Value::Time(from)));
-            let inside = starts.is_some_and(|o| o.is_lt()) && ends.is_some_and(|o| o.is_gt());
+            let begins = value("calendar:Start").and_then(|v| compare(&v, &Value::Time(from)));
+            // What takes no time is inside when it begins inside.
+            let inside = starts.is_some_and(|o| o.is_lt())
+                && (ends.is_some_and(|o| o.is_gt()) || begins.is_some_and(|o| o.is_ge()));
             if !inside {
                 return false;
             }
         }
-        if self.words.is_empty() {
-            return true;
-        }
-        let text = |uri: &str| match view.value(&Path::Field(uri.to_owned())) {
-            Some(Value::Text(text)) => text.to_lowercase(),
-            _ => String::new(),
-        };
-        let text = format!(
-            "{} {} {}",
-            text("item:Subject"),
-            text("item:Body"),
-            text("message:From")
-        );
-        self.words.iter().all(|word| {
-            let word = word.rsplit(':').next().unwrap_or(word).trim_matches('"');
-            text.contains(word)
-        })
+        self.words.as_ref().is_none_or(|words| words.admits(view))
     }
 }

@@ -1,12 +1,16 @@
 //! DeleteItem, MoveItem, CopyItem, SendItem and MarkAllItemsAsRead (MS-OXWSCORE 3.1.4).
 
+use fasttransfer::{PropValue, tag};
+
 use super::update_item::flag_attr;
 use super::{Answer, Context, Failure, Oops, Reply};
 use crate::handle::{Deletion, bin_of};
+use crate::item::FLAG_UNSENT;
 use crate::op::answer::subject_of;
 use crate::op::get_item::write_item;
 use crate::op::resolve::{FolderRef, ItemRef};
 use crate::prop::parse_bool;
+use crate::series::{self, Series};
 use crate::shape::ItemShape;
 use crate::soap::Fault;
 use crate::xml::{Element, XmlWriter};
@@ -28,7 +32,17 @@ pub(super) fn delete(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
         answer.message(|_| {
             let found = context.item(id)?;
             context.item_fault(&found.id, &subject_of(&found.item.message()))?;
+            context.check_write(&found.store, found.folder)?;
             let mut state = found.store.write();
+            if let Some(occurrence) = found.item.occurrence {
+                let day = series::day_of(occurrence.day).ok_or(Failure::NO_ITEM)?;
+                return Ok(state.edit_item(found.folder, found.item.key, |master| {
+                    if let Some(mut series) = Series::of(master) {
+                        series.delete(day);
+                        series.put(master);
+                    }
+                })?);
+            }
             match bin_of(&state, how) {
                 Some(bin) if bin != found.folder => {
                     state.move_item(found.folder, found.item.key, bin)?;
@@ -82,6 +96,10 @@ fn transfer(
         answer.message(|w| {
             let target = context.target_folder(to).map_err(to_folder)?;
             let found = context.item(id)?;
+            context.check_write(&target.store, target.number)?;
+            if context.operation == "MoveItem" {
+                context.check_write(&found.store, found.folder)?;
+            }
             context.item_fault(&found.id, &subject_of(&found.item.message()))?;
             let key = act(&found, &target)?;
             w.start("m:Items");
@@ -137,6 +155,11 @@ pub(super) fn send(context: &Context<'_>, request: &Element<'_>) -> Result<Reply
             }
             let mut state = found.store.write();
             let sent = state.well_known("sentitems").map(|folder| folder.number);
+            state.edit_item(found.folder, found.item.key, |message| {
+                let flags = message.props.i32(tag::MESSAGE_FLAGS).unwrap_or(0);
+                let sent = PropValue::Int32(flags & !FLAG_UNSENT);
+                message.props.set(tag::MESSAGE_FLAGS, sent);
+            })?;
             match sent.filter(|_| saves) {
                 Some(sent) => drop(state.move_item(found.folder, found.item.key, sent)?),
                 None => drop(state.remove_item(found.folder, found.item.key)?),

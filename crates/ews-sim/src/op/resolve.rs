@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use fasttransfer::Message;
+
 use super::{Context, Failure, Oops};
 use crate::id::ObjectId;
-use crate::item::Item;
+use crate::item::{Content, Item, Occurrence};
 use crate::mailbox::{Refused, Store};
+use crate::series::{self, Found, Happening, Series};
+use crate::settings::permission::Rights;
 use crate::sim::Mailbox;
 use crate::soap::Fault;
 use crate::xml::Element;
@@ -91,6 +95,7 @@ pub(crate) struct FolderRef {
 }
 
 /// An item that a request names, as it was when looked up.
+#[derive(Clone)]
 pub(crate) struct ItemRef {
     pub(crate) store: Arc<Store>,
     pub(crate) folder: u64,
@@ -117,7 +122,7 @@ impl Context<'_> {
         }
         match ObjectId::parse(id) {
             Some(ObjectId::Folder { store, folder }) => {
-                let store = self.reachable(store)?;
+                let store = self.reachable(store, folder)?;
                 if store.read().folder(folder).is_none() {
                     return Err(Failure::NO_FOLDER);
                 }
@@ -161,6 +166,9 @@ impl Context<'_> {
         };
         let number = store.read().well_known(id).map(|folder| folder.number);
         let number = number.ok_or(Failure::NO_FOLDER)?;
+        if !self.is_own(&store) && !self.sees(&store, number) {
+            return Err(Failure::NO_FOLDER.into());
+        }
         Ok(FolderRef { store, number })
     }
 
@@ -176,11 +184,10 @@ impl Context<'_> {
         };
         match own {
             Some(own) if own.primary.address.eq_ignore_ascii_case(named) => Ok(own),
-            _ if self.world.mailbox(named).is_none() => Err(Failure::new(
+            _ => self.world.mailbox(named).ok_or(Failure::new(
                 "ErrorNonExistentMailbox",
                 "The SMTP address has no mailbox associated with it.",
             )),
-            _ => Err(Failure::NO_FOLDER),
         }
     }
 
@@ -203,16 +210,54 @@ impl Context<'_> {
             .ok_or(Failure::DENIED)
     }
 
-    /// The store of a guid, if the caller may open it.
-    fn reachable(&self, guid: crate::id::StoreGuid) -> Result<Arc<Store>, Failure> {
-        let public = self.world.public.iter().cloned();
-        let own = self.mailbox.iter().flat_map(|mailbox| {
-            std::iter::once(mailbox.primary.clone()).chain(mailbox.archive.clone())
-        });
-        if let Some(store) = own.chain(public).find(|store| store.guid == guid) {
-            return Ok(store);
+    /// Whether a store is the caller's, or everybody's.
+    fn is_own(&self, store: &Store) -> bool {
+        let public = self.world.public.iter();
+        let own = self
+            .mailbox
+            .iter()
+            .flat_map(|mailbox| std::iter::once(&mailbox.primary).chain(&mailbox.archive));
+        own.chain(public).any(|own| own.guid == store.guid)
+    }
+
+    fn rights(&self, store: &Store, folder: u64) -> Option<Rights> {
+        let own = self.mailbox.as_ref()?;
+        store.read().rights_of(folder, &own.primary.address)
+    }
+
+    /// Whether the caller may look into somebody else's folder.
+    fn sees(&self, store: &Store, folder: u64) -> bool {
+        self.rights(store, folder)
+            .is_some_and(|rights| rights.sees())
+    }
+
+    /// Fails unless the caller may change what is in a folder.
+    pub(crate) fn check_write(&self, store: &Store, folder: u64) -> Result<(), Failure> {
+        let writes = || {
+            self.rights(store, folder)
+                .is_some_and(|rights| rights.writes())
+        };
+        match self.is_own(store) || writes() {
+            true => Ok(()),
+            false => Err(Failure::DENIED),
         }
-        Err(match self.world.store(guid) {
+    }
+
+    /// Whether the caller may see what stands in a calendar, not only when.
+    pub(crate) fn sees_calendar(&self, mailbox: &Mailbox) -> bool {
+        let store = &mailbox.primary;
+        let calendar = store
+            .read()
+            .well_known("calendar")
+            .map(|folder| folder.number);
+        self.is_own(store) || calendar.is_some_and(|calendar| self.sees(store, calendar))
+    }
+
+    /// The store of a guid, if the caller may look into a folder of it.
+    fn reachable(&self, guid: crate::id::StoreGuid, folder: u64) -> Result<Arc<Store>, Failure> {
+        let found = self.world.store(guid);
+        Err(match found {
+            Some(store) if self.is_own(&store) || self.sees(&store, folder) => return Ok(store),
             Some(_) => Failure::DENIED,
             None => Failure::new(
                 "ErrorItemNotFound",
@@ -228,12 +273,14 @@ impl Context<'_> {
             "ItemId" | "ParentItemId" => {
                 Ok(self.item_by_id(element.attr("Id").unwrap_or_default())?)
             }
-            "OccurrenceItemId" | "RecurringMasterItemId" | "RecurringMasterItemIdRanges" => {
-                Err(Failure::new(
-                    "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange",
-                    "Occurrences of series cannot be named.",
-                )
-                .into())
+            "OccurrenceItemId" => {
+                let master = element.attr("RecurringMasterId").unwrap_or_default();
+                let index = element.attr("InstanceIndex").unwrap_or_default();
+                let master = self.item_by_id(master)?;
+                Ok(master.nth(index.trim().parse().unwrap_or(0))?)
+            }
+            "RecurringMasterItemId" => {
+                Ok(self.master_of(element.attr("OccurrenceId").unwrap_or_default())?)
             }
             name => Err(Fault::schema(format!("'{name}' is no item id.")).into()),
         }
@@ -246,6 +293,7 @@ impl Context<'_> {
         }
         let (guid, folder, key) = match ObjectId::parse(id) {
             Some(ObjectId::Item { store, folder, key }) => (store, folder, key),
+            Some(ObjectId::Occurrence { day, .. }) => return self.master_of(id)?.on(day),
             Some(ObjectId::Folder { .. }) => {
                 return Err(Failure::new(
                     "ErrorCannotUseFolderIdForItemId",
@@ -260,7 +308,7 @@ impl Context<'_> {
             }
             None => return Err(Failure::MALFORMED_ID),
         };
-        let store = self.reachable(guid)?;
+        let store = self.reachable(guid, folder)?;
         let item = store.read().item(folder, key).ok_or(Failure::NO_ITEM)?;
         Ok(ItemRef {
             store,
@@ -268,6 +316,20 @@ impl Context<'_> {
             item,
             id: id.to_owned(),
         })
+    }
+
+    /// Finds the series that an occurrence belongs to.
+    fn master_of(&self, id: &str) -> Result<ItemRef, Failure> {
+        match ObjectId::parse(id) {
+            Some(ObjectId::Occurrence {
+                store, folder, key, ..
+            }) => self.item_by_id(&ObjectId::Item { store, folder, key }.encode()),
+            Some(ObjectId::Item { .. }) => Err(Failure::new(
+                "ErrorCalendarCannotUseIdForRecurringMasterId",
+                "The id is not that of an occurrence.",
+            )),
+            _ => Err(Failure::MALFORMED_ID),
+        }
     }
 
     /// Finds an attachment's item and place by the attachment's id.
@@ -297,6 +359,81 @@ impl Context<'_> {
             .first()
             .ok_or_else(|| Fault::schema(format!("the element '{}' is empty.", parent.name)))?;
         self.folder(child)
+    }
+}
+
+impl ItemRef {
+    /// The occurrence of a series on a day, in minutes since 1601.
+    pub(crate) fn on(&self, day: u32) -> Result<ItemRef, Failure> {
+        let message = self.item.message();
+        let series = Series::of(&message).ok_or(Failure::new(
+            "ErrorCalendarCannotUseIdForOccurrenceId",
+            "The item is no series.",
+        ))?;
+        match series::day_of(day).map(|day| series.on(day)) {
+            Some(Found::Happens(one)) => Ok(self.standing_for(&series, &message, &one)),
+            Some(Found::Deleted) => Err(Failure::new(
+                "ErrorCalendarOccurrenceIsDeletedFromRecurrence",
+                "The occurrence was deleted.",
+            )),
+            _ => Err(Failure::NO_ITEM),
+        }
+    }
+
+    /// The occurrence of a series by its number, which begins with 1.
+    fn nth(&self, index: usize) -> Result<ItemRef, Failure> {
+        let message = self.item.message();
+        let series = Series::of(&message).ok_or(Failure::new(
+            "ErrorCalendarCannotUseIdForOccurrenceId",
+            "The item is no series.",
+        ))?;
+        let day = series.nth(index).ok_or(Failure::new(
+            "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange",
+            "The series does not happen that often.",
+        ))?;
+        match series.on(day) {
+            Found::Happens(one) => Ok(self.standing_for(&series, &message, &one)),
+            _ => Err(Failure::new(
+                "ErrorCalendarOccurrenceIsDeletedFromRecurrence",
+                "The occurrence was deleted.",
+            )),
+        }
+    }
+
+    fn standing_for(&self, series: &Series, master: &Message, one: &Happening) -> ItemRef {
+        let item = occurrence_item(&self.item, series, master, one);
+        let Some(day) = item.occurrence.map(|occurrence| occurrence.day) else {
+            return self.clone();
+        };
+        let id = ObjectId::Occurrence {
+            store: self.store.guid,
+            folder: self.folder,
+            key: item.key,
+            day,
+        };
+        ItemRef {
+            store: Arc::clone(&self.store),
+            folder: self.folder,
+            item,
+            id: id.encode(),
+        }
+    }
+}
+
+/// The item that stands for one occurrence of a series.
+pub(crate) fn occurrence_item(
+    master: &Item,
+    series: &Series,
+    message: &Message,
+    one: &Happening,
+) -> Item {
+    Item {
+        content: Content::Message(Arc::new(series.occurrence(message, one))),
+        occurrence: Some(Occurrence {
+            day: one.number(),
+            is_exception: one.is_exception,
+        }),
+        ..master.clone()
     }
 }
 

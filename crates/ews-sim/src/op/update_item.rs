@@ -9,6 +9,7 @@ use crate::op::answer::subject_of;
 use crate::op::get_item::write_item;
 use crate::op::resolve::ItemRef;
 use crate::prop::{Path, parse_bool};
+use crate::series::{self, Series};
 use crate::set;
 use crate::shape::ItemShape;
 use crate::soap::Fault;
@@ -33,6 +34,7 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
             let found = context.item(id)?;
             context.item_fault(&found.id, &subject_of(&found.item.message()))?;
             check_conflict(request, id, &found)?;
+            context.check_write(&found.store, found.folder)?;
             update(context, request, change, &found)?;
             let found = context.item_by_id(&found.id)?;
             w.start("m:Items");
@@ -76,9 +78,18 @@ fn update(
     for field in change.required_list("Updates")? {
         apply(&mut message, field, &mut result)?;
     }
+    set::settle(&mut message)?;
     let mut state = found.store.write();
     let key = found.item.key;
-    if result.content {
+    if let Some(occurrence) = found.item.occurrence {
+        let day = series::day_of(occurrence.day).ok_or(Failure::NO_ITEM)?;
+        state.edit_item(found.folder, key, |master| {
+            if let Some(mut series) = Series::of(master) {
+                series.change(day, master, &message);
+                series.put(master);
+            }
+        })?;
+    } else if result.content {
         if result.rewrites_mime {
             load::forget_original(&mut message);
         }

@@ -7,11 +7,27 @@ use crate::load::{Frequency, Pattern, RuleEnd};
 use crate::xml::XmlWriter;
 
 const WEEKDAYS: [&str; 7] = [
-    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
 ];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const INDEXES: [&str; 5] = ["First", "Second", "Third", "Fourth", "Last"];
 
@@ -53,7 +69,13 @@ pub(crate) fn write_rule(w: &mut XmlWriter, series: &Series) {
             w.number("t:Interval", rule.interval);
             w.leaf("t:DaysOfWeek", &days(*mask));
             let first = rule.first_weekday.to_sunday_zero_offset().unsigned_abs();
-            w.leaf("t:FirstDayOfWeek", WEEKDAYS.get(usize::from(first)).copied().unwrap_or_default());
+            w.leaf(
+                "t:FirstDayOfWeek",
+                WEEKDAYS
+                    .get(usize::from(first))
+                    .copied()
+                    .unwrap_or_default(),
+            );
             w.end("t:WeeklyRecurrence");
         }
         _ => {
@@ -96,7 +118,9 @@ fn index(nth: i8) -> &'static str {
 
 /// The days of a bit mask, separated by spaces.
 fn days(mask: u32) -> String {
-    let days = (0..).zip(WEEKDAYS).filter(|(bit, _)| mask & (1 << bit) != 0);
+    let days = (0..)
+        .zip(WEEKDAYS)
+        .filter(|(bit, _)| mask & (1 << bit) != 0);
     days.map(|(_, name)| name).collect::<Vec<_>>().join(" ")
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 
-use crate::load::Recurrence;
+use crate::load::{Recurrence, RuleEnd};
 use crate::op::Failure;
 use crate::xml::Element;
 
@@ -11,7 +11,10 @@ const SEARCHED_DAYS: usize = 1_600;
 
 /// Reads a Recurrence for an appointment whose Start is at a local time: the rule, and the time of
 /// the first occurrence, which is the first day on or after the range's that the rule has.
-pub(crate) fn read(recurrence: &Element<'_>, start: DateTime) -> Result<(Recurrence, DateTime), Failure> {
+pub(crate) fn read(
+    recurrence: &Element<'_>,
+    start: DateTime,
+) -> Result<(Recurrence, DateTime), Failure> {
     let bad = || {
         Failure::new(
             "ErrorCalendarInvalidRecurrence",
@@ -21,10 +24,17 @@ pub(crate) fn read(recurrence: &Element<'_>, start: DateTime) -> Result<(Recurre
     let [pattern, range] = &recurrence.children[..] else {
         return Err(bad());
     };
-    let rule = format!("{}{}", rule_of(pattern).ok_or_else(bad)?, end_of(range).ok_or_else(bad)?);
+    let rule = format!(
+        "{}{}",
+        rule_of(pattern).ok_or_else(bad)?,
+        end_of(range).ok_or_else(bad)?
+    );
     let first: Date = match range.child_text("StartDate") {
         // A date may carry an offset, which says nothing about the day.
-        Some(text) => text.get(..10).and_then(|text| text.parse().ok()).ok_or_else(bad)?,
+        Some(text) => text
+            .get(..10)
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(bad)?,
         None => start.date(),
     };
     let days = std::iter::successors(Some(first), |day| day.tomorrow().ok());
@@ -32,7 +42,7 @@ pub(crate) fn read(recurrence: &Element<'_>, start: DateTime) -> Result<(Recurre
         let at = day.to_datetime(start.time());
         let read = Recurrence::read(&rule, at, |_| Some(at));
         if let Some(found) = read.filter(|found| found.occurs(day, day)) {
-            if found.bounds(day).0.is_some_and(|last| last < day) {
+            if matches!(found.end, RuleEnd::Until(last) if last < day) {
                 break;
             }
             return Ok((found, at));
@@ -55,17 +65,29 @@ fn rule_of(pattern: &Element<'_>) -> Option<String> {
             .map(|interval| format!(";INTERVAL={interval}")),
     };
     let month = || {
-        let names = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+        let names = [
+            "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+        ];
         let wanted = text("Month").get(..3)?.to_ascii_uppercase();
         let number = names.iter().position(|name| *name == wanted)?;
         Some(format!(";BYMONTH={}", number + 1))
     };
-    let day = || text("DayOfMonth").parse::<u8>().ok().filter(|day| (1..=31).contains(day));
+    let day = || {
+        text("DayOfMonth")
+            .parse::<u8>()
+            .ok()
+            .filter(|day| (1..=31).contains(day))
+    };
     let nth = || {
         let index = ["First", "Second", "Third", "Fourth", "Last"];
-        let at = index.iter().position(|name| *name == text("DayOfWeekIndex"))?;
+        let at = index
+            .iter()
+            .position(|name| *name == text("DayOfWeekIndex"))?;
         let days = days_of(text("DaysOfWeek"))?;
-        Some(format!(";BYDAY={days};BYSETPOS={}", if at == 4 { -1 } else { at as i32 + 1 }))
+        Some(format!(
+            ";BYDAY={days};BYSETPOS={}",
+            if at == 4 { -1 } else { at as i32 + 1 }
+        ))
     };
     Some(match pattern.name.as_ref() {
         "DailyRecurrence" => format!("FREQ=DAILY{}", interval()?),
@@ -84,7 +106,15 @@ fn rule_of(pattern: &Element<'_>) -> Option<String> {
 
 /// Days in the words of a rule.
 fn days_of(text: &str) -> Option<String> {
-    let names = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    let names = [
+        "Sunday",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+    ];
     let mut days = Vec::new();
     for word in text.split_whitespace() {
         match word {
@@ -103,7 +133,12 @@ fn end_of(range: &Element<'_>) -> Option<String> {
         "NoEndRecurrence" => String::new(),
         "EndDateRecurrence" => {
             let last: Date = range.child_text("EndDate")?.get(..10)?.parse().ok()?;
-            format!(";UNTIL={:04}{:02}{:02}", last.year(), last.month(), last.day())
+            format!(
+                ";UNTIL={:04}{:02}{:02}",
+                last.year(),
+                last.month(),
+                last.day()
+            )
         }
         "NumberedRecurrence" => {
             let count: u32 = range.child_text("NumberOfOccurrences")?.parse().ok()?;

@@ -90,7 +90,28 @@ const ROLES: &[(&str, Rights)] = &[
     ),
 ];
 
-fn role(name: &str) -> Option<Rights> {
+impl Rights {
+    /// Whether items may be read.
+    pub(crate) fn sees(&self) -> bool {
+        self.owner || self.read == "FullDetails"
+    }
+
+    /// Whether items may be made and changed.
+    pub(crate) fn writes(&self) -> bool {
+        self.owner || (self.create && self.edit == "All")
+    }
+}
+
+/// What somebody may do by a list: what is said of them, else what is said of everybody.
+pub(crate) fn rights_of(list: &[Permission], address: &str) -> Option<Rights> {
+    let own = |who: &Who| matches!(who, Who::User(user) if user.eq_ignore_ascii_case(address));
+    let mut named = list.iter().filter(|one| own(&one.who));
+    let mut everybody = list.iter().filter(|one| one.who == Who::Default);
+    named.next().or(everybody.next()).map(|one| one.rights)
+}
+
+/// What a role allows.
+pub(crate) fn role(name: &str) -> Option<Rights> {
     let mut roles = ROLES.iter();
     roles.find(|role| role.0 == name).map(|role| role.1)
 }

@@ -4,8 +4,12 @@ use fasttransfer::{named, tag};
 
 use super::address::{sender_of, write_attendees, write_one};
 use super::item::{pick, text, time};
-use super::{Field, View, full, heavy, usual};
+use super::{Field, View, full, heavy, usual, write_id};
+use crate::clock::xml_time;
+use crate::id::ObjectId;
+use crate::series::{Happening, Series, write_rule};
 use crate::xml::XmlWriter;
+use crate::zones;
 
 /// The names of PidLidResponseStatus.
 pub(super) const RESPONSES: &[&str] = &[
@@ -24,8 +28,17 @@ const FOREIGN_UID_AT: usize = 52;
 /// In the order of the schema's CalendarItemType.
 pub(crate) const FIELDS: &[Field] = &[
     full("calendar:UID", write_uid),
+    full("calendar:RecurrenceId", |w, v| {
+        time(w, "t:RecurrenceId", original_start(v));
+    }),
+    full("calendar:DateTimeStamp", |w, v| {
+        time(w, "t:DateTimeStamp", v.time(tag::CREATION_TIME));
+    }),
     usual("calendar:Start", |w, v| time(w, "t:Start", start(v))),
     usual("calendar:End", |w, v| time(w, "t:End", end(v))),
+    full("calendar:OriginalStart", |w, v| {
+        time(w, "t:OriginalStart", original_start(v));
+    }),
     full("calendar:IsAllDayEvent", |w, v| {
         w.flag(
             "t:IsAllDayEvent",
@@ -42,8 +55,9 @@ pub(crate) const FIELDS: &[Field] = &[
     full("calendar:IsCancelled", |w, v| {
         w.flag("t:IsCancelled", state(v) & 4 != 0)
     }),
-    full("calendar:IsRecurring", |w, _| {
-        w.flag("t:IsRecurring", false)
+    full("calendar:IsRecurring", |w, v| {
+        // The master of a series is not one of its occurrences.
+        w.flag("t:IsRecurring", v.occurrence.is_some())
     }),
     full("calendar:MeetingRequestWasSent", |w, v| {
         w.flag(
@@ -59,10 +73,13 @@ pub(crate) const FIELDS: &[Field] = &[
     }),
     usual("calendar:CalendarItemType", |w, v| {
         let series = v.flag(&named::RECURRING).unwrap_or(false);
-        w.leaf(
-            "t:CalendarItemType",
-            if series { "RecurringMaster" } else { "Single" },
-        );
+        let kind = match v.occurrence {
+            Some(occurrence) if occurrence.is_exception => "Exception",
+            Some(_) => "Occurrence",
+            None if series => "RecurringMaster",
+            None => "Single",
+        };
+        w.leaf("t:CalendarItemType", kind);
     }),
     full("calendar:MyResponseType", |w, v| {
         let response = v.i32(&named::RESPONSE_STATUS).unwrap_or(0);
@@ -89,6 +106,11 @@ pub(crate) const FIELDS: &[Field] = &[
             );
         }
     }),
+    full("calendar:TimeZone", |w, v| {
+        if let Some((_, shown)) = zone_of(v) {
+            w.leaf("t:TimeZone", shown);
+        }
+    }),
     full("calendar:AppointmentReplyTime", |w, v| {
         time(
             w,
@@ -102,6 +124,52 @@ pub(crate) const FIELDS: &[Field] = &[
     }),
     full("calendar:AppointmentState", |w, v| {
         w.number("t:AppointmentState", state(v))
+    }),
+    heavy("calendar:Recurrence", |w, v| {
+        if let Some(series) = Series::of(v.message) {
+            write_rule(w, &series);
+        }
+    }),
+    heavy("calendar:FirstOccurrence", |w, v| {
+        let first = Series::of(v.message).and_then(|series| series.happenings().next());
+        write_happening(w, v, "t:FirstOccurrence", first);
+    }),
+    heavy("calendar:LastOccurrence", |w, v| {
+        let series = Series::of(v.message).filter(Series::ends);
+        let last = series.and_then(|series| series.happenings().last());
+        write_happening(w, v, "t:LastOccurrence", last);
+    }),
+    heavy("calendar:ModifiedOccurrences", |w, v| {
+        let changed: Vec<Happening> = Series::of(v.message)
+            .map(|series| series.changed())
+            .unwrap_or_default();
+        if !changed.is_empty() {
+            w.start("t:ModifiedOccurrences");
+            for one in changed {
+                write_happening(w, v, "t:Occurrence", Some(one));
+            }
+            w.end("t:ModifiedOccurrences");
+        }
+    }),
+    heavy("calendar:DeletedOccurrences", |w, v| {
+        let gone: Vec<u64> = Series::of(v.message)
+            .map(|series| series.deleted_starts().collect())
+            .unwrap_or_default();
+        if !gone.is_empty() {
+            w.start("t:DeletedOccurrences");
+            for start in gone {
+                w.start("t:DeletedOccurrence");
+                w.leaf("t:Start", &xml_time(start));
+                w.end("t:DeletedOccurrence");
+            }
+            w.end("t:DeletedOccurrences");
+        }
+    }),
+    heavy("calendar:StartTimeZone", |w, v| {
+        write_zone(w, "t:StartTimeZone", v)
+    }),
+    heavy("calendar:EndTimeZone", |w, v| {
+        write_zone(w, "t:EndTimeZone", v)
     }),
     full("calendar:IsOnlineMeeting", |w, _| {
         w.flag("t:IsOnlineMeeting", false)
@@ -149,6 +217,50 @@ pub(crate) const REQUEST_FIELDS: &[Field] = &[
         text(w, "t:Location", v, &named::LOCATION)
     }),
 ];
+
+/// When an occurrence was to begin.
+fn original_start(view: &View<'_>) -> Option<u64> {
+    view.occurrence?;
+    view.time(&named::EXCEPTION_REPLACE_TIME)
+}
+
+/// Windows' name of an appointment's zone, and what people see.
+fn zone_of(view: &View<'_>) -> Option<(&'static str, &'static str)> {
+    let name = view.text(&named::TIME_ZONE_DESCRIPTION);
+    zones::windows(name.as_deref().unwrap_or("UTC"))
+}
+
+fn write_zone(w: &mut XmlWriter, element: &str, view: &View<'_>) {
+    if let Some((id, shown)) = zone_of(view) {
+        w.start(element);
+        w.attr("Id", id);
+        w.attr("Name", shown);
+        w.end(element);
+    }
+}
+
+/// Writes an OccurrenceInfo.
+fn write_happening(w: &mut XmlWriter, view: &View<'_>, element: &str, one: Option<Happening>) {
+    let (Some(one), Some(place)) = (one, &view.place) else {
+        return;
+    };
+    let ObjectId::Item { store, folder, key } = place.object else {
+        return;
+    };
+    let day = one.number();
+    let id = ObjectId::Occurrence {
+        store,
+        folder,
+        key,
+        day,
+    };
+    w.start(element);
+    write_id(w, "t:ItemId", &id.encode(), &place.change_key);
+    w.leaf("t:Start", &xml_time(one.start));
+    w.leaf("t:End", &xml_time(one.end));
+    w.leaf("t:OriginalStart", &xml_time(one.original_start));
+    w.end(element);
+}
 
 fn start(view: &View<'_>) -> Option<u64> {
     view.time(&named::APPOINTMENT_START_WHOLE)

@@ -1,5 +1,7 @@
 //! Integration tests of the simulator.
 
+/// Series, time zones, free and busy times.
+mod calendars;
 // Loading of mail, calendars and contacts: every byte comes back.
 mod content;
 // Generated mailboxes, on-demand items, folders of files.
@@ -14,6 +16,8 @@ mod hierarchy;
 mod misbehaviour;
 /// Subscriptions, events, and the address book.
 mod notifications;
+/// Rights, replies, names, queries, limits.
+mod people;
 // Operations over HTTP against the official schema.
 mod protocol;
 /// Settings beside items.

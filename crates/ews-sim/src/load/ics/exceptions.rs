@@ -2,7 +2,7 @@
 //! RECURRENCE-ID ([MS-OXCICAL] 2.1.3.1.1.20.20), in the store a part of the recurrence and a hidden
 //! attachment each ([MS-OXOCAL] 2.2.1.44.2 and 2.2.10).
 
-use fasttransfer::{Attachment, FileTime, Message, PropValue, named, tag};
+use fasttransfer::{Attachment, FileTime, Message, PropId, PropValue, PropertyBag, named, tag};
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
 
@@ -24,12 +24,18 @@ const AF_EXCEPTION: i32 = 2;
 const ARO_SUBJECT: u16 = 0x0001;
 const ARO_LOCATION: u16 = 0x0010;
 
+/// Whether an attachment holds a changed occurrence.
+pub(crate) fn is_exception(attachment: &Attachment) -> bool {
+    attachment.props.i32(tag::ATTACHMENT_FLAGS).unwrap_or(0) & AF_EXCEPTION != 0
+        && attachment.embedded.is_some()
+}
+
 /// A modified occurrence; times are local to the series.
 #[derive(Debug)]
 pub(crate) struct Exception {
     original: DateTime,
     pub(crate) start: DateTime,
-    end: DateTime,
+    pub(crate) end: DateTime,
     subject: Option<String>,
     location: Option<String>,
     message: Message,
@@ -117,8 +123,53 @@ impl Exception {
         self.original.date()
     }
 
+    /// Reads the embedded message of an exception; `local` tells the series' time, `master` what
+    /// the series has.
+    pub(crate) fn of(
+        message: &Message,
+        local: impl Fn(u64) -> DateTime,
+        master: &PropertyBag,
+    ) -> Option<Exception> {
+        let props = &message.props;
+        let original = local(props.time(&named::EXCEPTION_REPLACE_TIME)?.0);
+        let start = props.time(&named::APPOINTMENT_START_WHOLE);
+        let end = props.time(&named::APPOINTMENT_END_WHOLE);
+        let start = start.map_or(original, |time| local(time.0));
+        let differs = |id: PropId| {
+            let text = props.text(id.clone())?.into_owned();
+            (master.text(id).as_deref() != Some(text.as_str())).then_some(text)
+        };
+        let mut message = message.clone();
+        put_str(&mut message.props, tag::MESSAGE_CLASS, CLASS);
+        Some(Exception {
+            original,
+            start,
+            end: end.map_or(start, |time| local(time.0)).max(start),
+            subject: differs(PropId::Tag(tag::SUBJECT)),
+            location: differs(PropId::from(&named::LOCATION)),
+            message,
+        })
+    }
+
+    /// Lays what is known of the occurrence over its series' properties.
+    pub(crate) fn overlay(&self, occurrence: &mut Message) {
+        for property in self.message.props.iter() {
+            if property.id != PropId::Tag(tag::MESSAGE_CLASS) {
+                occurrence
+                    .props
+                    .set(property.id.clone(), property.value.clone());
+            }
+        }
+        // Either form of the body stands for all of it.
+        let own = |id: u16| self.message.props.contains(id);
+        if own(tag::BODY) != own(tag::HTML) {
+            let stale = if own(tag::BODY) { tag::HTML } else { tag::BODY };
+            occurrence.props.remove(stale);
+        }
+    }
+
     /// The attachment that holds what differs.
-    pub(super) fn attachment(&self) -> Attachment {
+    pub(crate) fn attachment(&self) -> Attachment {
         let mut attachment = Attachment {
             embedded: Some(Box::new(self.message.clone())),
             ..Attachment::default()

@@ -66,8 +66,8 @@ Examples:
     postkeep repair packs --from sftp://vault.example.com/backup
     postkeep repair packs --server https://mail.example.com --user backup@example.com
 
-Nothing is deleted: `postkeep prune` removes what is needed no longer. What cannot be healed is named,
-and its snapshots say so. Backups may run meanwhile; it may be repeated with other helpers.")]
+Nothing is deleted: `postkeep prune` removes what is needed no longer. What cannot be healed is
+named, and its snapshots say so. Backups may run meanwhile; repeat it with other helpers.")]
     Packs(Box<RepairPacksArgs>),
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn encode_forgotten(snapshots: &[SnapshotId]) -> Result<Vec<u8>> {
     Ok(out.0)
 }
 
-fn decode_forgotten(object: &str, record: &[u8]) -> Result<Vec<SnapshotId>> {
+pub(crate) fn decode_forgotten(object: &str, record: &[u8]) -> Result<Vec<SnapshotId>> {
     let mut fields = RecordReader::new(object, record);
     let count = fields.count(16)?;
     let ids = (0..count)
@@ -35,7 +35,7 @@ fn decode_forgotten(object: &str, record: &[u8]) -> Result<Vec<SnapshotId>> {
     Ok(ids)
 }
 
-fn decode_packs(object: &str, record: &[u8]) -> Result<Vec<PackName>> {
+pub(crate) fn decode_packs(object: &str, record: &[u8]) -> Result<Vec<PackName>> {
     let mut fields = RecordReader::new(object, record);
     let count = fields.count(32)?;
     let packs = (0..count)

@@ -29,6 +29,10 @@ mod env;
 mod error;
 mod escrow;
 mod frame;
+/// Doors to the decoders for `fuzz/`; no other build has them.
+#[cfg(postkeep_fuzz)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key_admin;
 mod key_slot;
 mod key_text;

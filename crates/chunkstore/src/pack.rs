@@ -113,7 +113,7 @@ impl PackHeader {
         Ok(out.0)
     }
 
-    fn decode(object: &str, plain: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(object: &str, plain: &[u8]) -> Result<Self> {
         let mut fields = RecordReader::new(object, plain);
         let mut header = Self::default();
         for _ in 0..u16::from_le_bytes(fields.array()?) {

@@ -384,3 +384,30 @@ fn join(directory: &str, name: &str) -> String {
         directory => format!("{directory}/{name}"),
     }
 }
+
+/// Makes a file of every kind of an item.
+#[cfg(postkeep_fuzz)]
+pub(crate) fn convert_all(item: &[u8]) {
+    use ExportFormat::{Eml, Json, Maildir, Msg};
+    for format in [Eml, Maildir, Json, Msg] {
+        drop(format::convert(item, format));
+    }
+}
+
+/// Reads bytes as the manifest and the journal of an export in a folder.
+#[cfg(postkeep_fuzz)]
+pub(crate) fn read_left_behind(data: &[u8], folder: &Path) {
+    let head = Head {
+        mailbox: "a".into(),
+        format: ExportFormat::Eml,
+        snapshot: "s".into(),
+        snapshot_time: String::new(),
+    };
+    let (manifest, journal) = ledger::names();
+    let written = std::fs::write(folder.join(manifest), data).is_ok();
+    if !written || Ledger::open(folder, head.clone()).is_err() {
+        drop(std::fs::remove_file(folder.join(manifest)));
+    }
+    drop(std::fs::write(folder.join(journal), data));
+    drop(Ledger::open(folder, head));
+}

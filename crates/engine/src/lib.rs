@@ -19,6 +19,10 @@ mod drill;
 mod error;
 mod export;
 mod folders;
+/// Doors to the decoders for `fuzz/`; no other build has them.
+#[cfg(postkeep_fuzz)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hold;
 mod keys;
 mod ledger;

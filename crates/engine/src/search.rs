@@ -451,3 +451,9 @@ fn item_key(key: &mailsearch::RowKey) -> ItemKey {
         item,
     }
 }
+
+/// The text of an office document.
+#[cfg(postkeep_fuzz)]
+pub(crate) fn document_text(bytes: &[u8]) -> String {
+    office::text(bytes)
+}

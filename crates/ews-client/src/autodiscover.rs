@@ -230,3 +230,12 @@ impl Asker<'_> {
         made
     }
 }
+
+/// Reads bytes as an answer in each form.
+#[cfg(postkeep_fuzz)]
+pub(crate) fn read_all_forms(body: &[u8]) {
+    use AutodiscoverForm::{Json, Pox, Redirect, Soap};
+    for form in [Json, Pox, Soap, Redirect] {
+        form::read(form, 200, None, body);
+    }
+}

@@ -48,6 +48,10 @@ mod client;
 mod element;
 mod envelope;
 mod error;
+/// Doors to the decoders for `fuzz/`; no other build has them.
+#[cfg(postkeep_fuzz)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod model;
 mod op;

@@ -241,3 +241,16 @@ fn basic(world: &World, token: &str) -> Option<Account> {
         .account_named(user)
         .filter(|account| account.password() == password)
 }
+
+/// Reads bytes as a client's messages.
+#[cfg(postkeep_fuzz)]
+pub(crate) fn read_anything(data: &[u8]) {
+    let _ = ntlm::kind(data);
+    let challenge = ntlm::challenge(&[7; 8]);
+    let find = |_: &str| Some(Account::new("alice", "secret"));
+    let binding = ntlm::Binding {
+        channel: Some(&[1; 16]),
+        is_required: false,
+    };
+    assert!(ntlm::check(data, &[], &challenge, find, &binding).is_none());
+}

@@ -39,6 +39,10 @@ mod error;
 mod export;
 mod fault;
 mod folder;
+/// Doors to the decoders for `fuzz/`; no other build has them.
+#[cfg(postkeep_fuzz)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generate;
 mod handle;
 mod id;

@@ -47,6 +47,10 @@
 
 mod codec;
 mod error;
+/// Doors to the decoders for `fuzz/`; no other build has them.
+#[cfg(postkeep_fuzz)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod open;
 mod rebuild;

@@ -46,6 +46,10 @@ mod codec;
 mod columns;
 mod document;
 mod error;
+/// Doors to the decoders for `fuzz/`; no other build has them.
+#[cfg(postkeep_fuzz)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod manifest;
 mod merge;

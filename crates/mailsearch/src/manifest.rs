@@ -69,7 +69,7 @@ impl Manifest {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut cursor = Cursor::new(bytes, WHAT);
         let mut manifest = Self::default();
         for _ in 0..cursor.count()? {

@@ -347,3 +347,13 @@ impl TermStream<'_> {
         }
     }
 }
+
+/// Walks a block of terms and all their texts.
+#[cfg(postkeep_fuzz)]
+pub(crate) fn walk_terms(bytes: &[u8]) -> Result<()> {
+    let mut entries = Entries::new(bytes);
+    while let Some(entry) = entries.next(&[])? {
+        entry.each(0, |_| {})?;
+    }
+    Ok(())
+}

@@ -14,6 +14,7 @@ mod arrows;
 mod bench;
 mod cargo_steps;
 mod ci;
+mod fuzz;
 mod judge;
 mod judge_export;
 mod judge_format;
@@ -46,6 +47,9 @@ usage: cargo xtask <command>
        --check       only says whether it is current
   test [--nextest]   cargo test --workspace, or the same by nextest and cargo test --doc
   servers COMMAND... runs a command while real S3, Azure, Google, WebDAV and SFTP servers run
+  fuzz [TARGET]      arbitrary bytes for every decoder, or for one; needs a C++ compiler
+       [--seconds N] for each target (default 60)
+       [--input F]   runs one input of TARGET again
   wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
   judge clients      the three clients below, one after the other
   judge exchangelib  an independent client against `postkeep sim`
@@ -99,6 +103,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["test"] => cargo_steps::test(&workspace),
         ["test", "--nextest"] => cargo_steps::nextest(&workspace),
         ["servers", program, arguments @ ..] => servers::run(&workspace, program, arguments),
+        ["fuzz", words @ ..] => fuzz::run(&workspace, &fuzz::Options::parse(words)?),
         ["wire"] => wire::run(&workspace, &workspace.wire_dir()),
         ["wire", folder] => wire::run(&workspace, folder.as_ref()),
         ["judge", "clients"] => judge::clients(&workspace),

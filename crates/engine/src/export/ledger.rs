@@ -269,3 +269,9 @@ fn sums(root: &Path, entries: &[Record]) -> Result<BTreeMap<String, String>> {
     }
     Ok(sums)
 }
+
+/// The names of the manifest and the journal.
+#[cfg(postkeep_fuzz)]
+pub(super) fn names() -> (&'static str, &'static str) {
+    (MANIFEST, JOURNAL)
+}

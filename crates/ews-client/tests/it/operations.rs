@@ -1,5 +1,5 @@
-//! Every operation of the client with a plain request, by name: for the collected samples, and for
-//! damaged ones.
+//! Every operation of the client with a plain request, by name: for the collected samples, for
+//! damaged ones, and for `fuzz/`, which includes this file.
 
 use std::fmt::Debug;
 

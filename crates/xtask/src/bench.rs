@@ -6,10 +6,13 @@ mod export;
 mod index;
 mod library;
 mod mail;
+mod micro;
 mod peers;
 mod phase;
+mod plot;
 mod product;
 mod report;
+mod scale;
 mod server;
 
 use std::fs;
@@ -20,7 +23,9 @@ pub(crate) use export::export;
 pub(crate) use index::index;
 use library::Exchangelib;
 use mail::Mail;
+pub(crate) use micro::{counts, counts_after_tests, micro};
 use product::{Form, Postkeep};
+pub(crate) use scale::{ScaleOptions, scale};
 
 use crate::Result;
 use crate::tool::Tool;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::servers::Servers;
 use crate::workspace::Workspace;
-use crate::{Result, arrows, cargo_steps, judge, judge_export, requirements, tidy, wire};
+use crate::{Result, arrows, bench, cargo_steps, judge, judge_export, requirements, tidy, wire};
 
 type Step = (&'static str, fn(&Workspace) -> Result);
 
@@ -59,6 +59,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     timings.push(("clients", timed("clients", || judge::clients(workspace))?));
     let exports = timed("exports", || judge_export::check(workspace))?;
     timings.push(("exports", exports));
+    let counts = timed("instructions", || {
+        bench::counts_after_tests(workspace, false)
+    })?;
+    timings.push(("instructions", counts));
     for (name, duration) in timings {
         println!("    {name:<14} {:>7.1} s", duration.as_secs_f64());
     }

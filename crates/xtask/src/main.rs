@@ -71,6 +71,13 @@ usage: cargo xtask <command>
   package deb        the Debian package, by cargo-deb (cargo install cargo-deb)
   bench index [N]    the index of a repository of N chunks (default 100,000,000): memory, look-ups
   bench export       export of 10,000 items in every format, into docs/benchmarks.md
+  bench scale        cost against size, into docs/benchmarks.md and docs/scale.svg
+       [--items N]   the largest mailbox (default 1,000,000)
+       [--mailboxes N] the most mailboxes (default 10,000)
+       [--snapshots N] the most snapshots (default 1,000)
+  bench micro        small parts beside their physical limits, into docs/benchmarks.md
+  bench counts       instructions of small parts by valgrind, against crates/bench/counts.txt
+       [--record]    writes that file anew; what grew by a tenth needs a line in the changelog
 ";
 
 fn main() -> ExitCode {
@@ -119,6 +126,12 @@ fn dispatch(words: &[&str]) -> Result {
         ["bench", "export"] => bench::export(&workspace),
         ["bench", "index"] => bench::index(&workspace, None),
         ["bench", "index", chunks] => bench::index(&workspace, Some(chunks)),
+        ["bench", "scale", words @ ..] => {
+            bench::scale(&workspace, &bench::ScaleOptions::parse(words)?)
+        }
+        ["bench", "micro"] => bench::micro(&workspace),
+        ["bench", "counts"] => bench::counts(&workspace, false),
+        ["bench", "counts", "--record"] => bench::counts(&workspace, true),
         ["bench", "peers", words @ ..] => {
             bench::peers(&workspace, &bench::PeersOptions::parse(words)?)
         }

@@ -1,0 +1,65 @@
+//! What small parts cost, beside what the machine itself needs for the same bytes.
+//!
+//! Every case is listed once and measured in two ways: `bench time` takes processor time and puts
+//! the physical limit beside it (a copy in memory, the compressor, cipher or hash alone);
+//! `bench once CASE` runs one case once inside [`measured`], for a program that counts
+//! instructions, such as callgrind. `cargo xtask bench micro` and `cargo xtask bench counts` call
+//! it.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it measures time and prints it; nothing here ships"
+)]
+
+mod case;
+mod cases;
+mod material;
+mod timing;
+
+use std::process::ExitCode;
+
+use case::Case;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["list"] => {
+            for case in cases::all() {
+                println!("{}", case.name);
+            }
+            ExitCode::SUCCESS
+        }
+        ["time"] => {
+            timing::table(&cases::all());
+            ExitCode::SUCCESS
+        }
+        ["once", name] => match cases::all().into_iter().find(|case| case.name == name) {
+            Some(case) => {
+                once(&case);
+                ExitCode::SUCCESS
+            }
+            None => ExitCode::FAILURE,
+        },
+        _ => {
+            println!("usage: bench list | bench time | bench once CASE");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a case twice, the second time inside [`measured`]: the first fills caches and pools.
+fn once(case: &Case) {
+    let mut prepared = (case.prepare)();
+    (prepared.run)();
+    measured(&mut *prepared.run);
+}
+
+/// What callgrind counts, by its name.
+#[inline(never)]
+fn measured(run: &mut dyn FnMut()) {
+    run();
+    // Keeps the call above from becoming a jump, which would end the counting too early.
+    std::hint::black_box(());
+}

@@ -285,7 +285,11 @@ async fn seen_and_unseen(
             return Ok((seen, unseen));
         }
     }
-    let seen = below(client, permits, &named.root, deep).await?;
+    // Some servers know one level only.
+    let seen = match below(client, permits, &named.root, deep).await {
+        Err(error) if is_refusal(&error) => levels(client, permits, &named.root).await?,
+        listed => listed?,
+    };
     Ok((seen, Vec::new()))
 }
 

@@ -155,6 +155,27 @@ async fn what_lies_outside_the_visible_folders_is_named_as_not_covered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lists_one_level_only_is_asked_level_by_level() {
+    let server = archives().await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    alice.add_mime("Inbox/Projects/Old", &mail(11)).unwrap();
+    // The store and the root, all levels of each.
+    let refusal = FaultAction::Fail("ErrorInvalidOperation".into());
+    let rule = FaultPlan::none().rule("FindFolder", FaultWhen::First(2), refusal);
+    server.sim.set_faults(rule);
+    let store = Store::create().await;
+    let report = run(&store.vault, &server, &of(&[ALICE])).await;
+    assert_eq!(names(&report), [(ALICE, 3)]);
+    let snapshot = latest(&store.vault, ALICE).await;
+    let folders = store.vault.folders(&snapshot).await.unwrap();
+    assert!(
+        folders
+            .iter()
+            .any(|folder| folder.path == "Inbox/Projects/Old")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn archives_come_back_across_languages_into_archives_and_mailboxes() {
     let server = archives().await;
     let store = Store::create().await;

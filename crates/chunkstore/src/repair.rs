@@ -41,7 +41,7 @@ impl Repository {
     /// Begins a repair of the packs that a check found damaged.
     ///
     /// Records of earlier repairs are summed up: packs that a check read whole count again, all
-    /// other words on contents have to be said again ([`Repair::keep`]).
+    /// other words on contents have to be said again ([`Repair::put`], [`Repair::give_up`]).
     ///
     /// # Errors
     /// `Invalid` for options out of range, otherwise from the destination.

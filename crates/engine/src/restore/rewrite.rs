@@ -43,7 +43,7 @@ pub(super) fn origin_path() -> ExtendedPath {
 /// What a rewrite does.
 #[derive(Clone, Copy)]
 pub(super) struct Rewrite<'a> {
-    /// The origin, as text of fixed length ([`super::origin::Origin`]).
+    /// The origin, as text of fixed length ([`crate::origin::Origin`]).
     pub(super) origin: &'a str,
     /// The read state to set, if it is known.
     pub(super) is_read: Option<bool>,

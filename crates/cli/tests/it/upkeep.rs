@@ -153,3 +153,60 @@ fn a_damaged_index_is_found_and_repaired() {
     assert_eq!(done["damaged"].as_array().unwrap().len(), 1);
     desk.ok(&["check", "--read-data"]);
 }
+
+/// Damages every pack of a repository that holds items.
+fn damage_packs(desk: &Desk) {
+    for file in files(&desk.path("repo/packs")) {
+        let path = desk.path("repo/packs").join(file);
+        let mut bytes = std::fs::read(&path).unwrap();
+        if bytes[9] == 1 {
+            let middle = bytes.len() / 2;
+            bytes.truncate(middle);
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn damaged_packs_are_healed_from_a_second_repository_or_the_server() {
+    let (desk, server) = desk();
+    let second = Desk::new();
+    second.json(&["init"]);
+    let other = second.path("repo");
+    let other = other.to_str().unwrap();
+    desk.json(&["copy", "--to", other]);
+    let text = desk.ok(&["repair", "packs"]);
+    assert!(text.contains("all packs are whole"), "{text}");
+
+    damage_packs(&desk);
+    let plan = desk.run(&["repair", "packs", "--dry-run"]);
+    assert_eq!(plan.code, 4, "{}", plan.stderr);
+    let alone = desk.run(&["repair", "packs"]);
+    assert_eq!(alone.code, 4, "{}", alone.stderr);
+    let text = String::from_utf8(alone.stdout).unwrap();
+    assert!(text.contains("items that are lost: 4"), "{text}");
+    assert!(text.contains("Quarterly numbers"), "{text}");
+    let text = desk.ok(&["snapshots"]);
+    assert!(text.contains("damaged: 3 lost"), "{text}");
+    assert_eq!(desk.run(&["repair", "packs", "--server", "x"]).code, 2);
+
+    let healed = desk.json(&["check", "--read-data", "--repair-from", other]);
+    assert_eq!(healed["repair"]["items_from_repository"], 4);
+    desk.ok(&["check", "--read-data"]);
+    assert!(!desk.ok(&["snapshots"]).contains("damaged"));
+    desk.ok(&["prune"]);
+    desk.ok(&["check", "--read-data"]);
+
+    damage_packs(&desk);
+    let from_server = [
+        "repair",
+        "packs",
+        "--server",
+        &server.url,
+        "--user",
+        "svc@example.test",
+    ];
+    let healed = desk.json(&from_server);
+    assert_eq!(healed["items_from_server"], 4, "{healed}");
+    desk.ok(&["check", "--read-data"]);
+}

@@ -32,7 +32,7 @@ pub(crate) const FIELDS: &[Field] = &[
         time(w, "t:RecurrenceId", original_start(v));
     }),
     full("calendar:DateTimeStamp", |w, v| {
-        time(w, "t:DateTimeStamp", v.time(tag::CREATION_TIME));
+        time(w, "t:DateTimeStamp", v.time(&named::OWNER_CRITICAL_CHANGE));
     }),
     usual("calendar:Start", |w, v| time(w, "t:Start", start(v))),
     usual("calendar:End", |w, v| time(w, "t:End", end(v))),

@@ -297,7 +297,11 @@ async fn seen_and_unseen(
 fn is_refusal(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Internal
+        ErrorKind::Denied
+            | ErrorKind::NotFound
+            | ErrorKind::Unsupported
+            | ErrorKind::Invalid
+            | ErrorKind::Internal
     )
 }
 

@@ -415,7 +415,13 @@ impl History {
             let now = self.real.now();
             let ids = self.shots.iter().map(|shot| shot.id.clone());
             let stay = ids.filter(|id| !chosen.contains(id)).collect();
-            self.kept = rules.kept(&self.shots, &stay, &self.kept, now);
+            // What outlived others before is left alone by hands.
+            for kept in rules.kept(&self.shots, &stay, &self.kept, now) {
+                let is_it = |old: &Kept| (&old.id, &old.subject) == (&kept.id, &kept.subject);
+                if !self.kept.iter().any(is_it) {
+                    self.kept.push(kept);
+                }
+            }
             self.shots.retain(|shot| stay.contains(&shot.id));
         }
         self.compare_all().await;

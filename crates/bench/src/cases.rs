@@ -9,6 +9,8 @@ use std::future::Future;
 
 use tokio::runtime::{Builder, Runtime};
 
+pub(crate) use server::answers;
+
 use crate::case::{Case, Work};
 
 /// All cases, in the order of the table.

@@ -34,7 +34,7 @@ pub(crate) fn table(cases: &[Case]) {
 
 /// The median of some runs. On a quiet machine the time that passes is processor time: everything
 /// runs in one thread, in memory.
-fn median(run: &mut dyn FnMut()) -> Duration {
+pub(crate) fn median(run: &mut dyn FnMut()) -> Duration {
     run();
     let begun = Instant::now();
     let mut times = Vec::new();

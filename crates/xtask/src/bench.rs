@@ -7,6 +7,7 @@ mod index;
 mod library;
 mod mail;
 mod micro;
+mod parse;
 mod peers;
 mod phase;
 mod plot;
@@ -24,6 +25,7 @@ pub(crate) use index::index;
 use library::Exchangelib;
 use mail::Mail;
 pub(crate) use micro::{counts, counts_after_tests, micro};
+pub(crate) use parse::parse;
 use product::{Form, Postkeep};
 pub(crate) use scale::{ScaleOptions, scale};
 

@@ -76,6 +76,7 @@ usage: cargo xtask <command>
        [--mailboxes N] the most mailboxes (default 10,000)
        [--snapshots N] the most snapshots (default 1,000)
   bench micro        small parts beside their physical limits, into docs/benchmarks.md
+  bench parse        reading a server's answers beside the ews crate and exchangelib, likewise
   bench counts       instructions of small parts by valgrind, against crates/bench/counts.txt
        [--record]    writes that file anew; what grew by a tenth needs a line in the changelog
 ";
@@ -130,6 +131,7 @@ fn dispatch(words: &[&str]) -> Result {
             bench::scale(&workspace, &bench::ScaleOptions::parse(words)?)
         }
         ["bench", "micro"] => bench::micro(&workspace),
+        ["bench", "parse"] => bench::parse(&workspace),
         ["bench", "counts"] => bench::counts(&workspace, false),
         ["bench", "counts", "--record"] => bench::counts(&workspace, true),
         ["bench", "peers", words @ ..] => {

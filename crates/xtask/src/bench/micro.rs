@@ -19,18 +19,19 @@ const TOLERATED: f64 = 1.10;
 
 /// Writes the section of `docs/benchmarks.md` about time.
 pub(crate) fn micro(workspace: &Workspace) -> Result {
-    let program = built(
-        workspace,
-        &["build", "--package", "bench", "--release"],
-        "release",
-    )?;
-    let table = Tool::new(program).arg("time").output()?;
+    let table = Tool::new(bench_program(workspace)?).arg("time").output()?;
     let section = format!(
         "## Small parts, and what the machine itself needs\n\nRelease build, one thread, in memory. \
          {}\n\n{table}",
         machine(workspace)
     );
     put_section(workspace, "micro", &section)
+}
+
+/// The crate `bench` as a program, built for speed.
+pub(super) fn bench_program(workspace: &Workspace) -> Result<PathBuf> {
+    let command = ["build", "--package", "bench", "--release"];
+    built(workspace, &command, "release")
 }
 
 /// Counts instructions and compares them with the recorded ones, or records them anew.

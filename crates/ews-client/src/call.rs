@@ -398,7 +398,11 @@ fn text(bytes: &Bytes) -> Result<Cow<'_, str>> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(Error::protocol("the answer is UTF-16 text, not UTF-8"));
     }
-    let text = String::from_utf8_lossy(bytes);
+    // Looking for stray bytes goes byte by byte; most answers have none.
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    };
     let start = text.trim_start_matches('\u{FEFF}').trim_start();
     if start.is_empty() {
         return Err(Error::new(

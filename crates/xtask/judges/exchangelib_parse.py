@@ -14,7 +14,7 @@ import time
 
 import requests
 from exchangelib import BASIC, DELEGATE, UTC, Account, Configuration, Credentials, Message, Version
-from exchangelib.folders import Inbox
+from exchangelib.folders import Inbox, Root
 from exchangelib.protocol import BaseProtocol
 from exchangelib.services import ExportItems, GetItem, SyncFolderItems
 from exchangelib.version import EXCHANGE_2016
@@ -75,7 +75,7 @@ def timed(folder, operation, read):
 def main():
     folder = pathlib.Path(sys.argv[1])
     user = account()
-    inbox = Inbox(root=None, account=user, id="folder", changekey="CQ")
+    inbox = Inbox(root=Root(account=user), id="folder", changekey="CQ")
     field = {Message.get_field_by_fieldname(name) for name in ("mime_content", "subject", "size")}
     ids = [(f"AAMkADA2{number:0>144}", "CQ") for number in range(40)]
 

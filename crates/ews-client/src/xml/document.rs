@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use quick_xml::Reader;
+use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::error::{Error, Result};
@@ -16,6 +17,11 @@ pub(crate) const MAX_DEPTH: usize = 128;
 pub(crate) const MAX_NODES: usize = 2_000_000;
 /// Most attributes of one element.
 const MAX_ATTRIBUTES: usize = 64;
+
+/// Bytes that an element takes as a rule, its end and its text included.
+const BYTES_AN_ELEMENT: usize = 48;
+/// Most elements that room is made for before they come.
+const MAX_RESERVED: usize = 1 << 16;
 
 /// A parsed answer.
 #[derive(Debug)]
@@ -55,7 +61,7 @@ impl<'a> Document<'a> {
             text,
             at: 0,
             document: Document {
-                nodes: Vec::new(),
+                nodes: Vec::with_capacity((text.len() / BYTES_AN_ELEMENT).min(MAX_RESERVED)),
                 attributes: Vec::new(),
             },
             open: Vec::new(),
@@ -149,16 +155,7 @@ impl<'a> Building<'a> {
                 return Err(self.refused(&what));
             }
             let key = borrowed(self.text, attribute.key.local_name().into_inner());
-            // A reference that no document type explains stays as it is, as in text.
-            let value = attribute
-                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                .map_or_else(
-                    |_| Cow::Owned(attribute.value.to_string()),
-                    |value| match value {
-                        Cow::Borrowed(part) => borrowed(self.text, part),
-                        Cow::Owned(value) => Cow::Owned(value),
-                    },
-                );
+            let value = self.value(&attribute);
             self.document.attributes.push((key, value));
         }
         let last = self.document.attributes.len() as u32;
@@ -174,6 +171,20 @@ impl<'a> Building<'a> {
         });
         self.link(index);
         Ok(index)
+    }
+
+    /// An attribute's value with its references resolved.
+    fn value(&self, attribute: &Attribute<'_>) -> Cow<'a, str> {
+        let plain = |byte: &u8| !matches!(byte, b'&' | b'\t' | b'\n' | b'\r');
+        if attribute.value.as_bytes().iter().all(plain) {
+            return borrowed(self.text, &attribute.value);
+        }
+        // A reference that no document type explains stays as it is, as in text.
+        let version = quick_xml::XmlVersion::Implicit1_0;
+        match attribute.normalized_value(version) {
+            Ok(value) => Cow::Owned(value.into_owned()),
+            Err(_) => Cow::Owned(attribute.value.to_string()),
+        }
     }
 
     /// What is wrong with the answer, and where.

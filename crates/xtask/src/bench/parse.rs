@@ -36,7 +36,7 @@ pub(crate) fn parse(workspace: &Workspace) -> Result {
         .root()
         .join("crates/xtask/judges/exchangelib_parse.py");
     let python = exchangelib_python(workspace)?;
-    let library = times(&Tool::new(python).arg(script).arg(&folder).output()?)?;
+    let library = times(&Tool::new(&python).arg(script).arg(&folder).output()?)?;
     let mut section = format!(
         "## Reading answers\n\nOne thread, in memory, release build, medians; the same bytes for all. \
          {}\n\n\
@@ -60,7 +60,7 @@ fn ews_crate(workspace: &Workspace) -> Result<Tool> {
     Tool::cargo()
         .args(["build", "--quiet", "--release", "--target-dir"])
         .arg(&built)
-        .current_dir(workspace.root().join("crates/xtask/judges/ews-crate"))
+        .current_dir(&workspace.root().join("crates/xtask/judges/ews-crate"))
         .run()?;
     let name = format!("ews-crate{}", std::env::consts::EXE_SUFFIX);
     Ok(Tool::new(built.join("release").join(name)))

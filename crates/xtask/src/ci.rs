@@ -1,11 +1,13 @@
-//! Every check in order, cheapest first, and the tests last.
+//! Every check in order, cheapest first: sources, tests, other people's programs, fuzzing.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::servers::Servers;
 use crate::workspace::Workspace;
-use crate::{Result, arrows, bench, cargo_steps, judge, judge_export, requirements, tidy, wire};
+use crate::{
+    Result, arrows, bench, cargo_steps, fuzz, judge, judge_export, requirements, tidy, wire,
+};
 
 type Step = (&'static str, fn(&Workspace) -> Result);
 
@@ -20,13 +22,13 @@ const CHECKS: [Step; 6] = [
 
 pub(crate) fn run(workspace: &Workspace) -> Result {
     let mut timings = Vec::new();
-    let total = CHECKS.len() + 2;
+    let total = CHECKS.len() + 3;
     for (index, (name, step)) in CHECKS.iter().enumerate() {
         heading(index + 1, total, name);
         timings.push((*name, timed(name, || step(workspace))?));
     }
     heading(
-        total - 1,
+        total - 2,
         total,
         "tests, and the wire traffic they leave behind",
     );
@@ -48,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     timings.push(("tests", tests));
     timings.push(("wire", timed("wire", || wire::run(workspace, &folder))?));
     heading(
-        total,
+        total - 1,
         total,
         "other people's programs, as clients, as gatekeepers and as readers of exports",
     );
@@ -63,6 +65,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         bench::counts_after_tests(workspace, false)
     })?;
     timings.push(("instructions", counts));
+    heading(total, total, "arbitrary bytes for every decoder");
+    let fuzzing = timed("fuzzing", || {
+        fuzz::run(workspace, &fuzz::Options::default())
+    })?;
+    timings.push(("fuzzing", fuzzing));
     for (name, duration) in timings {
         println!("    {name:<14} {:>7.1} s", duration.as_secs_f64());
     }

@@ -43,13 +43,19 @@ pub(crate) struct Options {
     input: Option<PathBuf>,
 }
 
-impl Options {
-    pub(crate) fn parse(words: &[&str]) -> Result<Self> {
-        let mut options = Options {
+impl Default for Options {
+    fn default() -> Self {
+        Options {
             target: None,
             seconds: SECONDS,
             input: None,
-        };
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn parse(words: &[&str]) -> Result<Self> {
+        let mut options = Options::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {

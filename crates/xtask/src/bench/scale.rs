@@ -169,10 +169,24 @@ impl Place {
         Ok(())
     }
 
-    fn server(&self, mailboxes: u64, items: u64) -> Result<Server> {
-        let (mailboxes, items) = (mailboxes.to_string(), items.to_string());
-        let words = ["--generate", &mailboxes, "--items", &items].map(OsStr::new);
+    /// So many small mailboxes.
+    fn many(&self, mailboxes: u64) -> Result<Server> {
+        let mailboxes = mailboxes.to_string();
+        let words = ["--generate", &mailboxes, "--items", "1"].map(OsStr::new);
         Server::start(&self.program, &words)
+    }
+
+    /// A mailbox with a folder of small mails that are made when asked for: a million would not
+    /// fit into memory.
+    fn large(&self, items: u64) -> Result<Server> {
+        let path = self.folder.join("server.json");
+        let config = serde_json::json!({
+            "mailboxes": [MAILBOX],
+            "synthetic": [{"mailbox": MAILBOX, "folder": "Inbox", "count": items, "seed": 7}],
+        });
+        fs::write(&path, config.to_string())
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        Server::start(&self.program, &[OsStr::new("--config"), path.as_os_str()])
     }
 
     fn run(&self, workspace_meter: &Meter<'_>, words: &[&str]) -> Result<Cost> {
@@ -190,7 +204,7 @@ impl Place {
     /// A first backup, one with new mails, one without changes.
     fn mailbox(&self, workspace: &Workspace, items: u64) -> Result<[Cost; 3]> {
         let meter = self.meter(workspace);
-        let server = self.server(1, items)?;
+        let server = self.large(items)?;
         let url = server.url();
         let backup = [
             "backup",
@@ -219,7 +233,7 @@ impl Place {
     fn mailboxes(&self, count: u64) -> Result<(Cost, u64)> {
         let workspace = Workspace::load()?;
         let meter = self.meter(&workspace);
-        let server = self.server(count, 1)?;
+        let server = self.many(count)?;
         let url = server.url();
         let backup = [
             "backup", "--server", &url, "--user", USER, "--all", "--json",
@@ -243,7 +257,7 @@ impl Place {
     fn snapshots(&self, largest: u64) -> Result<Vec<(u64, Cost)>> {
         let workspace = Workspace::load()?;
         let meter = self.meter(&workspace);
-        let server = self.server(1, 1)?;
+        let server = self.large(1)?;
         let url = server.url();
         let backup = [
             "backup",

@@ -1,9 +1,10 @@
 //! One run of a backup: rounds of sessions until every mailbox is read.
 //!
-//! A round opens a session, reads the mailboxes (a few at once) and commits. When a round has
-//! lasted long enough its mailboxes stop at the next page, their partial snapshots are committed,
-//! and the next round continues from them: a crash costs at most one round, and an interrupted
-//! run, a crashed one and a new one all continue in the same way.
+//! A round opens a session, reads mailboxes (a few at once) and commits. When a round has lasted
+//! long enough, or has read so many mailboxes that their open indexes would become too many, those
+//! under way stop at the next page, their partial snapshots are committed, and the next round
+//! continues from them: a crash costs at most one round, and an interrupted run, a crashed one and
+//! a new one all continue in the same way.
 
 mod choose;
 mod coverage;
@@ -16,11 +17,11 @@ mod settings;
 mod settle;
 mod single;
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chunkstore::{Session, SessionOptions, SnapshotId};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,10 @@ use crate::vault::Vault;
 
 /// Rounds of a run that are read again because a custodian ended their sessions.
 const MAX_LOST_ROUNDS: u32 = 3;
+
+/// Mailboxes read in one round. Each has its index open until the round is committed, and a process
+/// may have 1,024 files open on many systems.
+const MAX_MAILBOXES_A_ROUND: usize = 256;
 
 /// How a backup is run.
 #[derive(Clone, Debug)]
@@ -212,21 +217,19 @@ impl Run<'_> {
             let own = MailboxName::new(self.exchange.account(), MailboxPart::Primary);
             return Ok(vec![own]);
         }
+        let mut known = HashSet::new();
         let mut mailboxes: Vec<MailboxName> = Vec::new();
         for asked in &self.options.mailboxes {
             let name: MailboxName = asked.parse()?;
-            if !mailboxes
-                .iter()
-                .any(|known| known.stored() == name.stored())
-            {
+            if known.insert(name.stored()) {
                 mailboxes.push(name);
             }
         }
         Ok(mailboxes)
     }
 
-    /// Reads mailboxes until all are done or the round has lasted long enough; returns those
-    /// with work left.
+    /// Reads mailboxes until all are done or enough waits to be committed; returns those with work
+    /// left.
     async fn round(&mut self, mailboxes: Vec<MailboxName>) -> Result<Vec<MailboxName>> {
         let session = self
             .vault
@@ -249,7 +252,7 @@ impl Run<'_> {
             ),
             monitor: Arc::clone(&self.monitor),
         };
-        let outcomes = read_all(&round, mailboxes.clone(), &newest).await;
+        let (outcomes, unread) = read_all(&round, mailboxes.clone(), newest).await;
         let has_news = |read: &Read| read.snapshot.is_some();
         if outcomes
             .iter()
@@ -269,7 +272,12 @@ impl Run<'_> {
                 .await
                 .doing(|| "close the session".into())?;
         }
-        self.account(outcomes).await
+        let mut waiting = self.account(outcomes).await?;
+        waiting.extend(unread);
+        if !waiting.is_empty() && !self.cancel.is_cancelled() {
+            self.monitor.event(Event::Checkpoint);
+        }
+        Ok(waiting)
     }
 
     /// Whether a round that could not be committed is simply read again: a prune took it for dead.
@@ -317,9 +325,6 @@ impl Run<'_> {
                 }
             }
         }
-        if !waiting.is_empty() && !self.cancel.is_cancelled() {
-            self.monitor.event(Event::Checkpoint);
-        }
         Ok(waiting)
     }
 
@@ -336,36 +341,44 @@ impl Run<'_> {
             return Err(error);
         }
         report.interrupted = !waiting.is_empty();
+        let begun: HashSet<String> = report.mailboxes.iter().map(|m| m.mailbox.clone()).collect();
+        let unread = waiting.iter().map(MailboxName::stored);
+        let unread = unread.filter(|mailbox| !begun.contains(mailbox));
+        report.mailboxes.extend(unread.map(|mailbox| MailboxReport {
+            mailbox,
+            ..MailboxReport::default()
+        }));
         Ok(report)
     }
 }
 
 /// Reads mailboxes side by side, as many at once as the options say, and what the options ask for
-/// beside them. A panic in one of them becomes that mailbox's error.
+/// beside them. Returns what came of each, and those that were not begun. A panic in one of them
+/// becomes that mailbox's error.
 async fn read_all(
     round: &Round,
     mailboxes: Vec<MailboxName>,
-    newest: &[Snapshot],
-) -> Vec<MailboxOutcome> {
-    let at_once = Arc::new(Semaphore::new(round.options.mailboxes_at_once.max(1)));
+    newest: Vec<Snapshot>,
+) -> (Vec<MailboxOutcome>, Vec<MailboxName>) {
+    let mut newest: HashMap<String, Snapshot> = newest
+        .into_iter()
+        .map(|snapshot| (snapshot.mailbox.clone(), snapshot))
+        .collect();
+    let mut known: HashSet<MailboxName> = mailboxes.iter().cloned().collect();
+    // What belongs to a mailbox stands behind it.
+    let places = (0..).map(|number| (number, 0));
+    let mut waiting: VecDeque<((usize, usize), MailboxName)> = places.zip(mailboxes).collect();
     let mut tasks = JoinSet::new();
-    let mut names = std::collections::HashMap::new();
-    let mut order = mailboxes.clone();
-    let mut next = mailboxes;
-    let mut outcomes = Vec::with_capacity(order.len());
+    let mut begun = HashMap::new();
+    let mut outcomes = Vec::new();
     loop {
-        for mailbox in next.drain(..) {
-            let stored = mailbox.stored();
-            let parent = newest
-                .iter()
-                .find(|snapshot| snapshot.mailbox == stored)
-                .cloned();
-            let (round, at_once, name) = (round.clone(), Arc::clone(&at_once), mailbox.clone());
-            let task = tasks.spawn(async move {
-                let _turn = at_once.acquire().await;
-                mailbox::read(round, name, parent).await
-            });
-            names.insert(task.id(), mailbox);
+        while tasks.len() < round.options.mailboxes_at_once.max(1)
+            && !round.stop.now()
+            && let Some((place, mailbox)) = waiting.pop_front()
+        {
+            let parent = newest.remove(&mailbox.stored());
+            let task = tasks.spawn(mailbox::read(round.clone(), mailbox.clone(), parent));
+            begun.insert(task.id(), (place, mailbox));
         }
         let Some(joined) = tasks.join_next_with_id().await else {
             break;
@@ -378,7 +391,7 @@ async fn read_all(
                 (panic.id(), Err(error(panic)))
             }
         };
-        let Some(mailbox) = names.remove(&id) else {
+        let Some((place, mailbox)) = begun.remove(&id) else {
             continue;
         };
         round.monitor.event(Event::MailboxFinished {
@@ -386,17 +399,22 @@ async fn read_all(
             complete: result.as_ref().is_ok_and(|read| read.report.complete),
         });
         for other in result.iter().flat_map(|read| &read.also) {
-            if !order.contains(other) {
-                next.push(other.clone());
-                let behind = order.iter().position(|name| *name == mailbox);
-                order.insert(behind.map_or(order.len(), |at| at + 1), other.clone());
+            if known.insert(other.clone()) {
+                waiting.push_front(((place.0, known.len()), other.clone()));
             }
         }
         let result = result.doing(|| format!("back up {}", mailbox.stored()));
-        outcomes.push(MailboxOutcome { mailbox, result });
+        outcomes.push((place, MailboxOutcome { mailbox, result }));
+        if outcomes.len() >= MAX_MAILBOXES_A_ROUND {
+            round.stop.seal();
+        }
     }
-    outcomes.sort_by_key(|outcome| order.iter().position(|name| *name == outcome.mailbox));
-    outcomes
+    outcomes.sort_by_key(|(place, _)| *place);
+    let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    (
+        outcomes,
+        waiting.into_iter().map(|(_, name)| name).collect(),
+    )
 }
 
 /// An error and its causes in one line.

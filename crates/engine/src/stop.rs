@@ -49,6 +49,11 @@ impl Stop {
         self.progressed.store(true, Ordering::Relaxed);
     }
 
+    /// Says that enough waits to be committed, whatever the time.
+    pub(crate) fn seal(&self) {
+        self.seal.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the caller asked to stop.
     pub(crate) fn cancelled(&self) -> bool {
         self.cancel.is_cancelled()

@@ -1,5 +1,6 @@
 //! The facade that programs hold: one repository, its cache folder, and the work on them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -140,11 +141,12 @@ impl Vault {
     /// The newest snapshot of each mailbox, partial or not: where the next run continues.
     pub(crate) async fn newest_snapshots(&self) -> Result<Vec<Snapshot>> {
         let mut newest: Vec<Snapshot> = Vec::new();
+        let mut places = HashMap::new();
         for snapshot in self.snapshots().await? {
-            match newest
-                .iter_mut()
-                .find(|known| known.mailbox == snapshot.mailbox)
-            {
+            let place = *places
+                .entry(snapshot.mailbox.clone())
+                .or_insert(newest.len());
+            match newest.get_mut(place) {
                 Some(known) => *known = snapshot,
                 None => newest.push(snapshot),
             }

@@ -206,6 +206,54 @@ async fn a_long_run_commits_in_rounds() {
     assert!(store.vault.snapshots().await.unwrap().len() > 1);
 }
 
+/// A mailbox's index stays open until its round is committed, and a process may not have any
+/// number of files open.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_mailboxes_are_committed_in_rounds_and_reported_in_order() {
+    let names: Vec<String> = (0..300)
+        .map(|n| format!("user{n:03}@example.test"))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let server = Server::start(sim_with(&names, 0)).await;
+    let store = Store::create().await;
+    let rounds = std::sync::Arc::new(Rounds::default());
+    let exchange = server.exchange();
+    let options = crate::world::of(&names);
+    let cancel = CancellationToken::new();
+    let run = store
+        .vault
+        .backup(&exchange, &options, &cancel, rounds.clone());
+    let report = run.await.unwrap();
+    assert!(report.is_complete(), "{report:#?}");
+    let reported: Vec<&str> = report.mailboxes.iter().map(|m| &*m.mailbox).collect();
+    assert_eq!(reported, names);
+    assert_eq!(
+        rounds
+            .committed_early
+            .load(std::sync::atomic::Ordering::Relaxed),
+        1
+    );
+    // Those that were under way when the first round ended have a partial one besides.
+    let snapshots = store.vault.snapshots().await.unwrap();
+    assert_eq!(snapshots.iter().filter(|one| !one.partial).count(), 300);
+    assert!(snapshots.len() < 304, "{}", snapshots.len());
+}
+
+/// Counts the rounds that others followed.
+#[derive(Default)]
+struct Rounds {
+    committed_early: std::sync::atomic::AtomicU64,
+}
+
+impl engine::Monitor for Rounds {
+    fn event(&self, event: engine::Event<'_>) {
+        if matches!(event, engine::Event::Checkpoint) {
+            self.committed_early
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn single_folders_and_items_are_backed_up_alone() {
     let server = Server::start(sim_with(&[ALICE], 20)).await;

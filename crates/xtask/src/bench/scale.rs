@@ -171,19 +171,20 @@ impl Place {
 
     /// So many small mailboxes.
     fn many(&self, mailboxes: u64) -> Result<Server> {
-        let mailboxes = mailboxes.to_string();
-        let words = ["--generate", &mailboxes, "--items", "1"].map(OsStr::new);
-        Server::start(&self.program, &words)
+        let generate = serde_json::json!({"seed": 1, "mailboxes": mailboxes, "items": 1});
+        self.server(&serde_json::json!({ "generate": generate }))
     }
 
     /// A mailbox with a folder of small mails that are made when asked for: a million would not
     /// fit into memory.
     fn large(&self, items: u64) -> Result<Server> {
+        let folder =
+            serde_json::json!({"mailbox": MAILBOX, "folder": "Inbox", "count": items, "seed": 7});
+        self.server(&serde_json::json!({"mailboxes": [MAILBOX], "synthetic": [folder]}))
+    }
+
+    fn server(&self, config: &serde_json::Value) -> Result<Server> {
         let path = self.folder.join("server.json");
-        let config = serde_json::json!({
-            "mailboxes": [MAILBOX],
-            "synthetic": [{"mailbox": MAILBOX, "folder": "Inbox", "count": items, "seed": 7}],
-        });
         fs::write(&path, config.to_string())
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         Server::start(&self.program, &[OsStr::new("--config"), path.as_os_str()])

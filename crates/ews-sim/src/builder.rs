@@ -59,6 +59,7 @@ pub struct SimBuilder {
     event_minute: Duration,
     language: Language,
     state: Option<PathBuf>,
+    schema: Option<PathBuf>,
 }
 
 /// Something that fills the world.
@@ -101,6 +102,7 @@ impl Default for SimBuilder {
             event_minute: EVENT_MINUTE,
             language: Language::default(),
             state: None,
+            schema: None,
         }
     }
 }
@@ -225,6 +227,15 @@ impl SimBuilder {
         self
     }
 
+    /// Serves `services.wsdl`, `messages.xsd` and `types.xsd` of this folder beside the service, as
+    /// Exchange does; without it nobody finds them. Takes effect with the next request, as do
+    /// changes to the files.
+    #[must_use]
+    pub fn schema(mut self, folder: impl AsRef<Path>) -> SimBuilder {
+        self.schema = Some(folder.as_ref().to_owned());
+        self
+    }
+
     /// Sets the language of mailboxes, which decides what their well-known folders are called.
     pub fn language(mut self, language: Language) -> SimBuilder {
         self.language = language;
@@ -319,6 +330,9 @@ impl SimBuilder {
         if let Some(name) = &config.server {
             self.version = ServerVersion::named(name)?;
         }
+        if let Some(folder) = &config.schema {
+            self.schema = Some(folder.clone());
+        }
         if let Some(code) = &config.language {
             self.language = Language::named(code)?;
         }
@@ -389,6 +403,7 @@ impl SimBuilder {
             throttle: OnceLock::new(),
             clock: self.clock,
             language: self.language,
+            schema: self.schema,
         };
         world.faults.set(self.faults);
         let sim = Sim(Arc::new(world));

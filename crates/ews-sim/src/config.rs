@@ -21,6 +21,7 @@ use crate::fault::FaultPlan;
 ///   "fault_seed": 1,
 ///   "server": "2019",
 ///   "language": "de",
+///   "schema": "./schema",
 ///   "throttle": "default",
 ///   "no_export": false,
 ///   "sign_in": ["ntlm", "basic"],
@@ -54,6 +55,8 @@ pub struct Config {
     pub server: Option<String>,
     /// The language of folder names: `en`, `de`, `fr` or `ja`.
     pub language: Option<String>,
+    /// A folder with `services.wsdl`, `messages.xsd` and `types.xsd` to be served.
+    pub schema: Option<std::path::PathBuf>,
     /// The throttling policy: `default` (Exchange's own) or `unlimited`.
     pub throttle: Option<String>,
     /// Whether the server lacks ExportItems and UploadItems.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod attachment;
+mod conversation;
 mod convert;
 mod create_item;
 mod delegate;
@@ -10,19 +11,25 @@ mod export_items;
 mod find_folder;
 mod find_item;
 mod folder_edit;
+mod folder_tree;
 mod get_folder;
 mod get_item;
 mod inbox_rules;
 mod item_edit;
+mod persona;
+mod reminders;
 mod resolve;
 mod resolve_names;
 mod respond;
 mod rooms;
 mod server_time_zones;
+mod service;
 mod streaming_events;
 mod subscribe;
 mod sync_folder_hierarchy;
 mod sync_folder_items;
+mod tidying;
+mod unserved;
 mod update_item;
 mod upload_items;
 mod user_availability;
@@ -96,6 +103,17 @@ const OPERATIONS: &[(&str, Handler)] = &[
     ("DeleteFolder", folder_edit::delete),
     ("EmptyFolder", folder_edit::empty),
     ("MoveFolder", folder_edit::relocate),
+    ("CopyFolder", folder_tree::copy),
+    ("CreateFolderPath", folder_tree::create_path),
+    ("MarkAsJunk", tidying::junk),
+    ("ArchiveItem", tidying::archive),
+    ("GetReminders", reminders::get),
+    ("PerformReminderAction", reminders::perform),
+    ("GetServiceConfiguration", service::configuration),
+    ("GetPasswordExpirationDate", service::password_expiration),
+    ("GetUserRetentionPolicyTags", service::retention_tags),
+    ("GetUserPhoto", service::photo),
+    ("CreateManagedFolder", service::managed_folder),
     ("CreateItem", create_item::run),
     ("UpdateItem", update_item::run),
     ("DeleteItem", item_edit::delete),
@@ -107,6 +125,9 @@ const OPERATIONS: &[(&str, Handler)] = &[
     ("GetAttachment", attachment::get),
     ("DeleteAttachment", attachment::delete),
     ("ResolveNames", resolve_names::run),
+    ("FindConversation", conversation::find),
+    ("GetConversationItems", conversation::items),
+    ("ApplyConversationAction", conversation::apply),
     ("ConvertId", convert::run),
     ("GetServerTimeZones", server_time_zones::run),
     ("GetUserAvailability", user_availability::run),
@@ -115,7 +136,8 @@ const OPERATIONS: &[(&str, Handler)] = &[
     ("GetMailTips", rooms::mail_tips),
     ("ExpandDL", directory::expand_dl),
     ("GetSearchableMailboxes", directory::searchable),
-    ("FindPeople", directory::find_people),
+    ("FindPeople", persona::find),
+    ("GetPersona", persona::get),
     ("Subscribe", subscribe::subscribe),
     ("GetEvents", subscribe::get_events),
     ("Unsubscribe", subscribe::unsubscribe),
@@ -221,7 +243,12 @@ fn peek_operation(body: &[u8]) -> String {
 }
 
 /// Operations whose answer is one response message, which fails as a whole.
-const IN_ONE: [&str; 3] = ["GetDelegate", "GetInboxRules", "FindPeople"];
+const IN_ONE: [&str; 4] = [
+    "GetDelegate",
+    "GetInboxRules",
+    "FindPeople",
+    "FindConversation",
+];
 
 /// Runs an operation.
 pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
@@ -236,10 +263,7 @@ pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
         .iter()
         .find(|(known, _)| *known == name && (world.has_export || !exports));
     let Some((operation, handler)) = handler else {
-        return Err(Fault::schema(format!(
-            "The element '{name}' in namespace '{}' has no handler: unknown operation.",
-            soap::NS_MESSAGES
-        )));
+        return unserved::answer(name);
     };
     let account = caller.account.user().to_lowercase();
     let context = Context {

@@ -62,11 +62,16 @@ impl Query {
             Query::Not(inner) => !inner.admits(row),
             Query::Text(uris, wanted) => uris.iter().any(|uri| match value(uri) {
                 Some(Value::Text(text)) => has_words(&text.to_lowercase(), wanted),
+                Some(Value::List(list)) => list
+                    .iter()
+                    .any(|text| has_words(&text.to_lowercase(), wanted)),
                 _ => false,
             }),
             Query::Flag(uri, wanted) => value(uri) == Some(Value::Flag(*wanted)),
             Query::Name(uri, wanted) => match value(uri) {
-                Some(Value::Text(text)) => text.to_lowercase().starts_with(wanted.as_str()),
+                Some(Value::Text(text) | Value::Ranked(_, text)) => {
+                    text.to_lowercase().starts_with(wanted.as_str())
+                }
                 _ => false,
             },
             Query::Time(uri, from, until) => match value(uri) {

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use fasttransfer::{NamedProp, PropValue, guid, named, tag};
+use fasttransfer::{NamedProp, PropValue, named, tag};
 
 use crate::clock::parse_xml_time;
 use crate::op::{Failure, Oops};
 use crate::prop::{Extended, Path, parse_bool, to_text};
-use crate::shape::{View, people_of, sender_of, text_of};
+use crate::set::{self, Kind};
+use crate::shape::{View, conversation_of, people_of, sender_of, text_of, uid_of};
 use crate::soap::Fault;
 use crate::xml::Element;
 
@@ -19,6 +20,10 @@ const MAX_DEPTH: usize = 32;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Text(String),
+    /// Texts of which each counts for itself, as categories.
+    List(Vec<String>),
+    /// A name with its place among its kind, which decides about the order.
+    Ranked(i32, String),
     Number(f64),
     Flag(bool),
     /// 100 ns ticks since 1601.
@@ -106,6 +111,9 @@ impl Restriction {
                 let Some(value) = row.value(path) else {
                     return matches!(wanted, Compare::NotEqual);
                 };
+                if let (Value::List(list), Operand::Constant(text)) = (&value, with) {
+                    return holds_in(list, *wanted, text);
+                }
                 let ordering = match with {
                     Operand::Constant(text) => compare_text(&value, text),
                     Operand::Path(other) => {
@@ -121,6 +129,10 @@ impl Restriction {
                 ignore_case,
             } => match row.value(path) {
                 Some(Value::Text(value)) => contains(&value, text, *how, *ignore_case),
+                Some(Value::Ranked(_, name)) => contains(&name, text, *how, *ignore_case),
+                Some(Value::List(list)) => list
+                    .iter()
+                    .any(|value| contains(value, text, *how, *ignore_case)),
                 _ => false,
             },
             Restriction::Excludes { path, mask } => match row.value(path) {
@@ -233,6 +245,20 @@ fn holds(wanted: Compare, ordering: Ordering) -> bool {
     }
 }
 
+/// Whether a condition holds for a list of texts: for one of them, or that none is equal.
+fn holds_in(list: &[String], wanted: Compare, text: &str) -> bool {
+    let meets = |wanted: Compare| {
+        let mut orderings = list
+            .iter()
+            .map(|one| one.to_lowercase().cmp(&text.to_lowercase()));
+        orderings.any(|ordering| holds(wanted, ordering))
+    };
+    match wanted {
+        Compare::NotEqual => !meets(Compare::Equal),
+        wanted => meets(wanted),
+    }
+}
+
 fn contains(value: &str, text: &str, how: Containment, ignore_case: bool) -> bool {
     let (value, text) = if ignore_case {
         (
@@ -266,6 +292,8 @@ fn on_words(value: &str, text: &str, to_the_end: bool) -> bool {
 fn compare_text(value: &Value, text: &str) -> Option<Ordering> {
     match value {
         Value::Text(value) => Some(value.to_lowercase().cmp(&text.to_lowercase())),
+        Value::Ranked(_, name) => Some(name.to_lowercase().cmp(&text.trim().to_lowercase())),
+        Value::List(list) => Some(list.join("; ").to_lowercase().cmp(&text.to_lowercase())),
         Value::Number(number) => number.partial_cmp(&text.trim().parse().ok()?),
         Value::Flag(flag) => Some(flag.cmp(&parse_bool(text)?)),
         // Constants have whole seconds, stored times finer ones.
@@ -280,6 +308,8 @@ fn compare_text(value: &Value, text: &str) -> Option<Ordering> {
 pub(crate) fn compare(one: &Value, other: &Value) -> Option<Ordering> {
     match (one, other) {
         (Value::Text(a), Value::Text(b)) => Some(a.to_lowercase().cmp(&b.to_lowercase())),
+        (Value::List(a), Value::List(b)) => Some(a.cmp(b)),
+        (Value::Ranked(a, _), Value::Ranked(b, _)) => Some(a.cmp(b)),
         (Value::Number(a), Value::Number(b)) => a.partial_cmp(b),
         (Value::Flag(a), Value::Flag(b)) => Some(a.cmp(b)),
         (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
@@ -350,7 +380,7 @@ fn from_prop(value: &PropValue) -> Option<Value> {
         PropValue::Boolean(flag) => Value::Flag(*flag),
         PropValue::Time(time) => Value::Time(time.0),
         PropValue::Guid(guid) => Value::Text(guid.to_string()),
-        PropValue::MultiUnicode(values) => Value::Text(values.join("; ")),
+        PropValue::MultiUnicode(values) => Value::List(values.clone()),
         value => match value.bytes() {
             Some(bytes) => Value::Bytes(bytes.to_vec()),
             None => Value::Text(value.text()?.into_owned()),
@@ -362,8 +392,11 @@ impl Row for View<'_> {
     fn value(&self, path: &Path) -> Option<Value> {
         match path {
             Path::Extended(extended) => extended_value(extended, &*self.extended(extended)?),
-            Path::Indexed { .. } => None,
-            Path::Field(uri) => field_value(self, uri),
+            Path::Indexed { uri, index } => {
+                let id = set::member(uri, index)?;
+                self.message.props.get(&id).and_then(from_prop)
+            }
+            Path::Field(uri) => field_value(self, uri).or_else(|| simple_value(self, uri)),
         }
     }
 }
@@ -388,14 +421,10 @@ fn field_value(view: &View<'_>, uri: &str) -> Option<Value> {
         "item:DateTimeCreated" => prop(tag::CREATION_TIME),
         "item:LastModifiedTime" => prop(tag::LAST_MODIFICATION_TIME),
         "item:Size" => Some(Value::Number(view.size as f64)),
-        "item:Importance" => Some(Value::Text(name_of(
-            &["Low", "Normal", "High"],
-            view.i32(tag::IMPORTANCE),
-            1,
-        ))),
-        "item:Sensitivity" => {
-            let names = ["Normal", "Personal", "Private", "Confidential"];
-            Some(Value::Text(name_of(&names, view.i32(tag::SENSITIVITY), 0)))
+        "item:Importance" => {
+            let number = view.i32(tag::IMPORTANCE).unwrap_or(1);
+            let name = name_of(&["Low", "Normal", "High"], Some(number), 1);
+            Some(Value::Ranked(number, name))
         }
         "item:HasAttachments" => Some(Value::Flag(!view.message.attachments.is_empty())),
         "item:IsAssociated" => Some(Value::Flag(view.associated)),
@@ -406,32 +435,79 @@ fn field_value(view: &View<'_>, uri: &str) -> Option<Value> {
         "item:DisplayTo" => prop(tag::DISPLAY_TO),
         "item:DisplayCc" => prop(tag::DISPLAY_CC),
         "item:Body" | "item:TextBody" => Some(Value::Text(text_of(view.message).into_owned())),
-        "item:Categories" => lid(&NamedProp::named(guid::PS_PUBLIC_STRINGS, "Keywords")),
-        "item:InReplyTo" => prop(tag::IN_REPLY_TO_ID),
         "message:IsRead" => Some(Value::Flag(view.is_read)),
-        "message:InternetMessageId" => prop(tag::INTERNET_MESSAGE_ID),
-        "message:ConversationTopic" => prop(tag::CONVERSATION_TOPIC),
         "message:From" | "message:Sender" | "calendar:Organizer" => {
             let sender = sender_of(view.message, uri != "message:Sender")?;
             Some(Value::Text(format!("{} {}", sender.name, sender.email)))
         }
         "message:ToRecipients" | "calendar:RequiredAttendees" => people(1),
         "message:CcRecipients" | "calendar:OptionalAttendees" => people(2),
-        "message:BccRecipients" => people(3),
-        "calendar:Start" => lid(&named::APPOINTMENT_START_WHOLE),
-        "calendar:End" => lid(&named::APPOINTMENT_END_WHOLE),
-        "calendar:Location" => lid(&named::LOCATION),
-        "contacts:DisplayName" => prop(tag::DISPLAY_NAME),
-        "contacts:FileAs" => lid(&named::FILE_UNDER),
-        "contacts:GivenName" => prop(tag::GIVEN_NAME),
-        "contacts:Surname" => prop(tag::SURNAME),
-        "contacts:CompanyName" => prop(tag::COMPANY_NAME),
-        "task:DueDate" => lid(&named::TASK_DUE_DATE),
-        "task:StartDate" => lid(&named::TASK_START_DATE),
+        "message:BccRecipients" | "calendar:Resources" => people(3),
         "task:IsComplete" => lid(&named::TASK_COMPLETE),
-        "item:ReminderIsSet" => lid(&named::REMINDER_SET),
-        "item:ReminderDueBy" => lid(&named::REMINDER_TIME),
+        _ => computed_value(view, uri),
+    }
+}
+
+/// What flags and ids say, and what follows from them.
+fn computed_value(view: &View<'_>, uri: &str) -> Option<Value> {
+    match uri {
+        "item:ConversationId" => {
+            let id = conversation_of(view.message)?;
+            Some(Value::Text(base64_simd::STANDARD.encode_to_string(id)))
+        }
+        "calendar:UID" => uid_of(view.message).map(Value::Text),
+        "calendar:IsCancelled" | "calendar:IsMeeting" => {
+            let state = view.i32(&named::APPOINTMENT_STATE_FLAGS).unwrap_or(0);
+            let bit = if uri == "calendar:IsMeeting" { 1 } else { 4 };
+            Some(Value::Flag(state & bit != 0))
+        }
+        "calendar:IsRecurring" => Some(Value::Flag(view.occurrence.is_some())),
+        "calendar:MeetingRequestWasSent" => {
+            Some(Value::Flag(view.flag(&named::F_INVITED).unwrap_or(false)))
+        }
+        "task:IsRecurring" => Some(Value::Flag(
+            view.flag(&named::TASK_F_RECURRING).unwrap_or(false),
+        )),
+        "item:IsSubmitted" | "item:IsUnmodified" | "item:IsFromMe" | "item:IsResend" => {
+            let bit = match uri {
+                "item:IsSubmitted" => 0x4,
+                "item:IsUnmodified" => 0x2,
+                "item:IsFromMe" => 0x20,
+                _ => 0x80,
+            };
+            let flags = view.i32(tag::MESSAGE_FLAGS).unwrap_or(0);
+            Some(Value::Flag(flags & bit != 0))
+        }
         _ => None,
+    }
+}
+
+/// The value of a property that is one value, by the table that also sets it.
+fn simple_value(view: &View<'_>, uri: &str) -> Option<Value> {
+    let (_, name) = uri.split_once(':')?;
+    let (id, kind) = set::simple(name)?;
+    let number = || view.message.props.i32(&id);
+    match kind {
+        Kind::Flag => Some(Value::Flag(
+            view.message.props.boolean(&id).unwrap_or(false),
+        )),
+        Kind::Not => Some(Value::Flag(
+            !view.message.props.boolean(&id).unwrap_or(false),
+        )),
+        Kind::Name(names) => Some(Value::Ranked(
+            number().unwrap_or(0),
+            name_of(names, number(), 0),
+        )),
+        Kind::Coded(names) => {
+            let number = number()?;
+            let known = names.iter().find(|(_, known)| *known == number)?;
+            Some(Value::Text(known.0.to_owned()))
+        }
+        Kind::Percent => match view.message.props.get(&id)? {
+            PropValue::Double(share) => Some(Value::Number(share * 100.0)),
+            _ => None,
+        },
+        _ => view.message.props.get(&id).and_then(from_prop),
     }
 }
 

@@ -13,8 +13,13 @@ use crate::clock::{ticks_of, timestamp_of};
 use crate::load::{Exception, Recurrence, RuleEnd, date_of_minutes, is_exception, minutes_of_day};
 use crate::zones::{self, Clockwork};
 
-pub(crate) use rule::write_rule;
+pub(crate) use rule::{write_rule, write_task_rule};
 pub(crate) use text::read as read_rule;
+
+/// A task's rule in binary form.
+pub(crate) fn task_blob(rule: &Recurrence, first: DateTime, slides: bool) -> Option<Vec<u8>> {
+    blob::of_task(rule, first, slides)
+}
 
 /// Days looked through for occurrences: a hundred years.
 const MAX_DAYS: usize = 36_525;
@@ -96,6 +101,13 @@ impl Series {
             exceptions,
             clock,
         })
+    }
+
+    /// The rule of a task, and whether it depends on when the task was done.
+    pub(crate) fn of_task(message: &Message) -> Option<(Series, bool)> {
+        let blob = blob::read(message.props.binary(&named::TASK_RECURRENCE)?)?;
+        let start = blob.first.to_datetime(jiff::civil::Time::midnight());
+        Some((Series::begin(blob.rule, start, 0, None), blob.slides))
     }
 
     /// A new series with a rule, for an appointment that begins and lasts as it says.

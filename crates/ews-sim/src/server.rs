@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::fault::{BusyShape, FaultAction};
 use crate::listen::{Listening, Remote, TlsIdentity};
 use crate::op::{self, Caller, Reply};
+use crate::page;
 use crate::sim::{Observer, Sim, World};
 use crate::soap::Fault;
 use crate::stats::InFlight;
@@ -102,7 +103,8 @@ async fn handle(
     if form == Some(AutodiscoverForm::Json) {
         return autodiscover::json(world, &request, &remote);
     }
-    if form.is_none() && !path.ends_with("/exchange.asmx") {
+    let described = page::description(&path);
+    if form.is_none() && described.is_none() && !path.ends_with("/exchange.asmx") {
         return plain(StatusCode::NOT_FOUND, "");
     }
     let account = match remote.connection.judge(world, request.headers()) {
@@ -124,16 +126,22 @@ async fn handle(
     if form.is_some() {
         return autodiscover::xml(world, request, &remote).await;
     }
-    match *request.method() {
-        Method::POST => {}
-        Method::GET | Method::HEAD => return plain(StatusCode::OK, "Exchange Web Services"),
-        _ => return plain(StatusCode::METHOD_NOT_ALLOWED, ""),
+    if let Some(name) = described {
+        return page::file(world.schema.as_deref(), name, request.method());
+    }
+    if *request.method() != Method::POST {
+        return page::answer(request.method());
+    }
+    if let Some(refusal) = page::unsupported(request.headers()) {
+        let _ = axum::body::to_bytes(request.into_body(), NO_CREDENTIALS_BODY_LIMIT).await;
+        return refusal;
     }
     let in_flight = world.recorder.enter();
     let limit = usize::try_from(world.max_request_bytes).unwrap_or(usize::MAX);
     let Ok(body) = axum::body::to_bytes(request.into_body(), limit).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "");
     };
+    let body = page::in_utf8(body);
     world
         .recorder
         .record(|stats| stats.bytes_in += body.len() as u64);

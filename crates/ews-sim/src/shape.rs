@@ -11,11 +11,15 @@ mod item;
 mod message;
 mod task;
 
-pub(crate) use address::{Address, people_of, sender_of};
-pub(crate) use attachment::{attachment_id, has_visible, write_attachment, write_attachment_id};
-pub(crate) use body::text_of;
+pub(crate) use address::{Address, people_of, sender_of, write_reply_to};
+pub(crate) use attachment::{
+    attachment_id, has_visible, numbers, settle_numbers, write_attachment, write_attachment_id,
+};
+pub(crate) use body::{html_of, text_of};
+pub(crate) use calendar::uid_of;
 pub(crate) use contact::PHONES as CONTACT_PHONES;
 pub(crate) use folder::{FolderShape, extended_value as folder_value, write_folder};
+pub(crate) use item::{FLAG_COMPLETE_TIME, FLAG_STATUS, conversation_of, pick};
 pub(crate) use task::STATUS as TASK_STATUS;
 
 use std::borrow::Cow;
@@ -62,6 +66,8 @@ pub(crate) struct ItemShape {
 pub(crate) struct View<'a> {
     /// What only items in folders have.
     pub(crate) place: Option<Place>,
+    /// The item in a folder that attachments belong to, and the way to them inside it.
+    pub(crate) owner: Option<(ObjectId, Vec<u32>)>,
     pub(crate) message: &'a Message,
     pub(crate) class: Cow<'a, str>,
     pub(crate) is_read: bool,
@@ -355,8 +361,10 @@ impl<'a> View<'a> {
         shape: &ItemShape,
     ) -> View<'a> {
         let class = item_class(message);
+        let place = Place::new(store, folder.0, folder.1, item, &class);
         View {
-            place: Some(Place::new(store, folder.0, folder.1, item, &class)),
+            owner: Some((place.object.clone(), Vec::new())),
+            place: Some(place),
             message,
             is_read: item.is_read,
             associated: item.associated,
@@ -368,10 +376,15 @@ impl<'a> View<'a> {
     }
 
     /// A message inside another.
-    pub(crate) fn of_embedded(message: &'a Message, shape: &ItemShape) -> View<'a> {
+    pub(crate) fn of_embedded(
+        message: &'a Message,
+        shape: &ItemShape,
+        owner: (ObjectId, Vec<u32>),
+    ) -> View<'a> {
         let flags = message.props.i32(tag::MESSAGE_FLAGS).unwrap_or(FLAG_READ);
         View {
             place: None,
+            owner: Some(owner),
             message,
             class: item_class(message),
             is_read: flags & FLAG_READ != 0,

@@ -1,6 +1,7 @@
 //! The simulated world.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -114,6 +115,8 @@ pub(crate) struct World {
     pub(crate) throttle: OnceLock<Option<Arc<Throttle>>>,
     pub(crate) clock: Clock,
     pub(crate) language: Language,
+    /// The folder with the files that describe the service, where there is one.
+    pub(crate) schema: Option<PathBuf>,
 }
 
 /// The stores of one user.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::local_time;
 use crate::sim::ServerVersion;
 use crate::xml::{self, Element, Ns, XmlWriter};
 
@@ -125,18 +126,25 @@ pub(crate) fn parse(body: &[u8]) -> Result<Envelope<'_>, Fault> {
     }
     let mut impersonate = None;
     let mut operation = None;
+    let mut zone = None;
     for part in root.children {
         match (part.ns, part.name.as_ref()) {
-            (Ns::Soap, "Header") => impersonate = read_header(&part)?,
+            (Ns::Soap, "Header") => {
+                impersonate = read_header(&part)?;
+                zone = local_time::zone_of(&part);
+            }
             (Ns::Soap, "Body") => operation = part.children.into_iter().next(),
             _ => {}
         }
     }
     match operation {
-        Some(operation) if operation.ns == Ns::Messages => Ok(Envelope {
-            impersonate,
-            operation,
-        }),
+        Some(mut operation) if operation.ns == Ns::Messages => {
+            local_time::settle(&mut operation, zone.as_ref());
+            Ok(Envelope {
+                impersonate,
+                operation,
+            })
+        }
         Some(operation) => Err(Fault::schema(format!(
             "the element '{}' is not in the messages namespace.",
             operation.name

@@ -48,6 +48,13 @@ impl<'a> Element<'a> {
             .map(|attr| attr.1.as_str())
     }
 
+    /// Replaces an attribute's value.
+    pub(crate) fn set_attr(&mut self, name: &str, value: String) {
+        if let Some(attr) = self.attrs.iter_mut().find(|attr| attr.0 == name) {
+            attr.1 = value;
+        }
+    }
+
     /// The attributes by local name, namespace declarations left out.
     pub(crate) fn attrs(&self) -> &[(String, String)] {
         &self.attrs

@@ -33,6 +33,7 @@ from exchangelib.errors import (
 )
 from exchangelib.folders import Messages
 
+import exchangelib_deep
 import exchangelib_mail as mail
 import exchangelib_more
 import judging
@@ -383,6 +384,9 @@ def an_unknown_mailbox_is_named_as_such(world):
     refused(ErrorNonExistentMailbox, lambda: account.inbox.total_count)
 
 
+ALL_CHECKS = CHECKS + exchangelib_more.CHECKS + exchangelib_deep.CHECKS
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--postkeep", type=Path)
@@ -393,10 +397,10 @@ def main():
     folder.mkdir(parents=True, exist_ok=arguments.endpoint is not None)
     box = mail.write(folder)
     if arguments.endpoint:
-        sys.exit(judging.run_checks("exchangelib", CHECKS + exchangelib_more.CHECKS, World(arguments.endpoint, box)) != 0)
+        sys.exit(judging.run_checks("exchangelib", ALL_CHECKS, World(arguments.endpoint, box)) != 0)
     server, endpoint = judging.start_simulator(arguments.postkeep, arguments.scratch, folder)
     try:
-        failures = judging.run_checks("exchangelib", CHECKS + exchangelib_more.CHECKS, World(endpoint, box))
+        failures = judging.run_checks("exchangelib", ALL_CHECKS, World(endpoint, box))
     finally:
         server.terminate()
         server.wait()

@@ -81,6 +81,10 @@ pub struct SimArgs {
     /// The language of mailboxes, which decides what their folders are called
     #[arg(long, value_name = "CODE", value_parser = ["en", "de", "fr", "ja"])]
     pub language: Option<String>,
+    /// Serve services.wsdl, messages.xsd and types.xsd of this folder beside the service, for
+    /// clients that read them first
+    #[arg(long, value_name = "DIR")]
+    pub schema: Option<PathBuf>,
     /// Limit each mailbox as Exchange's default policy does, or not at all
     #[arg(long, value_name = "POLICY", value_parser = ["default", "unlimited"])]
     pub throttle: Option<String>,

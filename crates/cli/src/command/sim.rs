@@ -160,6 +160,13 @@ fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
     if args.without_export {
         builder = builder.without_export_items();
     }
+    if let Some(folder) = &args.schema {
+        if !folder.join("services.wsdl").is_file() {
+            let text = format!("there is no services.wsdl in {}", folder.display());
+            return Err(Failure::usage(text));
+        }
+        builder = builder.schema(folder);
+    }
     if let Some(folder) = &args.state {
         builder = builder.state(folder);
     }

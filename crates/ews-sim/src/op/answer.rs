@@ -13,7 +13,7 @@ use crate::xml::XmlWriter;
 const MOST_ROWS: u64 = 1000;
 
 /// Why one part of a request failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) code: Cow<'static, str>,
     pub(crate) text: Cow<'static, str>,
@@ -33,6 +33,17 @@ impl Failure {
         Failure {
             text: Cow::Owned(text.into()),
             ..Failure::new(code, "")
+        }
+    }
+
+    pub(crate) fn named(
+        code: impl Into<Cow<'static, str>>,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Failure {
+        Failure {
+            code: code.into(),
+            text: text.into(),
+            back_off_ms: None,
         }
     }
 
@@ -201,7 +212,7 @@ pub(crate) fn write_failure(w: &mut XmlWriter, operation: &str, failure: &Failur
     failure.write(w);
     // These response messages must have their list even when there is nothing to list.
     match operation {
-        "CreateItem" | "GetItem" | "UpdateItem" | "MoveItem" | "CopyItem" => {
+        "CreateItem" | "GetItem" | "UpdateItem" | "MoveItem" | "CopyItem" | "ArchiveItem" => {
             w.start("m:Items");
             w.end("m:Items");
         }

@@ -1,14 +1,17 @@
 //! CreateAttachment, GetAttachment and DeleteAttachment (MS-OXWSATT 3.1.4).
 
-use fasttransfer::{Attachment, Message, tag};
+use fasttransfer::{Attachment, Message, PropValue, tag};
 
 use super::{Answer, Context, Failure, Oops, Reply};
 use crate::export::payload_bytes;
+use crate::id::ObjectId;
 use crate::item::{Content, item_class};
 use crate::load;
 use crate::op::resolve::ItemRef;
 use crate::set;
-use crate::shape::{ItemShape, Place, attachment_id, write_attachment, write_attachment_id};
+use crate::shape::{
+    ItemShape, Place, attachment_id, numbers, settle_numbers, write_attachment, write_attachment_id,
+};
 use crate::soap::Fault;
 use crate::xml::Element;
 
@@ -29,7 +32,12 @@ pub(super) fn get(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
             let attachment = walk(&message, &path).ok_or_else(missing)?;
             let content = content(&found, attachment)?;
             w.start("m:Attachments");
-            write_attachment(w, id, attachment, &content, &shape);
+            let owner = ObjectId::Item {
+                store: found.store.guid,
+                folder: found.folder,
+                key: found.item.key,
+            };
+            write_attachment(w, id, (attachment, &content), (owner, path), &shape);
             w.end("m:Attachments");
             Ok(())
         })?;
@@ -41,9 +49,14 @@ fn missing() -> Failure {
     Failure::new("ErrorItemNotFound", "The attachment was not found.")
 }
 
+/// The place of the attachment of a number.
+fn place(message: &Message, number: u32) -> Option<usize> {
+    numbers(message).iter().position(|own| *own == number)
+}
+
 fn walk<'m>(message: &'m Message, path: &[u32]) -> Option<&'m Attachment> {
     let (first, rest) = path.split_first()?;
-    let attachment = message.attachments.get(usize::try_from(*first).ok()?)?;
+    let attachment = message.attachments.get(place(message, *first)?)?;
     match rest {
         [] => Some(attachment),
         rest => walk(attachment.embedded.as_deref()?, rest),
@@ -81,6 +94,7 @@ pub(super) fn create(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
     for element in request.required_list("Attachments")? {
         answer.message(|w| {
             let found = context.item(parent)?;
+            context.check_change(&found)?;
             not_large(&found)?;
             let attachment = set::new_attachment(element)?;
             let is_file = attachment.embedded.is_none();
@@ -89,11 +103,22 @@ pub(super) fn create(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
                 .write()
                 .edit_item(found.folder, found.item.key, |message| {
                     load::forget_original(message);
+                    settle_numbers(message);
+                    // No number is given twice while the item lives, as far as it can tell.
+                    let next = numbers(message)
+                        .into_iter()
+                        .max()
+                        .map_or(0, |last| last + 1);
+                    let next = i32::try_from(next).unwrap_or(i32::MAX);
+                    let mut attachment = attachment;
+                    attachment
+                        .props
+                        .set(tag::ATTACH_NUMBER, PropValue::Int32(next));
                     message.attachments.push(attachment);
                 })?;
             let place = place_of(context, &found.id)?;
             let message = context.item_by_id(&found.id)?.item.message().into_owned();
-            let last = u32::try_from(message.attachments.len().saturating_sub(1)).unwrap_or(0);
+            let last = numbers(&message).last().copied().unwrap_or(0);
             let name = if is_file {
                 "t:FileAttachment"
             } else {
@@ -115,19 +140,18 @@ pub(super) fn delete(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
     for id in request.required_list("AttachmentIds")? {
         answer.message(|w| {
             let (found, path) = context.attachment(id.attr("Id").unwrap_or_default())?;
+            context.check_change(&found)?;
             not_large(&found)?;
             let [number] = path.as_slice() else {
                 return Err(missing().into());
             };
-            let index = usize::try_from(*number).unwrap_or(usize::MAX);
-            if index >= found.item.message().attachments.len() {
-                return Err(missing().into());
-            }
+            let index = place(&found.item.message(), *number).ok_or_else(missing)?;
             found
                 .store
                 .write()
                 .edit_item(found.folder, found.item.key, |message| {
                     load::forget_original(message);
+                    settle_numbers(message);
                     if index < message.attachments.len() {
                         message.attachments.remove(index);
                     }

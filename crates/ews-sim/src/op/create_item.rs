@@ -47,13 +47,7 @@ fn create(
     context.item_fault("", &subject_of(&message))?;
     let class = item_class(&message).into_owned();
     let is_mail = element.name == "Message";
-    if is_mail && disposition.is_none() {
-        return Err(Failure::new(
-            "ErrorMessageDispositionRequired",
-            "The MessageDisposition attribute is required.",
-        )
-        .into());
-    }
+    check_telling(request, element)?;
     let sends = is_mail && matches!(disposition, Some("SendOnly" | "SendAndSaveCopy"));
     let invites = has_class(&class, "IPM.Appointment")
         && !message.recipients.is_empty()
@@ -95,15 +89,35 @@ fn create(
         Some(holder) => context.target_folder(holder)?,
         None => default_folder(context, &class, sends)?,
     };
+    context.sign(&folder.store, &mut message);
+    if has_class(&class, "IPM.Appointment") {
+        give_uid(&folder, &mut message);
+    }
     let mut new = NewItem::from_message(message);
     // Own drafts count as read, as does everything that is not mail.
     new.is_read = outside
         .is_read
         .unwrap_or(new.is_read || !is_mail || (!from_mime && !has_flags));
     new.associated = outside.associated;
-    context.check_write(&folder.store, folder.number)?;
+    context.check_insert(&folder.store, folder.number)?;
     let key = folder.store.write().add_item(folder.number, new)?;
     Ok(Some((folder, key)))
+}
+
+/// Fails where an attribute is missing that says whether others are told.
+fn check_telling(request: &Element<'_>, element: &Element<'_>) -> Result<(), Failure> {
+    let lacks = |name: &str| request.attr(name).is_none();
+    match element.name.as_ref() {
+        "Message" if lacks("MessageDisposition") => Err(Failure::new(
+            "ErrorMessageDispositionRequired",
+            "The MessageDisposition attribute is required.",
+        )),
+        "CalendarItem" if lacks("SendMeetingInvitations") => Err(Failure::new(
+            "ErrorSendMeetingInvitationsRequired",
+            "The SendMeetingInvitations attribute is required.",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn default_times(context: &Context<'_>, message: &mut fasttransfer::Message) {
@@ -116,6 +130,28 @@ fn default_times(context: &Context<'_>, message: &mut fasttransfer::Message) {
             message.props.set(id, now.clone());
         }
     }
+}
+
+/// Gives a new appointment an id of its own, as the organizer's program would (MS-OXOCAL
+/// 2.2.1.27), unless it has one.
+fn give_uid(folder: &FolderRef, message: &mut Message) {
+    if message.props.contains(&named::GLOBAL_OBJECT_ID)
+        || message.props.contains(&named::CLEAN_GLOBAL_OBJECT_ID)
+    {
+        return;
+    }
+    let change = folder.store.read().change();
+    let seed = [&folder.store.guid.0[..], &change.to_le_bytes()].concat();
+    let mut id = vec![
+        0x04, 0x00, 0x00, 0x00, 0x82, 0x00, 0xE0, 0x00, 0x74, 0xC5, 0xB7, 0x10, 0x1A, 0x82, 0xE0,
+        0x08, 0, 0, 0, 0,
+    ];
+    id.extend_from_slice(&folder.store.clock().now().to_le_bytes());
+    id.extend_from_slice(&[0; 8]);
+    id.extend_from_slice(&16u32.to_le_bytes());
+    id.extend_from_slice(&blake3::hash(&seed).as_bytes()[..16]);
+    message.props.set(&named::GLOBAL_OBJECT_ID, id.clone());
+    message.props.set(&named::CLEAN_GLOBAL_OBJECT_ID, id);
 }
 
 /// Makes the owner the sender of a new mail and the organizer of a new appointment.
@@ -153,15 +189,5 @@ fn default_folder(context: &Context<'_>, class: &str, sends: bool) -> Result<Fol
     } else {
         "drafts"
     };
-    let mailbox = context.mailbox.as_ref().ok_or(Failure::NO_FOLDER)?;
-    let number = mailbox
-        .primary
-        .read()
-        .well_known(id)
-        .map(|folder| folder.number);
-    let number = number.ok_or(Failure::NO_FOLDER)?;
-    Ok(FolderRef {
-        store: mailbox.primary.clone(),
-        number,
-    })
+    context.own_folder(id).ok_or(Failure::NO_FOLDER)
 }

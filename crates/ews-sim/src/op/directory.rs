@@ -1,15 +1,12 @@
-//! ExpandDL (MS-OXWSDLIST 3.1.4.1), GetSearchableMailboxes (MS-OXWSEDISC 3.1.4.4) and FindPeople
-//! (MS-OXWSPERS 3.1.4.1), answered from the address book.
+//! ExpandDL (MS-OXWSDLIST 3.1.4.1) and GetSearchableMailboxes (MS-OXWSEDISC 3.1.4.4), answered from
+//! the address book.
 
-use super::find_item::Paging;
 use super::{Answer, Context, Failure, Reply};
 use crate::directory::Entry;
 use crate::id::StoreGuid;
 use crate::soap::{self, Fault};
 use crate::xml::{Element, XmlWriter};
 
-/// Most people in one answer.
-const MAX_PEOPLE: u64 = 1000;
 /// Most members in one answer, as the default policy's ExpandGroupsLimit lets through.
 const MAX_MEMBERS: usize = 10_000;
 
@@ -87,55 +84,6 @@ pub(super) fn searchable(context: &Context<'_>, request: &Element<'_>) -> Result
         w.end("t:SearchableMailbox");
     }
     w.end("m:SearchableMailboxes");
-    soap::finish_single(&mut w, context.operation);
-    Ok(Reply::Whole(w.into_bytes()))
-}
-
-pub(super) fn find_people(context: &Context<'_>, request: &Element<'_>) -> Result<Reply, Fault> {
-    let paging = match Paging::read(request, "Item", MAX_PEOPLE) {
-        Ok(paging) => paging,
-        Err(super::Oops::Whole(fault)) => return Err(fault),
-        Err(super::Oops::Part(failure)) => {
-            return Ok(super::answer::refused_single(context, &failure));
-        }
-    };
-    let folder = request.list("ParentFolderId").first();
-    let is_directory = folder.and_then(|folder| folder.attr("Id")) == Some("directory");
-    let query = request.child_text("QueryString").unwrap_or_default();
-    let query = query.to_lowercase();
-    let mut people = context.world.directory();
-    // Nobody keeps contacts as personas here: only the address book has people.
-    people.retain(|entry| is_directory && (query.is_empty() || entry.matches(&query)));
-    let total = people.len() as u64;
-    let (from, count) = paging.window(total);
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let mut w = XmlWriter::new();
-    soap::begin_single(&mut w, context.world.version, context.operation, None);
-    w.leaf("m:ResponseCode", "NoError");
-    w.start("m:People");
-    for entry in people.iter().skip(from).take(count) {
-        w.start("t:Persona");
-        w.start("t:PersonaId");
-        let id = StoreGuid::of(&entry.address, "persona");
-        w.attr("Id", &base64_simd::STANDARD.encode_to_string(id.0));
-        w.end("t:PersonaId");
-        w.leaf(
-            "t:PersonaType",
-            if entry.is_group {
-                "DistributionList"
-            } else {
-                "Person"
-            },
-        );
-        w.leaf("t:DisplayName", entry.name());
-        entry.write(&mut w, "t:EmailAddress");
-        w.end("t:Persona");
-    }
-    w.end("m:People");
-    w.number("m:TotalNumberOfPeopleInView", total);
-    w.number("m:FirstMatchingRowIndex", 0);
-    w.number("m:FirstLoadedRowIndex", from.min(people.len()));
     soap::finish_single(&mut w, context.operation);
     Ok(Reply::Whole(w.into_bytes()))
 }

@@ -23,6 +23,7 @@ pub(super) fn create(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
     for element in request.required_list("Folders")? {
         answer.message(|w| {
             let parent = context.target_folder(parent).map_err(no_parent)?;
+            context.check_create(&parent.store, parent.number)?;
             let name = element.child_text("DisplayName").unwrap_or_default();
             check_name(name)?;
             let class = element
@@ -45,7 +46,7 @@ pub(super) fn create(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
     answer.finish()
 }
 
-fn no_parent(oops: Oops) -> Oops {
+pub(super) fn no_parent(oops: Oops) -> Oops {
     match oops {
         Oops::Part(failure) if failure.code == "ErrorFolderNotFound" => Failure::new(
             "ErrorParentFolderNotFound",
@@ -56,7 +57,7 @@ fn no_parent(oops: Oops) -> Oops {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Failure> {
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
         return Err(Failure::new(
             "ErrorFolderSave",
@@ -66,7 +67,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn default_class(element: &str) -> &'static str {
+pub(super) fn default_class(element: &str) -> &'static str {
     match element {
         "CalendarFolder" => "IPF.Appointment",
         "ContactsFolder" => "IPF.Contact",
@@ -99,7 +100,7 @@ fn set_extended(
     Ok(())
 }
 
-fn write_id_only(w: &mut XmlWriter, found: &FolderRef) -> Result<(), Oops> {
+pub(super) fn write_id_only(w: &mut XmlWriter, found: &FolderRef) -> Result<(), Oops> {
     let state = found.store.read();
     let folder = state.folder(found.number).ok_or(Failure::NO_FOLDER)?;
     w.start("m:Folders");
@@ -115,6 +116,7 @@ pub(super) fn update(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
             let id = change.children.first();
             let id = id.ok_or_else(|| Fault::schema("'FolderChange' is empty."))?;
             let found = context.folder(id)?;
+            context.check_owner(&found)?;
             for field in change.required_list("Updates")? {
                 update_field(context, &found, field)?;
             }
@@ -184,6 +186,7 @@ pub(super) fn delete(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
     for id in request.required_list("FolderIds")? {
         answer.message(|_| {
             let found = context.folder(id)?;
+            context.check_owner(&found)?;
             let mut state = found.store.write();
             let bin = bin_of(&state, how);
             match (how, bin) {
@@ -228,6 +231,7 @@ pub(super) fn empty(context: &Context<'_>, request: &Element<'_>) -> Result<Repl
     for id in request.required_list("FolderIds")? {
         answer.message(|_| {
             let found = context.folder(id)?;
+            context.check_owner(&found)?;
             let mut state = found.store.write();
             let bin = bin_of(&state, how);
             state.empty_folder(found.number, bin)?;
@@ -255,6 +259,8 @@ pub(super) fn relocate(context: &Context<'_>, request: &Element<'_>) -> Result<R
         answer.message(|w| {
             let target = context.target_folder(to).map_err(to_folder)?;
             let found = context.folder(id)?;
+            context.check_owner(&found)?;
+            context.check_create(&target.store, target.number)?;
             if found.store.guid != target.store.guid {
                 return Err(Failure::new(
                     "ErrorCrossMailboxMoveCopy",

@@ -210,6 +210,13 @@ impl Context<'_> {
             .ok_or(Failure::DENIED)
     }
 
+    /// A well-known folder of the acting mailbox.
+    pub(crate) fn own_folder(&self, id: &str) -> Option<FolderRef> {
+        let store = Arc::clone(&self.mailbox.as_ref()?.primary);
+        let number = store.read().well_known(id)?.number;
+        Some(FolderRef { store, number })
+    }
+
     /// Whether a store is the caller's, or everybody's.
     fn is_own(&self, store: &Store) -> bool {
         let public = self.world.public.iter();
@@ -231,15 +238,67 @@ impl Context<'_> {
             .is_some_and(|rights| rights.sees())
     }
 
-    /// Fails unless the caller may change what is in a folder.
-    pub(crate) fn check_write(&self, store: &Store, folder: u64) -> Result<(), Failure> {
-        let writes = || {
-            self.rights(store, folder)
-                .is_some_and(|rights| rights.writes())
-        };
-        match self.is_own(store) || writes() {
+    /// Fails unless a store is the caller's own, or the rights in a folder of it suffice.
+    fn check(
+        &self,
+        store: &Store,
+        folder: u64,
+        suffices: impl Fn(&Rights) -> bool,
+    ) -> Result<(), Failure> {
+        let may = || self.rights(store, folder).is_some_and(|r| suffices(&r));
+        match self.is_own(store) || may() {
             true => Ok(()),
             false => Err(Failure::DENIED),
+        }
+    }
+
+    /// Fails unless the caller may put items into a folder.
+    pub(crate) fn check_insert(&self, store: &Store, folder: u64) -> Result<(), Failure> {
+        self.check(store, folder, |rights| rights.creates())
+    }
+
+    /// Fails unless the caller may make folders in a folder.
+    pub(crate) fn check_create(&self, store: &Store, folder: u64) -> Result<(), Failure> {
+        let denied = Failure::new(
+            "ErrorCreateSubfolderAccessDenied",
+            "The user does not have permission to create folders there.",
+        );
+        self.check(store, folder, |rights| rights.nests())
+            .map_err(|_| denied)
+    }
+
+    /// Fails unless the caller may change a folder itself.
+    pub(crate) fn check_owner(&self, found: &FolderRef) -> Result<(), Failure> {
+        self.check(&found.store, found.number, |rights| rights.owns())
+    }
+
+    /// Fails unless the caller may change an item.
+    pub(crate) fn check_change(&self, found: &ItemRef) -> Result<(), Failure> {
+        let is_own = self.made(found);
+        self.check(&found.store, found.folder, |rights| rights.changes(is_own))
+    }
+
+    /// Fails unless the caller may delete an item.
+    pub(crate) fn check_delete(&self, found: &ItemRef) -> Result<(), Failure> {
+        let is_own = self.made(found);
+        self.check(&found.store, found.folder, |rights| rights.deletes(is_own))
+    }
+
+    /// Whether the caller made an item in somebody else's mailbox.
+    fn made(&self, found: &ItemRef) -> bool {
+        let message = found.item.message();
+        let maker = message.props.text(fasttransfer::tag::CREATOR_NAME);
+        let own = self.mailbox.as_ref().map(|own| &own.primary.address);
+        maker.zip(own).is_some_and(|(maker, own)| maker == *own)
+    }
+
+    /// Notes in an item for somebody else's mailbox who made it.
+    pub(crate) fn sign(&self, store: &Store, message: &mut Message) {
+        let own = self.mailbox.as_ref().map(|own| &own.primary.address);
+        if let Some(own) = own.filter(|_| !self.is_own(store)) {
+            message
+                .props
+                .set(fasttransfer::tag::CREATOR_NAME, own.as_str());
         }
     }
 

@@ -173,7 +173,7 @@ fn written(
     if is_forward {
         message.attachments = old.attachments.clone();
     }
-    set::apply(&mut message, element)?;
+    set::apply(&mut message, element, set::Placing::Instead)?;
     write_body(&mut message, element.child("NewBodyContent"), &old);
     Ok(message)
 }

@@ -7,7 +7,7 @@ use crate::xml::{Element, XmlWriter};
 /// Part of a group's name that makes it a list of rooms.
 const ROOM_LIST: &str = "rooms";
 /// Bytes of the largest message, as Exchange's default.
-const MAX_MESSAGE_BYTES: u32 = 36 << 20;
+pub(super) const MAX_MESSAGE_BYTES: u32 = 36 << 20;
 
 /// Groups whose name says that they are of rooms are the lists of rooms.
 pub(super) fn lists(context: &Context<'_>, _: &Element<'_>) -> Result<Reply, Fault> {

@@ -2,16 +2,18 @@
 
 use fasttransfer::Message;
 
+use super::item_edit::hand_over;
 use super::{Answer, Context, Failure, Oops, Reply};
 use crate::id::parse_change_key;
+use crate::item::item_class;
 use crate::load;
 use crate::op::answer::subject_of;
 use crate::op::get_item::write_item;
 use crate::op::resolve::ItemRef;
 use crate::prop::{Path, parse_bool};
 use crate::series::{self, Series};
-use crate::set;
-use crate::shape::ItemShape;
+use crate::set::{self, Placing};
+use crate::shape::{ItemShape, element_name};
 use crate::soap::Fault;
 use crate::xml::Element;
 
@@ -34,11 +36,14 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
             let found = context.item(id)?;
             context.item_fault(&found.id, &subject_of(&found.item.message()))?;
             check_conflict(request, id, &found)?;
-            context.check_write(&found.store, found.folder)?;
-            update(context, request, change, &found)?;
-            let found = context.item_by_id(&found.id)?;
+            check_telling(request, &found)?;
+            context.check_change(&found)?;
+            update(change, &found)?;
+            let left = send(context, request, &found)?;
             w.start("m:Items");
-            write_item(w, &ItemShape::id_only(), &found)?;
+            if let Some(left) = left {
+                write_item(w, &ItemShape::id_only(), &left)?;
+            }
             w.end("m:Items");
             w.start("m:ConflictResults");
             w.leaf("t:Count", "0");
@@ -67,12 +72,7 @@ fn check_conflict(request: &Element<'_>, id: &Element<'_>, found: &ItemRef) -> R
     }
 }
 
-fn update(
-    context: &Context<'_>,
-    request: &Element<'_>,
-    change: &Element<'_>,
-    found: &ItemRef,
-) -> Result<(), Oops> {
+fn update(change: &Element<'_>, found: &ItemRef) -> Result<(), Oops> {
     let mut message = found.item.message().into_owned();
     let mut result = Update::default();
     for field in change.required_list("Updates")? {
@@ -98,18 +98,49 @@ fn update(
     if let Some(is_read) = result.is_read {
         state.set_read(found.folder, key, is_read)?;
     }
-    drop(state);
-    let sends = matches!(
-        request.attr("MessageDisposition"),
-        Some("SendOnly" | "SendAndSaveCopy")
-    );
-    if sends {
-        context
-            .world
-            .recorder
-            .record(|stats| stats.sent_messages += 1);
-    }
     Ok(())
+}
+
+/// Sends an updated item where that is asked for, and tells what is left of it.
+fn send(
+    context: &Context<'_>,
+    request: &Element<'_>,
+    found: &ItemRef,
+) -> Result<Option<ItemRef>, Oops> {
+    let updated = context.item_by_id(&found.id)?;
+    let disposition = request.attr("MessageDisposition");
+    let is_mail = element_name(&item_class(&updated.item.message())) == "t:Message";
+    if !is_mail || !matches!(disposition, Some("SendOnly" | "SendAndSaveCopy")) {
+        return Ok(Some(updated));
+    }
+    let target = match request.child("SavedItemFolderId") {
+        _ if disposition == Some("SendOnly") => None,
+        Some(holder) => Some(context.target_folder(holder)?),
+        None => context.own_folder("sentitems"),
+    };
+    hand_over(context, &updated, target.as_ref())
+}
+
+/// Fails where an attribute is missing that says whether others are told.
+fn check_telling(request: &Element<'_>, found: &ItemRef) -> Result<(), Failure> {
+    let class = item_class(&found.item.message()).into_owned();
+    match element_name(&class) {
+        "t:Message" if request.attr("MessageDisposition").is_none() => Err(Failure::new(
+            "ErrorMessageDispositionRequired",
+            "The MessageDisposition attribute is required.",
+        )),
+        "t:CalendarItem"
+            if request
+                .attr("SendMeetingInvitationsOrCancellations")
+                .is_none() =>
+        {
+            Err(Failure::new(
+                "ErrorSendMeetingInvitationsOrCancellationsRequired",
+                "The SendMeetingInvitationsOrCancellations attribute is required.",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn apply(message: &mut Message, field: &Element<'_>, result: &mut Update) -> Result<(), Oops> {
@@ -120,7 +151,18 @@ fn apply(message: &mut Message, field: &Element<'_>, result: &mut Update) -> Res
         result.rewrites_mime |= rewrites_mime(&path);
     }
     match field.name.as_ref() {
-        "SetItemField" | "AppendToItemField" => {
+        how @ ("SetItemField" | "AppendToItemField") => {
+            let placing = match how {
+                "SetItemField" => Placing::Instead,
+                _ if appends(&path) => Placing::Behind,
+                _ => {
+                    return Err(Failure::new(
+                        "ErrorInvalidPropertyAppend",
+                        "Nothing can be appended to the property.",
+                    )
+                    .into());
+                }
+            };
             let holder = field
                 .children
                 .iter()
@@ -136,7 +178,7 @@ fn apply(message: &mut Message, field: &Element<'_>, result: &mut Update) -> Res
             if let Some(mime) = holder.child("MimeContent") {
                 return replace_mime(message, &mime.text);
             }
-            let outside = set::apply(message, holder)?;
+            let outside = set::apply(message, holder, placing)?;
             result.is_read = outside.is_read.or(result.is_read);
         }
         "DeleteItemField" if is_read => result.is_read = Some(false),
@@ -144,6 +186,23 @@ fn apply(message: &mut Message, field: &Element<'_>, result: &mut Update) -> Res
         name => return Err(Fault::schema(format!("'{name}' is no field update.")).into()),
     }
     Ok(())
+}
+
+/// Whether there can be more of a property (MS-OXWSCORE 2.2.4.4).
+fn appends(path: &Path) -> bool {
+    let Path::Field(uri) = path else {
+        return false;
+    };
+    matches!(
+        uri.as_str(),
+        "item:Body"
+            | "message:ToRecipients"
+            | "message:CcRecipients"
+            | "message:BccRecipients"
+            | "calendar:RequiredAttendees"
+            | "calendar:OptionalAttendees"
+            | "calendar:Resources"
+    )
 }
 
 fn replace_mime(message: &mut Message, text: &str) -> Result<(), Oops> {

@@ -84,12 +84,19 @@ fn upload(
         .unwrap_or_default();
     context.item_fault(old, &subject_of(&new.message))?;
     let key = match item.attr("CreateAction") {
-        Some("CreateNew") => parent.store.write().add_item(parent.number, new)?,
+        Some("CreateNew") => {
+            context.check_insert(&parent.store, parent.number)?;
+            parent.store.write().add_item(parent.number, new)?
+        }
         Some(action @ ("Update" | "UpdateOrCreate")) => {
             let existing = context
                 .item_by_id(old)
                 .ok()
                 .filter(|old| old.store.guid == parent.store.guid && old.folder == parent.number);
+            match &existing {
+                Some(existing) => context.check_change(existing)?,
+                None => context.check_insert(&parent.store, parent.number)?,
+            }
             let mut state = parent.store.write();
             match existing {
                 Some(existing) => {

@@ -1,17 +1,22 @@
 //! Reads the binary recurrence of an appointment (MS-OXOCAL 2.2.1.44.5), as far as its rule and
-//! the days that are gone; what differs on other days is in the exceptions' own messages.
+//! the days that are gone, and that of a task (MS-OXOTASK 2.2.2.2.15); what differs on other days is in the exceptions' own messages.
 
-use jiff::civil::{Date, Weekday};
+use jiff::civil::{Date, DateTime, Weekday};
 
 use crate::load::{Frequency, Pattern, Recurrence, RuleEnd, date_of_minutes};
 
 /// Most deleted or changed days read.
 const MAX_DAYS: u32 = 10_000;
 
+/// Where the flag of sliding rules is.
+const SLIDING_AT: usize = 18;
+
 /// What a blob says.
 pub(super) struct Blob {
     pub(super) rule: Recurrence,
     pub(super) first: Date,
+    /// Whether the next time depends on when the last one was done.
+    pub(super) slides: bool,
     /// Minutes into the day.
     pub(super) start_offset: u32,
     pub(super) end_offset: u32,
@@ -31,7 +36,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Blob> {
     }
     input.skip(4)?;
     let period = i32::try_from(input.u32()?).ok()?;
-    input.skip(4)?;
+    let slides = input.u32()? != 0;
     let pattern = match kind {
         0 => Pattern::Day,
         1 => Pattern::Week(input.u32()?),
@@ -58,8 +63,16 @@ pub(super) fn read(bytes: &[u8]) -> Option<Blob> {
         0x2022 => RuleEnd::Count(count),
         _ => RuleEnd::Never,
     };
-    input.skip(8)?;
+    // A task's ends here; an appointment's goes on with its times.
+    let (start_offset, end_offset) = match input.0 {
+        [] => (0, 0),
+        _ => {
+            input.skip(8)?;
+            (input.u32()?, input.u32()?)
+        }
+    };
     Some(Blob {
+        slides,
         rule: Recurrence {
             frequency,
             interval: interval.max(1),
@@ -68,8 +81,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<Blob> {
             first_weekday: Weekday::from_sunday_zero_offset(first_weekday).ok()?,
         },
         first,
-        start_offset: input.u32()?,
-        end_offset: input.u32()?,
+        start_offset,
+        end_offset,
         deleted,
     })
 }
@@ -101,4 +114,20 @@ impl Input<'_> {
         }
         (0..count).map(|_| date_of_minutes(self.u32()?)).collect()
     }
+}
+
+/// The rule alone, as a task has it.
+pub(super) fn of_task(rule: &Recurrence, first: DateTime, slides: bool) -> Option<Vec<u8>> {
+    let mut blob = rule.blob(first, 0, &[], &[])?;
+    let specific = match rule.pattern {
+        Pattern::Day => 0,
+        Pattern::Week(_) | Pattern::MonthDay(_) => 4,
+        Pattern::MonthNth(..) => 8,
+    };
+    if slides {
+        *blob.get_mut(SLIDING_AT)? = 1;
+    }
+    // Head, pattern, kind of end, count, first weekday, no days that are gone, first and last day.
+    blob.truncate(22 + specific + 28);
+    Some(blob)
 }

@@ -31,12 +31,40 @@ const MONTHS: [&str; 12] = [
 ];
 const INDEXES: [&str; 5] = ["First", "Second", "Third", "Fourth", "Last"];
 
+/// Writes a task's Recurrence (MS-OXWSTASK 2.2.4.7).
+pub(crate) fn write_task_rule(w: &mut XmlWriter, series: &Series, slides: bool) {
+    if !slides {
+        w.start("t:Recurrence");
+        write_pattern(w, series);
+        write_range(w, series, "Z");
+        return w.end("t:Recurrence");
+    }
+    let name = match series.rule.frequency {
+        Frequency::Daily => "t:DailyRegeneration",
+        Frequency::Weekly => "t:WeeklyRegeneration",
+        Frequency::Monthly => "t:MonthlyRegeneration",
+        Frequency::Yearly => "t:YearlyRegeneration",
+    };
+    w.start("t:Recurrence");
+    w.start(name);
+    w.number("t:Interval", series.rule.interval);
+    w.end(name);
+    write_range(w, series, "Z");
+    w.end("t:Recurrence");
+}
+
 /// Writes a series' Recurrence.
 pub(crate) fn write_rule(w: &mut XmlWriter, series: &Series) {
+    w.start("t:Recurrence");
+    write_pattern(w, series);
+    write_range(w, series, "");
+    w.end("t:Recurrence");
+}
+
+fn write_pattern(w: &mut XmlWriter, series: &Series) {
     let rule = &series.rule;
     let month = usize::from(series.start.month().unsigned_abs()).saturating_sub(1);
     let month = MONTHS.get(month).copied().unwrap_or_default();
-    w.start("t:Recurrence");
     match (rule.frequency, &rule.pattern) {
         (Frequency::Yearly, Pattern::MonthNth(mask, nth)) => {
             w.start("t:RelativeYearlyRecurrence");
@@ -84,12 +112,18 @@ pub(crate) fn write_rule(w: &mut XmlWriter, series: &Series) {
             w.end("t:DailyRecurrence");
         }
     }
+}
+
+/// Writes from when to when a rule holds. The days of tasks say that they are in UTC.
+fn write_range(w: &mut XmlWriter, series: &Series, zone: &str) {
+    let rule = &series.rule;
     let range = match rule.end {
         RuleEnd::Never => "t:NoEndRecurrence",
         RuleEnd::Until(_) => "t:EndDateRecurrence",
         RuleEnd::Count(_) => "t:NumberedRecurrence",
     };
     w.start(range);
+    let date = |day| format!("{}{zone}", date(day));
     w.leaf("t:StartDate", &date(series.start.date()));
     match rule.end {
         RuleEnd::Never => {}
@@ -97,7 +131,6 @@ pub(crate) fn write_rule(w: &mut XmlWriter, series: &Series) {
         RuleEnd::Count(count) => w.number("t:NumberOfOccurrences", count),
     }
     w.end(range);
-    w.end("t:Recurrence");
 }
 
 fn date(day: Date) -> String {

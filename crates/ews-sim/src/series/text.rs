@@ -26,7 +26,7 @@ pub(crate) fn read(
     };
     let rule = format!(
         "{}{}",
-        rule_of(pattern).ok_or_else(bad)?,
+        rule_of(pattern, start).ok_or_else(bad)?,
         end_of(range).ok_or_else(bad)?
     );
     let first: Date = match range.child_text("StartDate") {
@@ -54,7 +54,7 @@ pub(crate) fn read(
     ))
 }
 
-fn rule_of(pattern: &Element<'_>) -> Option<String> {
+fn rule_of(pattern: &Element<'_>, start: DateTime) -> Option<String> {
     let text = |name| pattern.child_text(name).unwrap_or_default();
     let interval = || match pattern.child_text("Interval") {
         None => Some(String::new()),
@@ -90,7 +90,19 @@ fn rule_of(pattern: &Element<'_>) -> Option<String> {
         ))
     };
     Some(match pattern.name.as_ref() {
-        "DailyRecurrence" => format!("FREQ=DAILY{}", interval()?),
+        "DailyRecurrence" | "DailyRegeneration" => format!("FREQ=DAILY{}", interval()?),
+        "WeeklyRegeneration" => {
+            let weekday = usize::from(start.weekday().to_sunday_zero_offset().unsigned_abs());
+            let day = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"].get(weekday)?;
+            format!("FREQ=WEEKLY{};BYDAY={day};WKST=SU", interval()?)
+        }
+        "MonthlyRegeneration" => format!("FREQ=MONTHLY{};BYMONTHDAY={}", interval()?, start.day()),
+        "YearlyRegeneration" => format!(
+            "FREQ=YEARLY{};BYMONTH={};BYMONTHDAY={}",
+            interval()?,
+            start.month(),
+            start.day()
+        ),
         "WeeklyRecurrence" => {
             let first = days_of(text("FirstDayOfWeek")).unwrap_or_else(|| "SU".to_owned());
             let days = days_of(text("DaysOfWeek"))?;

@@ -96,9 +96,29 @@ impl Rights {
         self.owner || self.read == "FullDetails"
     }
 
-    /// Whether items may be made and changed.
-    pub(crate) fn writes(&self) -> bool {
-        self.owner || (self.create && self.edit == "All")
+    /// Whether items may be made.
+    pub(crate) fn creates(&self) -> bool {
+        self.owner || self.create
+    }
+
+    /// Whether an item may be changed, one's own or somebody else's.
+    pub(crate) fn changes(&self, is_own: bool) -> bool {
+        self.owner || self.edit == "All" || (is_own && self.edit == "Owned")
+    }
+
+    /// Whether an item may be deleted, one's own or somebody else's.
+    pub(crate) fn deletes(&self, is_own: bool) -> bool {
+        self.owner || self.delete == "All" || (is_own && self.delete == "Owned")
+    }
+
+    /// Whether folders may be made in the folder.
+    pub(crate) fn nests(&self) -> bool {
+        self.owner || self.sub_folders
+    }
+
+    /// Whether the folder itself may be changed.
+    pub(crate) fn owns(&self) -> bool {
+        self.owner
     }
 }
 

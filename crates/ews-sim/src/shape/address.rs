@@ -76,6 +76,72 @@ pub(crate) fn people_of(message: &Message, kind: i32) -> Vec<Address> {
         .collect()
 }
 
+/// PidTagReplyRecipientEntries begins an entry with this: a one-off entry id (MS-OXCDATA 2.2.5.1)
+/// in Unicode that is sent as it is.
+const ONE_OFF: [u8; 24] = [
+    0, 0, 0, 0, 0x81, 0x2B, 0x1F, 0xA4, 0xBE, 0xA3, 0x10, 0x19, 0x9D, 0x6E, 0x00, 0xDD, 0x01, 0x0F,
+    0x54, 0x02, 0, 0, 0x01, 0x90,
+];
+
+/// To whom replies go (MS-OXOMSG 2.2.1.43 and 2.2.1.44).
+pub(crate) fn reply_to_of(message: &Message) -> Vec<Address> {
+    let entries = message.props.binary(tag::REPLY_RECIPIENT_ENTRIES);
+    let found = entries.and_then(|list| {
+        // The number and the bytes of the entries come first, then each with its length.
+        let mut rest = list.get(8..)?;
+        let mut found = Vec::new();
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            found.push(read_one_off(after.get(..length)?)?);
+            rest = after.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        (!found.is_empty()).then_some(found)
+    });
+    let named = || {
+        let names = message.props.text(tag::REPLY_RECIPIENT_NAMES)?;
+        let name = names.into_owned();
+        let email = match name.contains('@') {
+            true => name.clone(),
+            false => String::new(),
+        };
+        Some(vec![Address { name, email }])
+    };
+    found.or_else(named).unwrap_or_default()
+}
+
+fn read_one_off(entry: &[u8]) -> Option<Address> {
+    let text = entry.strip_prefix(&ONE_OFF)?;
+    let units: Vec<u16> = text
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+        .collect();
+    let mut texts = units.split(|unit| *unit == 0).map(String::from_utf16_lossy);
+    let (name, _, email) = (texts.next()?, texts.next()?, texts.next()?);
+    Some(Address { name, email })
+}
+
+/// Keeps to whom replies go.
+pub(crate) fn write_reply_to(message: &mut Message, all: &[Address]) {
+    let mut entries = Vec::new();
+    for address in all {
+        let mut entry = ONE_OFF.to_vec();
+        for text in [address.name.as_str(), "SMTP", &address.email] {
+            entry.extend(text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes));
+        }
+        entries.extend(u32::try_from(entry.len()).unwrap_or(0).to_le_bytes());
+        entry.resize(entry.len().next_multiple_of(4), 0);
+        entries.extend(entry);
+    }
+    let count = u32::try_from(all.len()).unwrap_or(0);
+    let bytes = u32::try_from(entries.len()).unwrap_or(0);
+    let list = [&count.to_le_bytes()[..], &bytes.to_le_bytes(), &entries].concat();
+    let names: Vec<&str> = all.iter().map(|address| address.name.as_str()).collect();
+    message.props.set(tag::REPLY_RECIPIENT_ENTRIES, list);
+    message
+        .props
+        .set(tag::REPLY_RECIPIENT_NAMES, names.join("; "));
+}
+
 /// Writes a Mailbox element.
 pub(crate) fn write_mailbox(w: &mut XmlWriter, address: &Address, full: bool) {
     w.start("t:Mailbox");

@@ -1,6 +1,6 @@
 //! Attachments.
 
-use fasttransfer::{Attachment, Message, tag};
+use fasttransfer::{Attachment, Message, PropValue, tag};
 
 use super::{ItemShape, Place, View};
 use crate::clock::xml_time;
@@ -24,22 +24,52 @@ pub(crate) fn attachment_id(item: &ObjectId, path: &[u32]) -> String {
 
 /// Writes the list of an item's attachments without their content.
 pub(super) fn write_attachments(w: &mut XmlWriter, view: &View<'_>) {
-    let Some(place) = &view.place else {
+    let Some((object, outer)) = &view.owner else {
         return;
     };
     if !has_visible(view.message) {
         return;
     }
     w.start("t:Attachments");
-    let attachments = (0..).zip(&view.message.attachments);
+    let attachments = numbers(view.message)
+        .into_iter()
+        .zip(&view.message.attachments);
     for (number, attachment) in attachments.filter(|(_, one)| !is_hidden(one)) {
         let name = start_attachment(w, attachment);
-        let id = attachment_id(&place.object, &[number]);
+        let path = [outer.as_slice(), &[number]].concat();
+        let id = attachment_id(object, &path);
         write_attachment_id(w, &id, None);
         write_description(w, attachment);
         w.end(name);
     }
     w.end("t:Attachments");
+}
+
+/// What names the attachments of a message: their own numbers, which stay when others go, or their
+/// places where some have no number of their own.
+pub(crate) fn numbers(message: &Message) -> Vec<u32> {
+    let own = |attachment: &Attachment| {
+        let number = attachment.props.i32(tag::ATTACH_NUMBER)?;
+        u32::try_from(number).ok()
+    };
+    let all: Option<Vec<u32>> = message.attachments.iter().map(own).collect();
+    let is_distinct = |all: &Vec<u32>| {
+        let mut seen = std::collections::HashSet::new();
+        all.iter().all(|number| seen.insert(*number))
+    };
+    let places = || (0..).take(message.attachments.len()).collect();
+    all.filter(is_distinct).unwrap_or_else(places)
+}
+
+/// Gives all attachments the numbers that name them, so that they stay whatever goes or comes.
+pub(crate) fn settle_numbers(message: &mut Message) {
+    let all = numbers(message);
+    for (number, attachment) in all.into_iter().zip(&mut message.attachments) {
+        let number = i32::try_from(number).unwrap_or(i32::MAX);
+        attachment
+            .props
+            .set(tag::ATTACH_NUMBER, PropValue::Int32(number));
+    }
 }
 
 /// Whether an item has attachments that users see.
@@ -77,15 +107,15 @@ pub(crate) fn write_attachment_id(w: &mut XmlWriter, id: &str, root: Option<&Pla
 pub(crate) fn write_attachment(
     w: &mut XmlWriter,
     id: &str,
-    attachment: &Attachment,
-    content: &[u8],
+    (attachment, content): (&Attachment, &[u8]),
+    owner: (ObjectId, Vec<u32>),
     shape: &ItemShape,
 ) {
     let name = start_attachment(w, attachment);
     write_attachment_id(w, id, None);
     write_description(w, attachment);
     match &attachment.embedded {
-        Some(message) => shape.write(w, &View::of_embedded(message, shape)),
+        Some(message) => shape.write(w, &View::of_embedded(message, shape, owner)),
         None => {
             w.flag("t:IsContactPhoto", false);
             w.base64("t:Content", content);

@@ -1,6 +1,6 @@
 //! Properties of appointments and meeting messages.
 
-use fasttransfer::{named, tag};
+use fasttransfer::{Message, named, tag};
 
 use super::address::{sender_of, write_attendees, write_one};
 use super::item::{pick, text, time};
@@ -8,6 +8,7 @@ use super::{Field, View, full, heavy, usual, write_id};
 use crate::clock::xml_time;
 use crate::id::ObjectId;
 use crate::series::{Happening, Series, write_rule};
+use crate::set::{CONFERENCING_CHECK, CONFERENCING_TYPE, MEETING_WORKSPACE_URL, NET_SHOW_URL};
 use crate::xml::XmlWriter;
 use crate::zones;
 
@@ -171,8 +172,40 @@ pub(crate) const FIELDS: &[Field] = &[
     heavy("calendar:EndTimeZone", |w, v| {
         write_zone(w, "t:EndTimeZone", v)
     }),
-    full("calendar:IsOnlineMeeting", |w, _| {
-        w.flag("t:IsOnlineMeeting", false)
+    full("calendar:ConferenceType", |w, v| {
+        if let Some(kind) = v.i32(&CONFERENCING_TYPE) {
+            w.number("t:ConferenceType", kind);
+        }
+    }),
+    full("calendar:AllowNewTimeProposal", |w, v| {
+        let refused = v.flag(&named::APPOINTMENT_NOT_ALLOW_PROPOSE);
+        w.flag("t:AllowNewTimeProposal", !refused.unwrap_or(false));
+    }),
+    full("calendar:IsOnlineMeeting", |w, v| {
+        let is_online = v.flag(&CONFERENCING_CHECK);
+        w.flag("t:IsOnlineMeeting", is_online.unwrap_or(false));
+    }),
+    full("calendar:MeetingWorkspaceUrl", |w, v| {
+        text(w, "t:MeetingWorkspaceUrl", v, &MEETING_WORKSPACE_URL)
+    }),
+    full("calendar:NetShowUrl", |w, v| {
+        text(w, "t:NetShowUrl", v, &NET_SHOW_URL)
+    }),
+    full("calendar:StartWallClock", |w, v| {
+        wall_clock(w, "t:StartWallClock", v, start(v));
+    }),
+    full("calendar:EndWallClock", |w, v| {
+        wall_clock(w, "t:EndWallClock", v, end(v));
+    }),
+    full("calendar:StartTimeZoneId", |w, v| {
+        if let Some((id, _)) = zone_of(v) {
+            w.leaf("t:StartTimeZoneId", id);
+        }
+    }),
+    full("calendar:EndTimeZoneId", |w, v| {
+        if let Some((id, _)) = zone_of(v) {
+            w.leaf("t:EndTimeZoneId", id);
+        }
     }),
     full("calendar:IsOrganizer", |w, v| {
         w.flag(
@@ -204,6 +237,21 @@ pub(crate) const MEETING_FIELDS: &[Field] = &[
 
 /// In the order of the schema's MeetingRequestMessageType.
 pub(crate) const REQUEST_FIELDS: &[Field] = &[
+    full("meetingRequest:MeetingRequestType", |w, v| {
+        let kind = match v.i32(&named::MEETING_TYPE).unwrap_or(0) {
+            0x1 => "NewMeetingRequest",
+            0x1_0000 => "FullUpdate",
+            0x2_0000 => "InformationalUpdate",
+            0x8_0000 => "Outdated",
+            0x10_0000 => "PrincipalWantsCopy",
+            _ => "None",
+        };
+        w.leaf("t:MeetingRequestType", kind);
+    }),
+    full("meetingRequest:IntendedFreeBusyStatus", |w, v| {
+        let busy = v.i32(&named::INTENDED_BUSY_STATUS).unwrap_or(2);
+        w.leaf("t:IntendedFreeBusyStatus", pick(BUSY, busy));
+    }),
     full("calendar:Start", |w, v| time(w, "t:Start", start(v))),
     full("calendar:End", |w, v| time(w, "t:End", end(v))),
     full("calendar:IsAllDayEvent", |w, v| {
@@ -216,7 +264,30 @@ pub(crate) const REQUEST_FIELDS: &[Field] = &[
     full("calendar:Location", |w, v| {
         text(w, "t:Location", v, &named::LOCATION)
     }),
+    full("calendar:IsMeeting", |w, v| {
+        w.flag("t:IsMeeting", state(v) & 1 != 0)
+    }),
+    full("calendar:IsCancelled", |w, v| {
+        w.flag("t:IsCancelled", state(v) & 4 != 0)
+    }),
+    usual("calendar:Organizer", |w, v| {
+        write_one(w, "t:Organizer", sender_of(v.message, true))
+    }),
+    heavy("calendar:RequiredAttendees", |w, v| {
+        write_attendees(w, "t:RequiredAttendees", v.message, 1);
+    }),
+    heavy("calendar:OptionalAttendees", |w, v| {
+        write_attendees(w, "t:OptionalAttendees", v.message, 2);
+    }),
 ];
+
+/// Writes a time as the clocks of the appointment's zone show it, with their distance from UTC.
+fn wall_clock(w: &mut XmlWriter, name: &str, view: &View<'_>, ticks: Option<u64>) {
+    let zone = view.text(&named::TIME_ZONE_DESCRIPTION);
+    if let Some(ticks) = ticks {
+        w.leaf(name, &zones::wall_clock(zone.as_deref(), ticks));
+    }
+}
 
 /// When an occurrence was to begin.
 fn original_start(view: &View<'_>) -> Option<u64> {
@@ -284,25 +355,22 @@ fn write_busy(w: &mut XmlWriter, view: &View<'_>) {
 /// Writes the UID: the foreign one inside the global object id, or that id in hexadecimal
 /// (MS-OXCICAL 2.1.3.1.1.20.26).
 fn write_uid(w: &mut XmlWriter, view: &View<'_>) {
-    let id = view
-        .message
-        .props
+    if let Some(uid) = uid_of(view.message) {
+        w.leaf("t:UID", &uid);
+    }
+}
+
+/// The UID of an appointment or a message about one.
+pub(crate) fn uid_of(message: &Message) -> Option<String> {
+    let props = &message.props;
+    let id = props
         .binary(&named::CLEAN_GLOBAL_OBJECT_ID)
-        .or_else(|| view.message.props.binary(&named::GLOBAL_OBJECT_ID));
-    let Some(id) = id else {
-        return;
-    };
+        .or_else(|| props.binary(&named::GLOBAL_OBJECT_ID))?;
     let foreign = id
         .get(40..48)
         .filter(|mark| *mark == b"vCal-Uid")
         .and_then(|_| id.get(FOREIGN_UID_AT..))
         .and_then(|uid| std::str::from_utf8(uid).ok())
-        .map(|uid| uid.trim_end_matches('\0'));
-    match foreign {
-        Some(uid) => w.leaf("t:UID", uid),
-        None => {
-            let hex: String = id.iter().map(|byte| format!("{byte:02X}")).collect();
-            w.leaf("t:UID", &hex);
-        }
-    }
+        .map(|uid| uid.trim_end_matches('\0').to_owned());
+    Some(foreign.unwrap_or_else(|| id.iter().map(|byte| format!("{byte:02X}")).collect()))
 }

@@ -2,14 +2,22 @@
 
 use fasttransfer::{NamedProp, named, tag};
 
-use super::item::{text, time};
+use super::item::{pick, strings, text, time};
 use super::{Field, View, full, usual};
+use crate::set::{FILE_AS, im_address};
 use crate::xml::XmlWriter;
 
 /// In the order of the schema's ContactItemType.
 pub(crate) const FIELDS: &[Field] = &[
     usual("contacts:FileAs", |w, v| {
         text(w, "t:FileAs", v, &named::FILE_UNDER)
+    }),
+    full("contacts:FileAsMapping", |w, v| {
+        let number = v.i32(&named::FILE_UNDER_ID);
+        let known = FILE_AS.iter().find(|(_, known)| Some(*known) == number);
+        if let Some((name, _)) = known {
+            w.leaf("t:FileAsMapping", name);
+        }
     }),
     usual("contacts:DisplayName", |w, v| {
         text(w, "t:DisplayName", v, tag::DISPLAY_NAME)
@@ -58,6 +66,12 @@ pub(crate) const FIELDS: &[Field] = &[
             w.leaf("t:BusinessHomePage", &page);
         }
     }),
+    full("contacts:Children", |w, v| {
+        strings(w, "t:Children", v, tag::CHILDRENS_NAMES)
+    }),
+    full("contacts:Companies", |w, v| {
+        strings(w, "t:Companies", v, &named::COMPANIES)
+    }),
     full("contacts:Department", |w, v| {
         text(w, "t:Department", v, tag::DEPARTMENT_NAME)
     }),
@@ -65,14 +79,12 @@ pub(crate) const FIELDS: &[Field] = &[
         text(w, "t:Generation", v, tag::GENERATION)
     }),
     full("contacts:ImAddresses", |w, v| {
-        dictionary(
-            w,
-            "t:ImAddresses",
-            &[(
-                "ImAddress1",
-                entry_text(v, &named::INSTANT_MESSAGING_ADDRESS),
-            )],
-        );
+        let keys = ["ImAddress1", "ImAddress2", "ImAddress3"];
+        let entries = keys.map(|key| {
+            let text = im_address(key).and_then(|id| v.text(id));
+            (key, text.map(|text| text.into_owned()))
+        });
+        dictionary(w, "t:ImAddresses", &entries);
     }),
     full("contacts:JobTitle", |w, v| {
         text(w, "t:JobTitle", v, tag::TITLE)
@@ -80,8 +92,17 @@ pub(crate) const FIELDS: &[Field] = &[
     full("contacts:Manager", |w, v| {
         text(w, "t:Manager", v, tag::MANAGER_NAME)
     }),
+    full("contacts:Mileage", |w, v| {
+        text(w, "t:Mileage", v, &named::MILEAGE)
+    }),
     full("contacts:OfficeLocation", |w, v| {
         text(w, "t:OfficeLocation", v, tag::OFFICE_LOCATION)
+    }),
+    full("contacts:PostalAddressIndex", |w, v| {
+        let names = ["None", "Home", "Business", "Other"];
+        if let Some(number) = v.i32(&named::POSTAL_ADDRESS_ID) {
+            w.leaf("t:PostalAddressIndex", pick(&names, number));
+        }
     }),
     full("contacts:Profession", |w, v| {
         text(w, "t:Profession", v, tag::PROFESSION)
@@ -122,11 +143,18 @@ pub(crate) const PHONES: &[(&str, u16)] = &[
     ("HomeFax", tag::HOME_FAX_NUMBER),
     ("HomePhone", tag::HOME_TELEPHONE_NUMBER),
     ("HomePhone2", tag::HOME2_TELEPHONE_NUMBER),
+    ("Isdn", tag::ISDN_NUMBER),
     ("MobilePhone", tag::MOBILE_TELEPHONE_NUMBER),
+    ("OtherFax", tag::PRIMARY_FAX_NUMBER),
     ("OtherTelephone", tag::OTHER_TELEPHONE_NUMBER),
     ("Pager", tag::PAGER_TELEPHONE_NUMBER),
     ("PrimaryPhone", tag::PRIMARY_TELEPHONE_NUMBER),
     ("RadioPhone", tag::RADIO_TELEPHONE_NUMBER),
+    ("Telex", tag::TELEX_NUMBER),
+    (
+        "TtyTddPhone",
+        tag::TELECOMMUNICATIONS_DEVICE_FOR_DEAF_TELEPHONE_NUMBER,
+    ),
 ];
 
 fn entry_text(view: &View<'_>, id: &NamedProp) -> Option<String> {
@@ -153,18 +181,37 @@ fn write_emails(w: &mut XmlWriter, view: &View<'_>) {
     let entries = [
         (
             "EmailAddress1",
-            entry_text(view, &named::EMAIL1_EMAIL_ADDRESS),
+            &named::EMAIL1_EMAIL_ADDRESS,
+            &named::EMAIL1_DISPLAY_NAME,
         ),
         (
             "EmailAddress2",
-            entry_text(view, &named::EMAIL2_EMAIL_ADDRESS),
+            &named::EMAIL2_EMAIL_ADDRESS,
+            &named::EMAIL2_DISPLAY_NAME,
         ),
         (
             "EmailAddress3",
-            entry_text(view, &named::EMAIL3_EMAIL_ADDRESS),
+            &named::EMAIL3_EMAIL_ADDRESS,
+            &named::EMAIL3_DISPLAY_NAME,
         ),
     ];
-    dictionary(w, "t:EmailAddresses", &entries);
+    if entries.iter().all(|(_, id, _)| view.text(*id).is_none()) {
+        return;
+    }
+    w.start("t:EmailAddresses");
+    for (key, id, name) in entries {
+        if let Some(address) = view.text(id) {
+            w.start("t:Entry");
+            w.attr("Key", key);
+            if let Some(name) = view.text(name) {
+                w.attr("Name", &name);
+                w.attr("RoutingType", "SMTP");
+            }
+            w.text(&address);
+            w.end("t:Entry");
+        }
+    }
+    w.end("t:EmailAddresses");
 }
 
 fn write_phones(w: &mut XmlWriter, view: &View<'_>) {

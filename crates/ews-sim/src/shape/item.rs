@@ -1,17 +1,31 @@
 //! Properties that all items have.
 
 use fasttransfer::named;
-use fasttransfer::{NamedProp, guid, tag};
+use fasttransfer::{Message, NamedProp, guid, tag};
 
 use super::attachment::{has_visible, write_attachments};
 use super::body;
 use super::{BodyForm, Field, View, full, heavy, usual, write_id};
 use crate::clock::xml_time;
-use crate::item::FLAG_UNSENT;
+use crate::item::{FLAG_UNSENT, has_class};
 use crate::xml::XmlWriter;
 
 /// Longest preview, in characters.
 const PREVIEW_CHARS: usize = 255;
+
+/// The names of PidTagFlagStatus.
+pub(crate) const FLAG_STATUS: [&str; 3] = ["NotFlagged", "Complete", "Flagged"];
+/// PidTagFlagCompleteTime.
+pub(crate) const FLAG_COMPLETE_TIME: u16 = 0x1091;
+
+/// The conversation that an item belongs to: that of all items of its topic.
+pub(crate) fn conversation_of(message: &Message) -> Option<[u8; 16]> {
+    let topic = message.props.text(tag::CONVERSATION_TOPIC)?;
+    let hash = blake3::hash(topic.to_lowercase().as_bytes());
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.as_bytes()[..16]);
+    (!topic.is_empty()).then_some(id)
+}
 
 /// In the order of the schema's ItemType, after MimeContent and ItemId.
 pub(crate) const FIELDS: &[Field] = &[
@@ -94,6 +108,7 @@ pub(crate) const FIELDS: &[Field] = &[
     usual("item:DateTimeCreated", |w, v| {
         time(w, "t:DateTimeCreated", v.time(tag::CREATION_TIME));
     }),
+    full("item:ResponseObjects", write_responses),
     full("item:ReminderDueBy", |w, v| {
         time(w, "t:ReminderDueBy", v.time(&named::REMINDER_TIME));
     }),
@@ -102,6 +117,11 @@ pub(crate) const FIELDS: &[Field] = &[
             "t:ReminderIsSet",
             v.flag(&named::REMINDER_SET).unwrap_or(false),
         );
+    }),
+    full("item:ReminderNextTime", |w, v| {
+        let is_set = v.flag(&named::REMINDER_SET).unwrap_or(false);
+        let next = v.time(&named::REMINDER_SIGNAL_TIME);
+        time(w, "t:ReminderNextTime", next.filter(|_| is_set));
     }),
     full("item:ReminderMinutesBeforeStart", |w, v| {
         w.number(
@@ -114,6 +134,9 @@ pub(crate) const FIELDS: &[Field] = &[
     }),
     full("item:DisplayTo", |w, v| {
         text(w, "t:DisplayTo", v, tag::DISPLAY_TO)
+    }),
+    full("item:DisplayBcc", |w, v| {
+        text(w, "t:DisplayBcc", v, tag::DISPLAY_BCC)
     }),
     usual("item:HasAttachments", |w, v| {
         w.flag("t:HasAttachments", has_visible(v.message));
@@ -130,31 +153,28 @@ pub(crate) const FIELDS: &[Field] = &[
         w.flag("t:IsAssociated", v.associated)
     }),
     full("item:ConversationId", |w, v| {
-        // Items of one topic belong together.
-        let Some(topic) = v
-            .text(tag::CONVERSATION_TOPIC)
-            .filter(|_| v.place.is_some())
-        else {
-            return;
-        };
-        let hash = blake3::hash(topic.to_lowercase().as_bytes());
-        w.start("t:ConversationId");
-        w.attr(
-            "Id",
-            &base64_simd::STANDARD.encode_to_string(&hash.as_bytes()[..16]),
-        );
-        w.end("t:ConversationId");
+        if let Some(id) = conversation_of(v.message).filter(|_| v.place.is_some()) {
+            w.start("t:ConversationId");
+            w.attr("Id", &base64_simd::STANDARD.encode_to_string(id));
+            w.end("t:ConversationId");
+        }
     }),
     only("item:UniqueBody", |w, v| {
         write_body(w, "t:UniqueBody", v, v.body)
     }),
     full("item:Flag", |w, v| {
-        let names = ["NotFlagged", "Complete", "Flagged"];
+        let status = v.i32(tag::FLAG_STATUS).unwrap_or(0);
         w.start("t:Flag");
-        w.leaf(
-            "t:FlagStatus",
-            pick(&names, v.i32(tag::FLAG_STATUS).unwrap_or(0)),
-        );
+        w.leaf("t:FlagStatus", pick(&FLAG_STATUS, status));
+        // A task's dates are its own.
+        let is_mail = !has_class(&v.class, "IPM.Task");
+        if status == 2 && is_mail {
+            time(w, "t:StartDate", v.time(&named::TASK_START_DATE));
+            time(w, "t:DueDate", v.time(&named::TASK_DUE_DATE));
+        }
+        if status == 1 {
+            time(w, "t:CompleteDate", v.time(FLAG_COMPLETE_TIME));
+        }
         w.end("t:Flag");
     }),
     only("item:StoreEntryId", |w, v| {
@@ -181,6 +201,48 @@ pub(crate) const FIELDS: &[Field] = &[
         write_body(w, "t:TextBody", v, BodyForm::Text)
     }),
 ];
+
+/// Writes which answers an item can be given.
+fn write_responses(w: &mut XmlWriter, view: &View<'_>) {
+    if view.place.is_none() || view.associated {
+        return;
+    }
+    let state = view.i32(&named::APPOINTMENT_STATE_FLAGS).unwrap_or(0);
+    let is_invited = state & 2 != 0;
+    let names: &[&str] = match super::element_name(&view.class) {
+        "t:Message" if flags(view) & FLAG_UNSENT != 0 => &["ForwardItem"],
+        "t:Message" => &["ReplyToItem", "ReplyAllToItem", "ForwardItem"],
+        "t:PostItem" => &["PostReplyItem", "ReplyToItem", "ForwardItem"],
+        "t:CalendarItem" if is_invited => &[
+            "AcceptItem",
+            "TentativelyAcceptItem",
+            "DeclineItem",
+            "ReplyToItem",
+            "ReplyAllToItem",
+            "ForwardItem",
+        ],
+        "t:CalendarItem" if state & 1 != 0 => {
+            &["CancelCalendarItem", "ReplyAllToItem", "ForwardItem"]
+        }
+        "t:MeetingRequest" => &[
+            "AcceptItem",
+            "TentativelyAcceptItem",
+            "DeclineItem",
+            "ReplyToItem",
+            "ReplyAllToItem",
+            "ForwardItem",
+        ],
+        "t:MeetingCancellation" => &["RemoveItem", "ReplyToItem", "ForwardItem"],
+        _ => &["ForwardItem"],
+    };
+    w.start("t:ResponseObjects");
+    for name in names {
+        let name = format!("t:{name}");
+        w.start(&name);
+        w.end(&name);
+    }
+    w.end("t:ResponseObjects");
+}
 
 /// A heavy property that no base shape includes.
 const fn only(uri: &'static str, write: fn(&mut XmlWriter, &View<'_>)) -> Field {

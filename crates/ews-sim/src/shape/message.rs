@@ -2,9 +2,9 @@
 
 use fasttransfer::tag;
 
-use super::address::{Address, people_of, sender_of, write_many, write_one};
+use super::address::{Address, people_of, reply_to_of, sender_of, write_many, write_one};
 use super::item::text;
-use super::{Field, full, heavy, usual};
+use super::{Field, View, full, heavy, usual};
 
 /// In the order of the schema's MessageType.
 pub(crate) const FIELDS: &[Field] = &[
@@ -55,31 +55,27 @@ pub(crate) const FIELDS: &[Field] = &[
         text(w, "t:References", v, tag::INTERNET_REFERENCES)
     }),
     heavy("message:ReplyTo", |w, v| {
-        if let Some(names) = v.text(tag::REPLY_RECIPIENT_NAMES) {
-            let address = Address {
-                name: names.clone().into_owned(),
-                email: String::new(),
-            };
-            write_many(w, "t:ReplyTo", &[address]);
-        }
+        write_many(w, "t:ReplyTo", &reply_to_of(v.message));
     }),
     full("message:ReceivedBy", |w, v| {
-        if let Some(name) = v.text(tag::RECEIVED_BY_NAME) {
-            let email = v
-                .text(tag::RECEIVED_BY_SMTP_ADDRESS)
-                .unwrap_or_default()
-                .into_owned();
-            write_one(
-                w,
-                "t:ReceivedBy",
-                Some(Address {
-                    name: name.into_owned(),
-                    email,
-                }),
-            );
-        }
+        let ids = [tag::RECEIVED_BY_NAME, tag::RECEIVED_BY_SMTP_ADDRESS];
+        write_one(w, "t:ReceivedBy", receiver(v, ids));
+    }),
+    full("message:ReceivedRepresenting", |w, v| {
+        let ids = [
+            tag::RECEIVED_REPRESENTING_NAME,
+            tag::RECEIVED_REPRESENTING_SMTP_ADDRESS,
+        ];
+        write_one(w, "t:ReceivedRepresenting", receiver(v, ids));
     }),
 ];
+
+/// Who received a mail, or for whom it was received.
+fn receiver(view: &View<'_>, ids: [u16; 2]) -> Option<Address> {
+    let name = view.text(ids[0])?.into_owned();
+    let email = view.text(ids[1]).unwrap_or_default().into_owned();
+    Some(Address { name, email })
+}
 
 /// In the order of the schema's PostItemType.
 pub(crate) const POST_FIELDS: &[Field] = &[

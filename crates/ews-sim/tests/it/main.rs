@@ -10,16 +10,24 @@ mod content_generate;
 mod content_hostile;
 // What loaded items say in MAPI terms.
 mod content_items;
+/// HTTP without a good request.
+mod edges;
+/// Properties as clients write and choose them.
+mod fields;
 /// SyncFolderHierarchy by the requirements of its specification.
 mod hierarchy;
 // Faults, sizes and counters.
 mod misbehaviour;
 /// Subscriptions, events, and the address book.
 mod notifications;
+/// Operations beyond the daily ones.
+mod operations;
 /// Rights, replies, names, queries, limits.
 mod people;
 // Operations over HTTP against the official schema.
 mod protocol;
+/// Requests of documents, recordings and real clients.
+mod samples;
 /// Settings beside items.
 mod settings;
 /// State on disk.

@@ -61,6 +61,7 @@ async fn connections_are_cut_in_the_middle() {
         .http()
         .post(bench.server.url())
         .basic_auth(ALICE, Some("secret"))
+        .header("content-type", "text/xml; charset=utf-8")
         .body(envelope("", GET))
         .send()
         .await;

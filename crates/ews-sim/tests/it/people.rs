@@ -375,3 +375,95 @@ async fn the_default_policy_limits_rows_and_stops_batches_after_a_minute() {
         .sum();
     assert_eq!(stopped, 6);
 }
+
+#[tokio::test]
+async fn an_author_makes_items_and_changes_only_the_own_ones() {
+    let bench = bench().await;
+    let alice = bench.sim.mailbox(ALICE).unwrap();
+    let hers = alice.add_mime("Inbox", &mail("hers")).unwrap();
+    bench.ask(ALICE, &permit("Author")).await;
+    let inbox = format!(
+        "<t:DistinguishedFolderId Id=\"inbox\"><t:Mailbox><t:EmailAddress>{ALICE}</t:EmailAddress>\
+         </t:Mailbox></t:DistinguishedFolderId>"
+    );
+    let create = format!(
+        "<m:CreateItem MessageDisposition=\"SaveOnly\"><m:SavedItemFolderId>{inbox}</m:SavedItemFolderId>\
+         <m:Items><t:Message><t:Subject>his</t:Subject></t:Message></m:Items></m:CreateItem>"
+    );
+    let made = bench.ask(BOB, &create).await;
+    let his = attrs(&made, "t:ItemId", "Id").remove(0);
+    let attach = |id: &str| {
+        format!(
+            "<m:CreateAttachment><m:ParentItemId Id=\"{id}\"/><m:Attachments><t:FileAttachment>\
+             <t:Name>a</t:Name><t:Content>AAAA</t:Content></t:FileAttachment></m:Attachments>\
+             </m:CreateAttachment>"
+        )
+    };
+    assert!(bench.ask(BOB, &attach(&his)).await.contains("NoError"));
+    assert!(
+        bench
+            .ask(BOB, &attach(&hers))
+            .await
+            .contains("ErrorAccessDenied")
+    );
+    assert!(
+        bench
+            .ask(BOB, &delete(&hers))
+            .await
+            .contains("ErrorAccessDenied")
+    );
+    let folder = format!(
+        "<m:CreateFolder><m:ParentFolderId>{inbox}</m:ParentFolderId><m:Folders><t:Folder>\
+         <t:DisplayName>his</t:DisplayName></t:Folder></m:Folders></m:CreateFolder>"
+    );
+    let refused = bench.ask(BOB, &folder).await;
+    assert!(
+        refused.contains("ErrorCreateSubfolderAccessDenied"),
+        "{refused}"
+    );
+    let empty = format!(
+        "<m:EmptyFolder DeleteType=\"HardDelete\" DeleteSubFolders=\"false\"><m:FolderIds>{inbox}\
+         </m:FolderIds></m:EmptyFolder>"
+    );
+    assert!(bench.ask(BOB, &empty).await.contains("ErrorAccessDenied"));
+    assert!(bench.ask(BOB, &delete(&his)).await.contains("NoError"));
+}
+
+#[tokio::test]
+async fn a_draft_is_sent_as_it_was_read_and_its_copy_goes_where_that_is_asked() {
+    let bench = bench().await;
+    let create = "<m:CreateItem MessageDisposition=\"SaveOnly\"><m:Items><t:Message><t:Subject>x</t:Subject>\
+        <t:ToRecipients><t:Mailbox><t:EmailAddress>carol@example.org</t:EmailAddress></t:Mailbox>\
+        </t:ToRecipients></t:Message></m:Items></m:CreateItem>";
+    let made = bench.ask(ALICE, create).await;
+    let id = attrs(&made, "t:ItemId", "Id").remove(0);
+    let key = attrs(&made, "t:ItemId", "ChangeKey").remove(0);
+    let send = |key: &str, saves: bool| {
+        format!(
+            "<m:SendItem SaveItemToFolder=\"{saves}\"><m:ItemIds><t:ItemId Id=\"{id}\"{key}/></m:ItemIds>\
+             <m:SavedItemFolderId><t:DistinguishedFolderId Id=\"notes\"/></m:SavedItemFolderId></m:SendItem>"
+        )
+    };
+    let keyed = format!(" ChangeKey=\"{key}\"");
+    assert!(
+        bench
+            .ask(ALICE, &send("", true))
+            .await
+            .contains("ErrorChangeKeyRequired")
+    );
+    let wrong = bench.ask(ALICE, &send(&keyed, false)).await;
+    assert!(
+        wrong.contains("ErrorInvalidSendItemSaveSettings"),
+        "{wrong}"
+    );
+    assert!(
+        bench
+            .ask(ALICE, &send(&keyed, true))
+            .await
+            .contains("NoError")
+    );
+    let alice = bench.sim.mailbox(ALICE).unwrap();
+    assert_eq!(alice.item_count("Notes").unwrap(), 1);
+    assert_eq!(alice.item_count("Drafts").unwrap(), 0);
+    assert_eq!(bench.sim.sent_messages(), 1);
+}

@@ -35,6 +35,11 @@ impl Bench {
 
     /// Sends a body as a user.
     pub(crate) async fn post(&self, user: &str, body: String) -> Answer {
+        self.post_bytes(user, body.into_bytes()).await
+    }
+
+    /// Sends bytes as a user.
+    pub(crate) async fn post_bytes(&self, user: &str, body: Vec<u8>) -> Answer {
         let response = self
             .http
             .post(self.server.url())

@@ -378,7 +378,9 @@ class Repository:
             forgotten.update(fields.take(16).hex() for _ in range(fields.number("I")))
             fields.end()
         everything = [snapshot for session in self.sessions for snapshot in session["snapshots"]]
-        counting = [snapshot for snapshot in everything if snapshot["id"] not in forgotten]
+        # Names that begin like this are no mailboxes: records of the store, holds, restores.
+        mailboxes = [snapshot for snapshot in everything if snapshot["mailbox"][:1] not in ("\0", "\1")]
+        counting = [snapshot for snapshot in mailboxes if snapshot["id"] not in forgotten]
         return sorted(counting, key=lambda snapshot: (snapshot["time_unix_ms"], snapshot["id"]))
 
     # Packs and chunks
@@ -889,14 +891,21 @@ class Mailbox:
             if key[0] == 1
         }
         for key, fields in self.rows.items():
-            expect(self.key("postkeep folder key 1", ews_id(fields, 1), 8) == key, "a folder has another key")
+            own = self.key("postkeep folder key 1", ews_id(fields, 1), 8)
+            expect(own == (one(fields, 3) if self.is_associated(key) else key), "a folder has another key")
 
     @staticmethod
     def key(context, text, length):
         return blake3(text.encode(), derive_key_context=context).digest(length)
 
+    def is_associated(self, key):
+        return self.key("postkeep associated folder key 1", ews_id(self.rows[key], 1), 8) == key
+
     def path(self, key):
+        """Of associated items, the path of the folder that they belong to."""
         names = []
+        if self.is_associated(key):
+            key = one(self.rows[key], 3)
         while key in self.rows:
             expect(len(names) < 300, "folders go round in a circle")
             names.insert(0, text(self.rows[key], 4).replace("/", "\\/"))
@@ -911,10 +920,11 @@ class Mailbox:
                 "path": self.path(key),
                 "distinguished": text(fields, 6, None),
                 "class": text(fields, 5),
+                "associated": self.is_associated(key),
                 "items": len(below),
                 "bytes": sum(number(item, 7, 0) for item in below),
             })
-        return sorted(folders, key=lambda folder: folder["path"].encode())
+        return sorted(folders, key=lambda folder: (folder["path"].encode(), folder["associated"]))
 
     def items_of(self, folder):
         for key, (value, records) in self.entries.items():

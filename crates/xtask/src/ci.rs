@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::servers::Servers;
 use crate::workspace::Workspace;
 use crate::{
-    Result, arrows, bench, cargo_steps, fuzz, judge, judge_export, requirements, tidy, wire,
+    Result, arrows, bench, cargo_steps, fuzz, judge, judge_export, judge_format, requirements,
+    tidy, wire,
 };
 
 type Step = (&'static str, fn(&Workspace) -> Result);
@@ -61,6 +62,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     timings.push(("clients", timed("clients", || judge::clients(workspace))?));
     let exports = timed("exports", || judge_export::check(workspace))?;
     timings.push(("exports", exports));
+    let format = timed("format", || judge_format::format(workspace))?;
+    timings.push(("format", format));
     let counts = timed("instructions", || {
         bench::counts_after_tests(workspace, false)
     })?;

@@ -1,5 +1,9 @@
 //! What takes space, checks in parts, a second repository, a damaged index: as users type them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
 use crate::desk::{Desk, Run, Server, files};
 
 const ALICE: &str = "alice@example.test";
@@ -152,4 +156,91 @@ fn a_damaged_index_is_found_and_repaired() {
     );
     assert_eq!(done["damaged"].as_array().unwrap().len(), 1);
     desk.ok(&["check", "--read-data"]);
+}
+
+/// Removes every pack of a repository that holds items: their bytes are gone, whatever stays readable
+/// elsewhere.
+fn lose_packs(desk: &Desk) {
+    let mut lost = 0;
+    for file in files(&desk.path("repo/packs")) {
+        let path = desk.path("repo/packs").join(file);
+        // The preamble's byte for the kind of object: 1 is a pack of data.
+        if std::fs::read(&path).unwrap()[9] == 1 {
+            std::fs::remove_file(path).unwrap();
+            lost += 1;
+        }
+    }
+    assert!(lost > 0);
+}
+
+/// Every item of the newest snapshots: mailbox and subject, and its bytes.
+fn contents(desk: &Desk) -> BTreeMap<(String, String), Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for mailbox in BOTH.split(',') {
+        let listing = desk.json(&["ls", "--mailbox", mailbox, "Inbox"]);
+        for item in listing["mailboxes"][0]["items"].as_array().unwrap() {
+            let key = item["key"].as_str().unwrap();
+            let cat = desk.run(&["cat", "--format", "native", "--mailbox", mailbox, key]);
+            assert_eq!(cat.code, 0, "{}", cat.stderr);
+            let subject = item["subject"].as_str().unwrap().to_owned();
+            found.insert((mailbox.to_owned(), subject), cat.stdout);
+        }
+    }
+    found
+}
+
+/// Mailbox and subject of what a repair calls lost.
+fn lost(report: &Value) -> BTreeSet<(String, String)> {
+    let items = report["items_lost"].as_array().unwrap().iter();
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
+    items
+        .map(|item| (text(item, "mailbox"), text(item, "subject")))
+        .collect()
+}
+
+#[test]
+fn lost_packs_are_healed_from_a_second_repository_and_from_the_server() {
+    let (desk, server) = desk();
+    let second = Desk::new();
+    second.json(&["init"]);
+    let other = second.path("repo");
+    let other = other.to_str().unwrap();
+    desk.json(&["copy", "--to", other]);
+    let text = desk.ok(&["repair", "packs"]);
+    assert!(text.contains("all packs are whole"), "{text}");
+    let whole = contents(&desk);
+    let all: BTreeSet<_> = whole.keys().cloned().collect();
+    assert!(!all.is_empty());
+
+    // Alone it can only say what is lost: all that was there, by name.
+    lose_packs(&desk);
+    let before = files(&desk.path("repo"));
+    let plan = desk.run(&["repair", "packs", "--dry-run"]);
+    assert_eq!(plan.code, 4, "{}", plan.stderr);
+    assert_eq!(files(&desk.path("repo")), before);
+    let alone = desk.run(&["repair", "packs", "--json"]);
+    assert_eq!(alone.code, 4, "{}", alone.stderr);
+    let report: Value = serde_json::from_slice(&alone.stdout).unwrap();
+    assert_eq!(lost(&report), all);
+    assert!(desk.ok(&["snapshots"]).contains("damaged"));
+    assert_eq!(desk.run(&["repair", "packs", "--server", "x"]).code, 2);
+
+    // The second repository has all of it.
+    let healed = desk.json(&["check", "--read-data", "--repair-from", other]);
+    assert_eq!(lost(&healed["repair"]), BTreeSet::new(), "{healed}");
+    assert_ne!(healed["repair"]["items_from_repository"], 0, "{healed}");
+    desk.ok(&["check", "--read-data"]);
+    assert!(!desk.ok(&["snapshots"]).contains("damaged"));
+    assert!(contents(&desk) == whole);
+    desk.ok(&["prune"]);
+    desk.ok(&["check", "--read-data"]);
+
+    // So has the server, where nothing changed.
+    lose_packs(&desk);
+    let user = ["--server", &server.url, "--user", "svc@example.test"];
+    let healed = desk.json(&[&["repair", "packs"][..], &user].concat());
+    assert_eq!(lost(&healed), BTreeSet::new(), "{healed}");
+    assert_ne!(healed["items_from_server"], 0, "{healed}");
+    desk.ok(&["check", "--read-data"]);
+    assert!(contents(&desk) == whole);
 }

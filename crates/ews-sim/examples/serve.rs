@@ -1,27 +1,35 @@
-//! Serves a folder of mail until the process is ended.
+//! Serves generated mailboxes (or a folder of mail) for playing with EWS clients.
 //!
-//!     cargo run -p ews-sim --example serve -- ./mail 127.0.0.1:8080 [SCHEMA]
-//!
-//! Sign in as any mailbox, or as svc@example.test, with the password `secret`.
+//! `cargo run -p ews-sim --example serve -- 127.0.0.1:8080 [DIR [SCHEMA]]`; SCHEMA
+//! has the service's description, which some clients read first.
+#![allow(clippy::print_stdout, reason = "an example talks to its user")]
 
-use ews_sim::Sim;
+use ews_sim::{GenerateConfig, Sim};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "name a folder of mail and an address to listen on";
-    let (mail, address) = (
-        arguments.next().ok_or(usage)?,
-        arguments.next().ok_or(usage)?,
-    );
-    let mut sim = Sim::builder().load_dir(mail);
-    if let Some(schema) = arguments.next() {
-        sim = sim.schema(schema);
-    }
-    let sim = sim.build()?;
-    let listener = tokio::net::TcpListener::bind(address).await?;
-    let server = sim.serve(listener).await?;
+    let address = arguments
+        .next()
+        .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let builder = match arguments.next() {
+        Some(dir) => Sim::builder().load_dir(dir),
+        None => Sim::builder().generate(GenerateConfig {
+            seed: 1,
+            mailboxes: 3,
+            items: 200,
+        }),
+    };
+    let builder = match arguments.next() {
+        Some(schema) => builder.schema(schema),
+        None => builder,
+    };
+    let sim = builder.archive("alice@example.test").build()?;
+    let server = sim
+        .serve(tokio::net::TcpListener::bind(address).await?)
+        .await?;
+    println!("serving {:?} at {}", sim.mailboxes(), server.url());
+    println!("sign in as svc@example.test (impersonation) or a mailbox, password: secret");
     std::future::pending::<()>().await;
-    server.stop().await;
     Ok(())
 }

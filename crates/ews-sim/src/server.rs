@@ -163,10 +163,18 @@ async fn handle(
 #[derive(Clone, Copy)]
 struct GoesOn;
 
-/// Shows a request and its answer to an observer; an answer that breaks off passes unseen.
+/// Shows a request and its answer to an observer; an answer that breaks off passes unseen. Of an
+/// answer that goes on, each envelope is shown when it goes out.
 async fn observed(response: Response<Body>, request: &[u8], observer: &Observer) -> Response<Body> {
     if response.extensions().get::<GoesOn>().is_some() {
-        return response;
+        let (parts, body) = response.into_parts();
+        let (observer, request) = (Arc::clone(observer), request.to_vec());
+        let shown = body.into_data_stream().inspect(move |piece| {
+            if let Ok(envelope) = piece {
+                observer(&request, envelope);
+            }
+        });
+        return Response::from_parts(parts, Body::from_stream(shown));
     }
     let (parts, body) = response.into_parts();
     match axum::body::to_bytes(body, usize::MAX).await {

@@ -43,12 +43,12 @@ def wait_for_port(port, program, log):
     sys.exit(f"nothing listened within {START_SECONDS} s: {log}")
 
 
-def start_simulator(program, scratch, folder):
+def start_simulator(program, scratch, folder, *more):
     """Starts the simulator on a free port and waits until it listens; its output is kept."""
     port = free_port()
     path = scratch / "sim.log"
     with path.open("wb") as log:
-        command = [program, "sim", "--mail", folder, "--listen", f"127.0.0.1:{port}"]
+        command = [program, "sim", "--mail", folder, "--listen", f"127.0.0.1:{port}", *more]
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     wait_for_port(port, server, path)
     return server, f"http://127.0.0.1:{port}/EWS/Exchange.asmx"

@@ -15,10 +15,14 @@ const EXCHANGELIB: &str = "exchangelib==5.6.0";
 /// The other client library.
 const EWS_JAVASCRIPT: &str = "ews-javascript-api@0.15.3";
 
+/// A client that reads the service's description first, and a package that it forgets to name.
+const NODE_EWS: [&str; 2] = ["node-ews@3.5.0", "ntlm-client@0.1.1"];
+
 /// Every client that judges the simulator, one after the other.
 pub(crate) fn clients(workspace: &Workspace) -> Result {
     exchangelib(workspace)?;
     ews_javascript(workspace)?;
+    node_ews(workspace)?;
     davmail(workspace)
 }
 
@@ -37,18 +41,38 @@ pub(crate) fn exchangelib_python(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Runs ews-javascript-api, which npm installs below `target/`, against `postkeep sim`.
 pub(crate) fn ews_javascript(workspace: &Workspace) -> Result {
-    let modules = workspace.target_dir("judges").join("ews-javascript-npm");
-    fs::create_dir_all(&modules)
-        .map_err(|error| format!("cannot create {}: {error}", modules.display()))?;
-    if !modules.join("node_modules/ews-javascript-api").exists() {
-        Tool::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
-            .args(["install", "--no-audit", "--no-fund", "--no-save"])
-            .args(["--prefix".as_ref(), modules.as_os_str()])
-            .arg(EWS_JAVASCRIPT)
-            .run()?;
-    }
+    let modules = node_modules(workspace, "ews-javascript", &[EWS_JAVASCRIPT])?;
     let judge = client_judge(workspace, system_python().as_ref(), "ews_javascript")?;
     judge.arg("--modules").arg(&modules).run()
+}
+
+/// Runs node-ews, which npm installs below `target/`, against `postkeep sim` that serves Microsoft's
+/// description of the service.
+pub(crate) fn node_ews(workspace: &Workspace) -> Result {
+    let schema = workspace.shared_dir()?.join("ews/schema");
+    let modules = node_modules(workspace, "node-ews", &NODE_EWS)?;
+    let judge = client_judge(workspace, system_python().as_ref(), "node_ews")?;
+    let judge = judge.arg("--modules").arg(&modules);
+    judge.arg("--schema").arg(schema).run()
+}
+
+/// The folder that has some packages of npm, made when it is not there yet.
+fn node_modules(workspace: &Workspace, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = workspace.target_dir("judges").join(format!("{name}-npm"));
+    fs::create_dir_all(&folder)
+        .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+    let is_there = |package: &&str| {
+        let name = package.split('@').next().unwrap_or_default();
+        folder.join("node_modules").join(name).exists()
+    };
+    if !packages.iter().all(is_there) {
+        Tool::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
+            .args(["install", "--no-audit", "--no-fund", "--no-save"])
+            .args(["--prefix".as_ref(), folder.as_os_str()])
+            .args(packages)
+            .run()?;
+    }
+    Ok(folder)
 }
 
 /// Runs DavMail, a gateway from IMAP to EWS, against `postkeep sim`.

@@ -51,10 +51,11 @@ usage: cargo xtask <command>
        [--seconds N] for each target (default 60)
        [--input F]   runs one input of TARGET again
   wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
-  judge clients      the three clients below, one after the other
+  judge clients      the clients below, one after the other
   judge exchangelib  an independent client against `postkeep sim`
   judge ews-javascript
                      another one, from npm
+  judge node-ews     a client that reads the service's description, from npm
   judge davmail      a gateway from IMAP to EWS, from Debian
   judge auth         Apache with gss-ntlmssp, and MIT Kerberos, on how ews-client signs in
   judge format       a reader written from docs/format.md against `postkeep`
@@ -116,6 +117,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["wire", folder] => wire::run(&workspace, folder.as_ref()),
         ["judge", "clients"] => judge::clients(&workspace),
         ["judge", "ews-javascript"] => judge::ews_javascript(&workspace),
+        ["judge", "node-ews"] => judge::node_ews(&workspace),
         ["judge", "davmail"] => judge::davmail(&workspace),
         ["judge", "exchangelib"] => judge::exchangelib(&workspace),
         ["judge", "auth"] => judge::auth(&workspace),

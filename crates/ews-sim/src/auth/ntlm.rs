@@ -81,8 +81,12 @@ pub(crate) fn check(
 ) -> Option<Account> {
     let nonce = challenge.get(24..32)?;
     let response = field(message, 20)?;
-    let domain = text(field(message, 28)?)?;
-    let user = text(field(message, 36)?)?;
+    let is_unicode = u32_at(message, 60).is_none_or(|flags| flags & 1 != 0);
+    let name = |at: usize| match is_unicode {
+        true => text(field(message, at)?),
+        false => String::from_utf8(field(message, at)?.to_vec()).ok(),
+    };
+    let (domain, user) = (name(28)?, name(36)?);
     let full = match domain.is_empty() {
         true => user.clone(),
         false => format!("{domain}\\{user}"),
@@ -96,7 +100,9 @@ pub(crate) fn check(
         return None;
     }
     let pairs = blob.get(28..)?;
-    if pair(pairs, 6).and_then(|flags| flags.first().copied())? & 2 != 0 {
+    // Without the flag there is no integrity code: older clients send none, and are taken.
+    let flags = pair(pairs, 6).and_then(|flags| flags.first().copied());
+    if flags.unwrap_or(0) & 2 != 0 {
         // No key exchange is offered, so the session's key is the derived one.
         let session = hmac(&key, &[proof]);
         let mut zeroed = message.to_vec();
@@ -192,6 +198,52 @@ mod tests {
         let wrapped = wrapped(&[7; 300]);
         assert_eq!(wrapped[..4], [0xa1, 0x82, 0x01, 0x4b]);
         assert!(wrapped.ends_with(&[7; 300]));
+    }
+
+    /// An AUTHENTICATE_MESSAGE without flags, version and integrity code, as curl sends.
+    fn plain_answer(challenge: &[u8], password: &str, is_unicode: bool) -> Vec<u8> {
+        let encode = |text: &str| match is_unicode {
+            true => utf16(text),
+            false => text.as_bytes().to_vec(),
+        };
+        let key = hmac(&Md4::digest(utf16(password)), &[&utf16("ALICE")]);
+        let mut blob = vec![1, 1, 0, 0, 0, 0, 0, 0];
+        blob.extend([0; 20]);
+        blob.extend([0; 4]);
+        let proof = hmac(&key, &[&challenge[24..32], &blob]);
+        let response = [&proof[..], &blob].concat();
+        let mut message = SIGNATURE.to_vec();
+        message.extend(3_u32.to_le_bytes());
+        let user = encode("alice");
+        push_field(&mut message, 0, 64);
+        push_field(&mut message, response.len(), 64);
+        push_field(&mut message, 0, 64);
+        push_field(&mut message, user.len(), 64 + response.len());
+        push_field(&mut message, 0, 64);
+        push_field(&mut message, 0, 64);
+        message.extend(u32::from(is_unicode).to_le_bytes());
+        [message, response, user].concat()
+    }
+
+    #[test]
+    fn a_client_without_flags_is_taken_with_the_right_password_only() {
+        let challenge = challenge(&[1; 8]);
+        let find = |user: &str| (user == "alice").then(|| Account::new("alice", "secret"));
+        for is_unicode in [true, false] {
+            for (password, required, taken) in [
+                ("secret", false, true),
+                ("wrong", false, false),
+                ("secret", true, false),
+            ] {
+                let message = plain_answer(&challenge, password, is_unicode);
+                let binding = Binding {
+                    channel: Some(&[1; 16]),
+                    is_required: required,
+                };
+                let found = check(&message, b"", &challenge, find, &binding);
+                assert_eq!(found.is_some(), taken, "{password} {required} {is_unicode}");
+            }
+        }
     }
 
     proptest! {

@@ -4,6 +4,8 @@ use ews_sim::{Deletion, GenerateConfig, MailboxHandle, Sim, SimBuilder};
 
 use crate::support::{ALICE, Bench, attrs, between};
 
+const OTHER: &str = "other@example.com";
+
 fn world() -> SimBuilder {
     let generated = GenerateConfig {
         seed: 11,
@@ -12,6 +14,7 @@ fn world() -> SimBuilder {
     };
     Sim::builder()
         .mailbox(ALICE)
+        .mailbox(OTHER)
         .archive(ALICE)
         .public_folders()
         .generate(generated)
@@ -70,6 +73,10 @@ fn questions() -> Vec<String> {
             "<m:GetUserOofSettingsRequest><t:Mailbox><t:Address>{ALICE}</t:Address></t:Mailbox>\
              </m:GetUserOofSettingsRequest>"
         ),
+        "<m:GetUserConfiguration><m:UserConfigurationName Name=\"Kept\"><t:DistinguishedFolderId \
+         Id=\"inbox\"/></m:UserConfigurationName><m:UserConfigurationProperties>All\
+         </m:UserConfigurationProperties></m:GetUserConfiguration>"
+            .to_owned(),
     ]
 }
 
@@ -120,6 +127,20 @@ async fn change(bench: &Bench) {
          </m:SetUserOofSettingsRequest>"
     );
     bench.ask(ALICE, &oof).await;
+    let delegate = format!(
+        "<m:AddDelegate><m:Mailbox><t:EmailAddress>{ALICE}</t:EmailAddress></m:Mailbox><m:DelegateUsers>\
+         <t:DelegateUser><t:UserId><t:PrimarySmtpAddress>{OTHER}</t:PrimarySmtpAddress></t:UserId>\
+         <t:DelegatePermissions><t:TasksFolderPermissionLevel>Author</t:TasksFolderPermissionLevel>\
+         </t:DelegatePermissions></t:DelegateUser></m:DelegateUsers></m:AddDelegate>"
+    );
+    let configuration = "<m:CreateUserConfiguration><m:UserConfiguration>\
+        <t:UserConfigurationName Name=\"Kept\"><t:DistinguishedFolderId Id=\"inbox\"/>\
+        </t:UserConfigurationName><t:XmlData>PGEvPg==</t:XmlData></m:UserConfiguration>\
+        </m:CreateUserConfiguration>";
+    for request in [delegate.as_str(), configuration] {
+        let answer = bench.ask(ALICE, request).await;
+        assert!(!answer.contains("\"Error\""), "{answer}");
+    }
 }
 
 async fn answers(bench: &Bench) -> Vec<String> {

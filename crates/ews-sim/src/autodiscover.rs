@@ -50,8 +50,8 @@ impl AutodiscoverForm {
 
 /// What is known of an address.
 enum Found {
-    /// The EWS endpoint.
-    Here(String),
+    /// The EWS endpoint, and the address of the mailbox.
+    Here(String, Named),
     /// Another address to ask for.
     Redirect(String),
     Unknown,
@@ -90,7 +90,7 @@ pub(crate) fn json(world: &World, request: &Request, remote: &Remote) -> Respons
         return error(StatusCode::BAD_REQUEST, "InvalidProtocol", text);
     }
     match find(world, &address, request, remote) {
-        Found::Here(url) => {
+        Found::Here(url, _) => {
             let body = serde_json::json!({ "Protocol": "EWS", "Url": url });
             response(
                 StatusCode::OK,
@@ -137,14 +137,43 @@ pub(crate) async fn xml(world: &World, request: Request, remote: &Remote) -> Res
     xml_response(StatusCode::OK, Body::from(pox(&found, address)))
 }
 
+/// What the settings say of a mailbox beside the endpoint.
+#[derive(Default)]
+struct Named {
+    /// Its primary address, where it was asked for by another.
+    address: Option<String>,
+    /// Its name as a server: a GUID in front of the domain.
+    server: Option<String>,
+    /// The mailbox with the hierarchy of public folders.
+    public_folders: Option<String>,
+}
+
 fn find(world: &World, address: &str, request: &Request, remote: &Remote) -> Found {
+    world.recorder.record(|stats| stats.autodiscover += 1);
     if let Some(to) = world.redirects.get(&address.to_lowercase()) {
         return Found::Redirect(to.clone());
     }
-    match world.mailbox(address) {
-        Some(_) => Found::Here(format!("{}/EWS/Exchange.asmx", origin(request, remote))),
-        None => Found::Unknown,
+    let here = |named| {
+        Found::Here(
+            format!("{}/EWS/Exchange.asmx", origin(request, remote)),
+            named,
+        )
+    };
+    if let Some(mailbox) = world.public_mailbox(address) {
+        return here(Named {
+            address: Some(mailbox.address.clone()),
+            server: Some(mailbox.guid_address()),
+            public_folders: None,
+        });
     }
+    if world.mailbox(address).is_none() {
+        return Found::Unknown;
+    }
+    let first = world.public_mailboxes.first();
+    here(Named {
+        public_folders: first.map(|first| first.address.clone()),
+        ..Named::default()
+    })
 }
 
 /// Scheme and authority as the client called them.
@@ -176,7 +205,11 @@ fn pox(found: &Found, address: &str) -> Vec<u8> {
             w.attr("xmlns", POX_OUTLOOK);
             w.start("User");
             w.leaf("DisplayName", address);
-            w.leaf("AutoDiscoverSMTPAddress", address);
+            let own = match known {
+                Found::Here(_, named) => named.address.as_deref(),
+                _ => None,
+            };
+            w.leaf("AutoDiscoverSMTPAddress", own.unwrap_or(address));
             w.end("User");
             w.start("Account");
             w.leaf("AccountType", "email");
@@ -185,15 +218,21 @@ fn pox(found: &Found, address: &str) -> Vec<u8> {
                     w.leaf("Action", "redirectAddr");
                     w.leaf("RedirectAddr", to);
                 }
-                Found::Here(url) => {
+                Found::Here(url, named) => {
                     w.leaf("Action", "settings");
                     for kind in ["EXCH", "EXPR"] {
                         w.start("Protocol");
                         w.leaf("Type", kind);
-                        w.leaf("Server", "ews-sim.example.test");
+                        let inside = named.server.as_deref().filter(|_| kind == "EXCH");
+                        w.leaf("Server", inside.unwrap_or("ews-sim.example.test"));
                         w.leaf("ASUrl", url);
                         w.leaf("EwsUrl", url);
                         w.end("Protocol");
+                    }
+                    if let Some(address) = &named.public_folders {
+                        w.start("PublicFolderInformation");
+                        w.leaf("SmtpAddress", address);
+                        w.end("PublicFolderInformation");
                     }
                 }
                 Found::Unknown => {}
@@ -222,7 +261,7 @@ fn soap(found: &Found) -> Vec<u8> {
     w.start("UserResponses");
     w.start("UserResponse");
     let (code, text) = match found {
-        Found::Here(_) => ("NoError", "No error."),
+        Found::Here(..) => ("NoError", "No error."),
         Found::Redirect(_) => ("RedirectAddress", "Ask for another address."),
         Found::Unknown => ("InvalidUser", "Invalid user."),
     };
@@ -234,7 +273,7 @@ fn soap(found: &Found) -> Vec<u8> {
     w.start("UserSettingErrors");
     w.end("UserSettingErrors");
     w.start("UserSettings");
-    if let Found::Here(url) = found {
+    if let Found::Here(url, _) = found {
         for name in ["InternalEwsUrl", "ExternalEwsUrl"] {
             w.start("UserSetting");
             w.attr("i:type", "StringSetting");

@@ -17,6 +17,7 @@ use crate::fault::{FaultPlan, FaultPlayer};
 use crate::language::Language;
 use crate::mailbox::{Store, StoreKind};
 use crate::populate;
+use crate::public_folders::PublicMailbox;
 use crate::sim::{ServerVersion, Sim, World};
 use crate::state;
 use crate::subscription::Subscriptions;
@@ -52,8 +53,10 @@ pub struct SimBuilder {
     autodiscover: Vec<AutodiscoverForm>,
     has_export: bool,
     has_notifications: bool,
+    makes_mime_anew: bool,
     max_streams: u64,
     has_public: bool,
+    public_mailboxes: Vec<PublicMailbox>,
     max_request_bytes: u64,
     groups: Groups,
     event_minute: Duration,
@@ -95,8 +98,10 @@ impl Default for SimBuilder {
             autodiscover: AutodiscoverForm::ALL.to_vec(),
             has_export: true,
             has_notifications: true,
+            makes_mime_anew: false,
             max_streams: u64::MAX,
             has_public: false,
+            public_mailboxes: Vec::new(),
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
             groups: Groups::new(),
             event_minute: EVENT_MINUTE,
@@ -144,6 +149,17 @@ impl SimBuilder {
     /// Gives the organisation public folders.
     pub fn public_folders(mut self) -> SimBuilder {
         self.has_public = true;
+        self
+    }
+
+    /// Gives the organisation public folders that lie in mailboxes of their own, and adds one of
+    /// these on a server of that name. The first holds the hierarchy; new folders get theirs in
+    /// turn. From then on a request for public folders must carry the headers that lead to the
+    /// right mailbox, which Autodiscover and PidTagReplicaList tell.
+    pub fn public_folder_mailbox(mut self, address: &str, server: &str) -> SimBuilder {
+        self.has_public = true;
+        let mailbox = PublicMailbox::new(address, server);
+        self.public_mailboxes.push(mailbox);
         self
     }
 
@@ -285,6 +301,13 @@ impl SimBuilder {
         self
     }
 
+    /// Makes MIME text anew each time that it is read, as servers do that do not keep it: no two
+    /// are the same.
+    pub fn mime_made_anew(mut self) -> SimBuilder {
+        self.makes_mime_anew = true;
+        self
+    }
+
     /// Sets how many streams of events may be open at one time (Exchange's HangingConnectionLimit);
     /// default any number.
     pub fn max_streams(mut self, streams: u64) -> SimBuilder {
@@ -319,6 +342,9 @@ impl SimBuilder {
         self.steps
             .extend(config.archives.iter().cloned().map(Step::Archive));
         self.has_public |= config.public_folders;
+        for mailbox in &config.public_folder_mailboxes {
+            self = self.public_folder_mailbox(&mailbox.address, &mailbox.server);
+        }
         for (address, members) in &config.groups {
             self = self.group(address, members.iter().cloned());
         }
@@ -381,6 +407,7 @@ impl SimBuilder {
         let world = World {
             mailboxes: RwLock::new(mailboxes),
             public: kept_public.or(public),
+            public_mailboxes: self.public_mailboxes,
             accounts: self.accounts,
             mailbox_password: self.mailbox_password,
             faults: FaultPlayer::default(),
@@ -390,6 +417,7 @@ impl SimBuilder {
             has_notifications: self.has_notifications,
             max_streams: self.max_streams,
             max_request_bytes: self.max_request_bytes,
+            mimes_made: self.makes_mime_anew.then(AtomicU64::default),
             observer: RwLock::new(None),
             groups: self.groups,
             subscriptions: Subscriptions::default(),
@@ -406,6 +434,9 @@ impl SimBuilder {
             schema: self.schema,
         };
         world.faults.set(self.faults);
+        if !is_restored {
+            world.place_root();
+        }
         let sim = Sim(Arc::new(world));
         for step in self.steps {
             if !is_restored || matches!(step, Step::Mailbox(_) | Step::Archive(_)) {

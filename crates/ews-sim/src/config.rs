@@ -15,6 +15,7 @@ use crate::fault::FaultPlan;
 ///   "mailboxes": ["alice@example.test"],
 ///   "archives": ["alice@example.test"],
 ///   "public_folders": true,
+///   "public_folder_mailboxes": [{ "address": "pf1@example.test", "server": "mbx1" }],
 ///   "groups": { "all@example.test": ["alice@example.test"] },
 ///   "mail": ["./mail"],
 ///   "faults": "ExportItems every 50 busy 500",
@@ -43,6 +44,8 @@ pub struct Config {
     pub archives: Vec<String>,
     /// Whether there are public folders.
     pub public_folders: bool,
+    /// Mailboxes that public folders lie in; the first holds the hierarchy.
+    pub public_folder_mailboxes: Vec<PublicMailboxConfig>,
     /// Distribution groups: the members' addresses by the group's.
     pub groups: std::collections::BTreeMap<String, Vec<String>>,
     /// Folders of mail to load (see [`crate::SimBuilder::load_dir`]).
@@ -84,6 +87,17 @@ pub struct AccountConfig {
     /// The only mailboxes that it may impersonate.
     #[serde(default)]
     pub impersonate_only: Vec<String>,
+}
+
+/// A mailbox of public folders in a [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PublicMailboxConfig {
+    /// Its address.
+    pub address: String,
+    /// The server that it lies on.
+    pub server: String,
 }
 
 impl std::fmt::Debug for AccountConfig {

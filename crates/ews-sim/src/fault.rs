@@ -14,7 +14,7 @@ use crate::error::Error;
 ///   whose id equals the text or whose subject contains it.
 /// - `WHEN` is `always`, `nth N` (once), `first N`, `every N` or `chance P` (0 to 1).
 /// - `ACTION` is `busy MS [http503|fault500|inner200]`, `fail RESPONSECODE`, `truncate`,
-///   `cut BYTES`, `delay MS`, `status HTTPSTATUS` or `garbage`.
+///   `cut BYTES`, `stop ENTRIES`, `expire ENTRIES`, `delay MS`, `status HTTPSTATUS` or `garbage`.
 ///
 /// ```
 /// let plan: ews_sim::FaultPlan =
@@ -75,6 +75,12 @@ pub enum FaultAction {
     Truncate,
     /// Cuts the connection after this many bytes of the response body.
     Cut(u64),
+    /// Carries out this many entries of a batch, then breaks the connection without an answer, as
+    /// a server that is stopped under way.
+    Stop(u32),
+    /// Carries out this many entries of a batch and says `ErrorBatchProcessingStopped` of the
+    /// rest, as Exchange when the minute is over.
+    Expire(u32),
     /// Waits this many milliseconds, then answers as usual.
     Delay(u64),
     /// Answers with this HTTP status and an empty body.
@@ -163,6 +169,7 @@ fn parse_rule(text: &str) -> Result<FaultRule, Error> {
             .and_then(|word| word.parse::<u64>().ok())
             .ok_or_else(|| bad(&format!("{what} needs a whole number")))
     };
+    let entries = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let when = match words.next().unwrap_or_default() {
         "always" => FaultWhen::Always,
         "nth" => FaultWhen::Nth(number("nth", &mut words)?),
@@ -191,6 +198,8 @@ fn parse_rule(text: &str) -> Result<FaultRule, Error> {
         "fail" => FaultAction::Fail(words.next().ok_or_else(|| bad("fail needs a code"))?.into()),
         "truncate" => FaultAction::Truncate,
         "cut" => FaultAction::Cut(number("cut", &mut words)?),
+        "stop" => FaultAction::Stop(entries(number("stop", &mut words)?)),
+        "expire" => FaultAction::Expire(entries(number("expire", &mut words)?)),
         "delay" => FaultAction::Delay(number("delay", &mut words)?),
         "status" => FaultAction::Status(
             u16::try_from(number("status", &mut words)?)

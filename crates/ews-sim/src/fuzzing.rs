@@ -12,6 +12,7 @@ pub fn request(sim: &Sim, body: &[u8]) {
         account: Account::impersonator("svc@example.test", "secret"),
         inner_busy: None,
         ids_in_time: None,
+        route: crate::public_folders::Route::default(),
     };
     drop(op::look(&caller.world, body));
     drop(op::budgeted(&caller.account, body));

@@ -46,6 +46,7 @@ use std::sync::Arc;
 use crate::account::Account;
 use crate::fault::{FaultAction, FaultTarget};
 use crate::id::ObjectId;
+use crate::public_folders::Route;
 use crate::sim::{Mailbox, World};
 use crate::soap::{self, Fault};
 use crate::throttle::Asked;
@@ -59,6 +60,8 @@ pub(crate) struct Caller {
     pub(crate) inner_busy: Option<u64>,
     /// How many ids of the request there is time for, where there is a limit.
     pub(crate) ids_in_time: Option<u32>,
+    /// Where the request's headers sent it.
+    pub(crate) route: Route,
 }
 
 /// An answer.
@@ -84,6 +87,8 @@ pub(crate) struct Context<'a> {
     pub(crate) ids_in_time: Cell<Option<u32>>,
     /// Whether the account may search all mailboxes.
     pub(crate) may_discover: bool,
+    /// Where the request's headers sent it.
+    pub(crate) route: &'a Route,
 }
 
 type Handler = fn(&Context<'_>, &Element<'_>) -> Result<Reply, Fault>;
@@ -274,6 +279,7 @@ pub(crate) fn run(caller: &Caller, body: &[u8]) -> Result<Reply, Fault> {
         inner_busy: caller.inner_busy,
         ids_in_time: Cell::new(caller.ids_in_time),
         may_discover: caller.account.may_impersonate(),
+        route: &caller.route,
     };
     if IN_ONE.contains(operation)
         && let Err(failure) = context.item_fault("", "")

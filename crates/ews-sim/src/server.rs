@@ -19,6 +19,7 @@ use crate::fault::{BusyShape, FaultAction};
 use crate::listen::{Listening, Remote, TlsIdentity};
 use crate::op::{self, Caller, Reply};
 use crate::page;
+use crate::public_folders::Route;
 use crate::sim::{Observer, Sim, World};
 use crate::soap::Fault;
 use crate::stats::InFlight;
@@ -137,6 +138,7 @@ async fn handle(
         return refusal;
     }
     let in_flight = world.recorder.enter();
+    let route = Route::of(request.headers());
     let limit = usize::try_from(world.max_request_bytes).unwrap_or(usize::MAX);
     let Ok(body) = axum::body::to_bytes(request.into_body(), limit).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "");
@@ -151,9 +153,9 @@ async fn handle(
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
     match observer {
-        None => answer(world, account, body, in_flight).await,
+        None => answer(world, (account, route), body, in_flight).await,
         Some(observer) => {
-            let response = answer(world, account, body.clone(), in_flight).await;
+            let response = answer(world, (account, route), body.clone(), in_flight).await;
             observed(response, &body, &observer).await
         }
     }
@@ -192,15 +194,15 @@ async fn observed(response: Response<Body>, request: &[u8], observer: &Observer)
 /// Decides about faults, runs the operation and sends the answer.
 async fn answer(
     world: &Arc<World>,
-    account: Account,
+    (account, route): (Account, Route),
     body: Bytes,
     in_flight: InFlight,
 ) -> Response<Body> {
-    let mut inner_busy = None;
+    let mut bent = Bent::default();
     let admission = match throttled(world, &account, &body).await {
         Ok(admission) => admission,
         Err(ThrottleVerdict::TooManySyncs { back_off }) => {
-            inner_busy = Some(millis(back_off));
+            bent.inner_busy = Some(millis(back_off));
             None
         }
         Err(ThrottleVerdict::Busy { back_off }) => {
@@ -226,27 +228,23 @@ async fn answer(
         Ok(Err(fault)) => return fault_response(world, &fault),
         Err(_) => return plain(StatusCode::INTERNAL_SERVER_ERROR, ""),
     };
-    let mut cut = None;
     if let Some(action) = action {
         world.recorder.record(|stats| stats.faults_injected += 1);
-        match action {
-            FaultAction::Busy {
-                shape: BusyShape::Inner200,
-                back_off_ms,
-            } => inner_busy = Some(back_off_ms),
-            FaultAction::Cut(bytes) => cut = Some(bytes),
-            action => {
-                if let Some(response) = misbehave(world, action).await {
-                    return response;
-                }
-            }
+        if !bent.takes(&action)
+            && let Some(response) = misbehave(world, action).await
+        {
+            return response;
         }
     }
     let caller = Caller {
         world: Arc::clone(world),
         account,
-        inner_busy,
-        ids_in_time: admission.as_ref().and_then(Admission::ids_in_time),
+        inner_busy: bent.inner_busy,
+        ids_in_time: match bent.entries {
+            None => admission.as_ref().and_then(Admission::ids_in_time),
+            entries => entries,
+        },
+        route,
     };
     let run = tokio::task::spawn_blocking(move || op::run(&caller, &body)).await;
     let response = match run {
@@ -254,9 +252,40 @@ async fn answer(
         Ok(Err(fault)) => fault_response(world, &fault),
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, ""),
     };
-    match cut {
+    match bent.cut {
         Some(bytes) => cut_after(response, bytes),
         None => response,
+    }
+}
+
+/// How the answer of an operation that is carried out is spoilt.
+#[derive(Default)]
+struct Bent {
+    /// Every entry says that the server is busy, with this back-off.
+    inner_busy: Option<u64>,
+    /// The connection breaks after so many bytes.
+    cut: Option<u64>,
+    /// Only so many entries are carried out.
+    entries: Option<u32>,
+}
+
+impl Bent {
+    /// Takes a fault that needs the operation's own answer.
+    fn takes(&mut self, action: &FaultAction) -> bool {
+        match *action {
+            FaultAction::Busy {
+                shape: BusyShape::Inner200,
+                back_off_ms,
+            } => self.inner_busy = Some(back_off_ms),
+            FaultAction::Cut(bytes) => self.cut = Some(bytes),
+            FaultAction::Stop(entries) => {
+                self.entries = Some(entries);
+                self.cut = Some(0);
+            }
+            FaultAction::Expire(entries) => self.entries = Some(entries),
+            _ => return false,
+        }
+        true
     }
 }
 
@@ -279,7 +308,11 @@ async fn misbehave(world: &World, action: FaultAction) -> Option<Response<Body>>
             let garbage = Body::from("\u{1}<<not XML at all&");
             Some(xml_response(StatusCode::OK, garbage))
         }
-        FaultAction::Cut(_) | FaultAction::Fail(_) | FaultAction::Truncate => None,
+        FaultAction::Cut(_)
+        | FaultAction::Stop(_)
+        | FaultAction::Expire(_)
+        | FaultAction::Fail(_)
+        | FaultAction::Truncate => None,
     }
 }
 

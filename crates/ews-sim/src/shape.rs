@@ -60,6 +60,8 @@ pub(crate) struct ItemShape {
     paths: Vec<Path>,
     /// Whether the operation lists many items and so leaves out bodies and recipients.
     listing: bool,
+    /// Where MIME texts are made anew each time: how often that was done.
+    made_anew: Option<u64>,
 }
 
 /// An item to be written.
@@ -150,6 +152,7 @@ impl ItemShape {
             body: BodyForm::Best,
             paths: Vec::new(),
             listing: true,
+            made_anew: None,
         }
     }
 
@@ -185,7 +188,14 @@ impl ItemShape {
             },
             paths: Path::read_all(shape.list("AdditionalProperties"))?,
             listing,
+            made_anew: None,
         })
+    }
+
+    /// Makes the MIME text another one than any before, where there is a number.
+    pub(crate) fn making_mime_anew(mut self, number: Option<u64>) -> ItemShape {
+        self.made_anew = number;
+        self
     }
 
     fn wants(&self, field: &Field) -> bool {
@@ -217,7 +227,11 @@ impl ItemShape {
         if self.wants_mime() {
             w.start("t:MimeContent");
             w.attr("CharacterSet", "UTF-8");
-            base64_simd::STANDARD.encode_append(load::mime_of(view.message), w.raw());
+            let mut mime = load::mime_of(view.message);
+            if let Some(number) = self.made_anew {
+                mime.splice(0..0, format!("X-Made-Anew: {number}\r\n").into_bytes());
+            }
+            base64_simd::STANDARD.encode_append(&mime, w.raw());
             w.end("t:MimeContent");
         }
         if let Some(place) = &view.place {

@@ -21,6 +21,7 @@ use crate::id::StoreGuid;
 use crate::language::Language;
 use crate::listen::TlsIdentity;
 use crate::mailbox::{Store, StoreKind};
+use crate::public_folders::PublicMailbox;
 use crate::server;
 pub use crate::server::RunningServer;
 use crate::stats::{Recorder, Stats};
@@ -92,6 +93,7 @@ pub(crate) type Observer = Arc<dyn Fn(&[u8], &[u8]) + Send + Sync>;
 pub(crate) struct World {
     pub(crate) mailboxes: RwLock<BTreeMap<String, Mailbox>>,
     pub(crate) public: Option<Arc<Store>>,
+    pub(crate) public_mailboxes: Vec<PublicMailbox>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) mailbox_password: String,
     pub(crate) faults: FaultPlayer,
@@ -102,6 +104,8 @@ pub(crate) struct World {
     /// Most streams of events at one time.
     pub(crate) max_streams: u64,
     pub(crate) max_request_bytes: u64,
+    /// How often MIME text was made, where each time it is another one.
+    pub(crate) mimes_made: Option<AtomicU64>,
     pub(crate) observer: RwLock<Option<Observer>>,
     pub(crate) groups: Groups,
     pub(crate) subscriptions: Subscriptions,
@@ -178,6 +182,12 @@ impl World {
             .into_iter()
             .find(|address| Account::new(address.as_str(), "").is_called(user))?;
         Some(Account::new(mailbox, self.mailbox_password.clone()))
+    }
+
+    /// A number for the next MIME text, where each is made anew.
+    pub(crate) fn mime_number(&self) -> Option<u64> {
+        let made = self.mimes_made.as_ref()?;
+        Some(made.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A challenge that was never used before in this world.

@@ -43,6 +43,8 @@ pub struct Stats {
     pub bytes_out: u64,
     /// Bytes of exported native streams, before base64.
     pub export_bytes: u64,
+    /// Questions to Autodiscover, in any form.
+    pub autodiscover: u64,
     /// Faults injected on purpose.
     pub faults_injected: u64,
     /// Messages a client told the server to send.

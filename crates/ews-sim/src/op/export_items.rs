@@ -12,6 +12,7 @@ use super::{Context, Failure, Reply};
 use crate::export::ExportStream;
 use crate::id::change_key;
 use crate::item::{item_class, key_kind};
+use crate::public_folders::Route;
 use crate::shape::write_id;
 use crate::sim::{Mailbox, World};
 use crate::soap::{self, Fault};
@@ -53,6 +54,7 @@ pub(crate) struct ExportReply {
     mailbox: Option<Mailbox>,
     inner_busy: Option<u64>,
     ids_in_time: Cell<Option<u32>>,
+    route: Route,
     ids: std::vec::IntoIter<String>,
     current: Option<Current>,
     /// Pieces made before it was clear that there are many.
@@ -85,6 +87,7 @@ impl ExportReply {
             mailbox: context.mailbox.clone(),
             inner_busy: context.inner_busy,
             ids_in_time: context.ids_in_time.clone(),
+            route: context.route.clone(),
             ids: ids.into_iter(),
             current: None,
             first: Vec::new(),
@@ -164,6 +167,7 @@ impl ExportReply {
             inner_busy: self.inner_busy,
             ids_in_time: self.ids_in_time.clone(),
             may_discover: false,
+            route: &self.route,
         };
         let in_time = context.take_time();
         self.ids_in_time.set(context.ids_in_time.get());

@@ -4,7 +4,7 @@ use super::item_edit::{deletion, to_folder};
 use super::update_item::flag_attr;
 use super::{Answer, Context, Failure, Oops, Reply};
 use crate::handle::{Deletion, bin_of};
-use crate::mailbox::Refused;
+use crate::mailbox::{Refused, StoreKind};
 use crate::op::resolve::FolderRef;
 use crate::prop::Path;
 use crate::settings::permission;
@@ -34,6 +34,9 @@ pub(super) fn create(context: &Context<'_>, request: &Element<'_>) -> Result<Rep
                 let mut state = parent.store.write();
                 let number = state.create_folder(parent.number, name, class)?;
                 set_extended(&mut state, number, element)?;
+                if parent.store.kind == StoreKind::Public {
+                    context.world.place_new(&mut state, number);
+                }
                 number
             };
             let made = FolderRef {

@@ -11,7 +11,8 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
     let mut answer = Answer::new(context);
     for id in request.required_list("ItemIds")? {
         answer.message(|w| {
-            let shape = ItemShape::read(request, "ItemShape", false)?;
+            let shape = ItemShape::read(request, "ItemShape", false)?
+                .making_mime_anew(context.world.mime_number());
             let found = context.item(id)?;
             let message = found.item.message();
             context.item_fault(&found.id, &subject_of(&message))?;

@@ -123,6 +123,10 @@ impl Context<'_> {
         match ObjectId::parse(id) {
             Some(ObjectId::Folder { store, folder }) => {
                 let store = self.reachable(store, folder)?;
+                // What is moved or copied goes from one content mailbox to another by itself.
+                if !matches!(self.operation, "MoveItem" | "CopyItem") {
+                    self.check_route(&store, folder)?;
+                }
                 if store.read().folder(folder).is_none() {
                     return Err(Failure::NO_FOLDER);
                 }
@@ -169,7 +173,14 @@ impl Context<'_> {
         if !self.is_own(&store) && !self.sees(&store, number) {
             return Err(Failure::NO_FOLDER.into());
         }
+        self.check_route(&store, number)?;
         Ok(FolderRef { store, number })
+    }
+
+    /// Fails unless the request came to the mailbox that holds a public folder.
+    fn check_route(&self, store: &Store, folder: u64) -> Result<(), Failure> {
+        let world = self.world;
+        world.check_route(self.route, self.operation, store, folder)
     }
 
     /// The acting mailbox, or the one an element names if the caller may open it.
@@ -368,6 +379,7 @@ impl Context<'_> {
             None => return Err(Failure::MALFORMED_ID),
         };
         let store = self.reachable(guid, folder)?;
+        self.check_route(&store, folder)?;
         let item = store.read().item(folder, key).ok_or(Failure::NO_ITEM)?;
         Ok(ItemRef {
             store,

@@ -11,6 +11,7 @@ use crate::item::has_class;
 use crate::mailbox::{State, Store, StoreKind};
 use crate::op::Oops;
 use crate::prop::{Extended, Path};
+use crate::public_folders::{REPLICA_LIST, replica_list};
 use crate::settings::permission;
 use crate::soap::Fault;
 use crate::xml::{Element, XmlWriter};
@@ -148,6 +149,9 @@ pub(crate) fn extended_value<'f>(
     state: &State,
     folder: &'f Folder,
 ) -> Option<Cow<'f, PropValue>> {
+    if extended.id == PropId::Tag(REPLICA_LIST) {
+        return replica_list(state, folder.number).map(Cow::Owned);
+    }
     if let PropId::Tag(id) = &extended.id
         && let Some(value) = computed(*id, store, state, folder)
     {

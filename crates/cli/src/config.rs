@@ -205,6 +205,7 @@ pub struct Account {
     credentials: Credentials,
     extra_root_pem: Option<Vec<u8>>,
     pins: Vec<Fingerprint>,
+    tls: TlsSupport,
     proxy: Option<Proxy>,
     throttle: Option<SharedThrottle>,
     pacer: Option<Pacer>,
@@ -237,6 +238,10 @@ impl Account {
             credentials: credentials(args, secret)?,
             extra_root_pem,
             pins,
+            tls: match args.sign_in.legacy_tls {
+                true => TlsSupport::Legacy,
+                false => TlsSupport::Modern,
+            },
             proxy,
             throttle: None,
             pacer: None,
@@ -259,6 +264,7 @@ impl Account {
         options.user_agent = USER_AGENT.to_owned();
         options.extra_root_pem.clone_from(&self.extra_root_pem);
         options.pinned_certificates.clone_from(&self.pins);
+        options.tls = self.tls;
         options.proxy.clone_from(&self.proxy);
         options.shared_throttle.clone_from(&self.throttle);
         let pace = self.pacer.clone();
@@ -273,6 +279,7 @@ impl Account {
         options.user_agent = USER_AGENT.to_owned();
         options.extra_root_pem.clone_from(&self.extra_root_pem);
         options.pinned_certificates.clone_from(&self.pins);
+        options.tls = self.tls;
         options.proxy.clone_from(&self.proxy);
         options.servers = first.map(server_url).transpose()?.into_iter().collect();
         let found = engine::autodiscover(&options).await.map_err(|error| {

@@ -291,6 +291,7 @@ fn sign_in(set: &SetConfig) -> ServerArgs {
             scope: set.scope.clone().unwrap_or(usual.scope),
             ca_file: set.ca_file.clone(),
             tls_fingerprint: set.tls_fingerprint.clone(),
+            legacy_tls: set.legacy_tls,
             proxy: set.proxy.clone().or_else(|| std::env::var(PROXY).ok()),
             password_file: None,
         },

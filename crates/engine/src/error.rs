@@ -173,7 +173,7 @@ pub(crate) fn kind_of_ews(kind: ews_client::ErrorKind) -> ErrorKind {
         Leaf::Auth => ErrorKind::Auth,
         Leaf::Denied => ErrorKind::Denied,
         Leaf::NotFound => ErrorKind::NotFound,
-        Leaf::Unreachable | Leaf::Timeout => ErrorKind::Unreachable,
+        Leaf::Unreachable | Leaf::Timeout | Leaf::OldTls => ErrorKind::Unreachable,
         Leaf::NotEws => ErrorKind::NotEws,
         Leaf::Unsupported => ErrorKind::Unsupported,
         Leaf::Invalid => ErrorKind::Invalid,

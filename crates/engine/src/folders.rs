@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ews_client::{
     BaseShape, Client, DistinguishedFolder, FindFolder, Folder, FolderId, FolderIdRef, FolderKind,
-    FolderShape, FolderTraversal, GetFolder, MapiType, Paging, PropertyPath,
+    FolderShape, FolderTraversal, GetFolder, MapiType, Paging, PropertyPath, REPLICA_LIST,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use mailindex::FolderKey;
@@ -12,8 +12,10 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::keys::{Holds, associated_key, folder_key};
-use crate::mailbox_name::MailboxPart;
+use crate::mailbox_name::{MailboxName, MailboxPart};
 use crate::path::level;
+use crate::routes::Routes;
+use crate::source::Exchange;
 
 /// PidTagLocalCommitTimeMax: when anything in the folder last changed.
 const LOCAL_COMMIT_TIME_MAX: u16 = 0x670A;
@@ -208,6 +210,8 @@ pub(crate) struct RemoteFolders {
     pub(crate) beside: Vec<MailboxPart>,
     /// What the owner seems to have beside it and the server does not open, with its reason.
     pub(crate) closed: Vec<(MailboxPart, String)>,
+    /// Who is asked for what.
+    pub(crate) routes: Routes,
 }
 
 impl RemoteFolders {
@@ -215,17 +219,20 @@ impl RemoteFolders {
     /// whatever the language, one lists the tree with all that tells whether a folder has
     /// changed. Public folders are listed level by level, since servers do not do it otherwise.
     pub(crate) async fn read(
-        client: &Client,
+        exchange: &Exchange,
+        name: &MailboxName,
         permits: &Semaphore,
-        part: MailboxPart,
     ) -> Result<Self> {
-        let layout = layout(part);
-        let named = distinguished(client, permits, layout).await?;
-        let root = &named.root;
+        let part = name.part();
+        let mut routes = exchange.routes(name).await?;
+        let client = routes.hierarchy().clone();
+        let named = distinguished(&client, permits, layout(part)).await?;
         let (found, unseen) = if part == MailboxPart::Public {
-            (levels(client, permits, root).await?, Vec::new())
+            let found = levels(&client, permits, &named.root).await?;
+            routes.learn(exchange, &found).await?;
+            (found, Vec::new())
         } else {
-            seen_and_unseen(client, permits, &named).await?
+            seen_and_unseen(&client, permits, &named).await?
         };
         let root_id = named.root.id;
         Ok(Self {
@@ -234,6 +241,7 @@ impl RemoteFolders {
             root_id,
             beside: named.beside.into_iter().map(|(part, _)| part).collect(),
             closed: named.closed,
+            routes,
         })
     }
 
@@ -409,6 +417,8 @@ fn shape() -> FolderShape {
     for count in [DELETED_COUNT_TOTAL, ASSOCIATED_COUNT] {
         additional.push(PropertyPath::tag(count, MapiType::Integer));
     }
+    // Only public folders have it: where their contents lie.
+    additional.push(PropertyPath::tag(REPLICA_LIST, MapiType::Binary));
     FolderShape::new(BaseShape::IdOnly).with(additional)
 }
 

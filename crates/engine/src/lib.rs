@@ -44,6 +44,7 @@ mod report;
 mod restore;
 mod retention;
 mod roster;
+mod routes;
 mod runs;
 mod search;
 mod selection;
@@ -117,6 +118,6 @@ pub use chunkstore::{
 pub use ews_client::{
     AutodiscoverOptions, Client, ClientOptions, ClientSecret, Credentials, Error as ServerError,
     ErrorKind as ServerErrorKind, Fingerprint, ItemError as ServerItemError, Pace, Proxy,
-    SharedThrottle, Sleeper, Stats as ServerStats, ThrottleOptions, ThrottleState, TokioSleeper,
-    Url, Zeroizing, autodiscover,
+    SharedThrottle, Sleeper, Stats as ServerStats, ThrottleOptions, ThrottleState, TlsSupport,
+    TokioSleeper, Url, Zeroizing, autodiscover,
 };

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Doing, Result};
 use crate::folders::RemoteFolders;
-use crate::mailbox_name::MailboxPart;
+use crate::mailbox_name::{MailboxName, MailboxPart};
 use crate::source::Exchange;
 
 /// What a server told of a mailbox.
@@ -44,9 +44,9 @@ impl Exchange {
     /// # Errors
     /// As [`Exchange::look_at_mailbox`].
     pub async fn change_mark(&self, mailbox: &str) -> Result<Option<String>> {
-        let client = self.mailbox(mailbox);
         let permits = Semaphore::new(1);
-        let remote = RemoteFolders::read(&client, &permits, MailboxPart::Primary).await?;
+        let name = MailboxName::new(mailbox, MailboxPart::Primary);
+        let remote = RemoteFolders::read(self, &name, &permits).await?;
         let mut all = blake3::Hasher::new();
         let mut line = String::new();
         for folder in &remote.folders {
@@ -75,8 +75,13 @@ impl Exchange {
     }
 
     async fn look(&self, mailbox: &str, root: DistinguishedFolder) -> Result<MailboxLook> {
-        let client = self.mailbox(mailbox);
         let is_public = root == DistinguishedFolder::PublicFoldersRoot;
+        let client = if is_public {
+            let name = MailboxName::new(mailbox, MailboxPart::Public);
+            self.routes(&name).await?.hierarchy().clone()
+        } else {
+            self.mailbox(mailbox)
+        };
         let mut request = FindFolder::deep(root, FolderShape::new(BaseShape::IdOnly));
         if is_public {
             // Public folders cannot be asked for all levels at once.

@@ -7,6 +7,7 @@ use ews_client::{Access, Client, ResponseCode};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::mailbox_name::MailboxName;
+use crate::routes::PublicRoutes;
 
 /// A server, and the account that may read or write mailboxes there.
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ pub struct Exchange {
 struct Abilities {
     export: Ability,
     upload: Ability,
+    public: Arc<PublicRoutes>,
 }
 
 /// Whether the server has an operation that some servers lack. The first call decides, and the
@@ -120,6 +122,11 @@ impl Exchange {
     /// Whether it has UploadItems.
     pub(crate) fn upload(&self) -> &Ability {
         &self.abilities.upload
+    }
+
+    /// Where public folders lie, as far as that is known.
+    pub(crate) fn public_routes(&self) -> &Arc<PublicRoutes> {
+        &self.abilities.public
     }
 
     /// The client, with no mailbox chosen.

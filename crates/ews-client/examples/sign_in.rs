@@ -1,11 +1,14 @@
 //! Signs in and says whose Inbox it found.
 //!
 //! `cargo run -p ews-client --example sign_in -- URL USER [auto|basic|ntlm|negotiate|kerberos] [FINGERPRINT]`
-//! with the password in the environment variable `EWS_PASSWORD`. Try it on `postkeep sim --tls`.
+//! with the password in the environment variable `EWS_PASSWORD`. `EWS_PROXY` names a proxy,
+//! `EWS_CA_FILE` certificates to trust, and `EWS_TLS=legacy` asks for old cipher suites. Try it on
+//! `postkeep sim --tls`.
 #![allow(clippy::print_stdout, reason = "an example talks to its user")]
 
 use ews_client::{
     BaseShape, Client, ClientOptions, Credentials, DistinguishedFolder, FolderShape, GetFolder,
+    Proxy, TlsSupport,
 };
 
 #[tokio::main]
@@ -26,6 +29,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut options = ClientOptions::new(url.parse()?, credentials);
     if let Some(fingerprint) = arguments.next() {
         options.pinned_certificates.push(fingerprint.parse()?);
+    }
+    if let Ok(proxy) = std::env::var("EWS_PROXY") {
+        options.proxy = Some(Proxy::new(proxy.parse()?)?);
+    }
+    if let Ok(file) = std::env::var("EWS_CA_FILE") {
+        options.extra_root_pem = Some(std::fs::read(file)?);
+    }
+    if std::env::var("EWS_TLS").as_deref() == Ok("legacy") {
+        options.tls = TlsSupport::Legacy;
     }
     let client = Client::new(options)?;
     let request = GetFolder {

@@ -11,11 +11,12 @@ use url::Url;
 
 use form::Answer;
 pub use form::AutodiscoverForm;
+pub(crate) use form::{POX_PATH, PoxSettings, pox_request, pox_settings};
 use search::{Search, Try};
 
 use crate::auth::Credentials;
 use crate::body::{self, from_transport};
-use crate::client::{ClientOptions, redacted};
+use crate::client::{ClientOptions, TlsSupport, redacted};
 use crate::error::{Error, ErrorKind, Result, quote};
 use crate::http::{HttpTransport, Maker, Proxy};
 use crate::tls::Fingerprint;
@@ -42,6 +43,8 @@ pub struct AutodiscoverOptions {
     pub extra_root_pem: Option<Vec<u8>>,
     /// Server certificates to accept, and no others; empty for those that the system trusts.
     pub pinned_certificates: Vec<Fingerprint>,
+    /// Which TLS to speak. Default: modern.
+    pub tls: TlsSupport,
     /// The proxy to go through. Default: none.
     pub proxy: Option<Proxy>,
     /// The User-Agent header. Default: the crate's name and version.
@@ -59,6 +62,7 @@ impl AutodiscoverOptions {
             request_timeout: Duration::from_secs(20),
             extra_root_pem: None,
             pinned_certificates: Vec::new(),
+            tls: TlsSupport::Modern,
             proxy: None,
             user_agent: concat!("ews-client/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -168,7 +172,9 @@ impl Asker<'_> {
     }
 
     async fn get(&self, next: &Try) -> Result<Answer> {
-        let client = Maker::new(&self.client_options(&next.url))?.pooled()?;
+        let maker = Maker::new(&self.client_options(&next.url))?;
+        maker.prepare(&next.url).await.map_err(from_transport)?;
+        let client = maker.pooled()?;
         let sent = client
             .get(next.url.clone())
             .header("user-agent", &self.options.user_agent)
@@ -226,6 +232,7 @@ impl Asker<'_> {
         made.extra_root_pem.clone_from(&options.extra_root_pem);
         made.pinned_certificates
             .clone_from(&options.pinned_certificates);
+        made.tls = options.tls;
         made.proxy.clone_from(&options.proxy);
         made
     }

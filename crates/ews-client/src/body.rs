@@ -108,6 +108,8 @@ pub(crate) fn from_transport(error: TransportError) -> Error {
         TransportErrorKind::Interrupted => ErrorKind::Interrupted,
         TransportErrorKind::Payload => ErrorKind::Invalid,
         TransportErrorKind::Auth => ErrorKind::Auth,
+        TransportErrorKind::Protocol => ErrorKind::Protocol,
+        TransportErrorKind::OldTls => ErrorKind::OldTls,
     };
     Error::new(kind, error.message)
 }

@@ -227,7 +227,10 @@ impl Client {
             Ok(Err(error)) => {
                 let failure = match error.kind {
                     TransportErrorKind::Unreachable => Failure::NotSent,
-                    TransportErrorKind::Payload | TransportErrorKind::Auth => Failure::Final,
+                    TransportErrorKind::Payload
+                    | TransportErrorKind::Auth
+                    | TransportErrorKind::Protocol
+                    | TransportErrorKind::OldTls => Failure::Final,
                     _ => Failure::Unknown,
                 };
                 return Err(Failed {
@@ -296,7 +299,7 @@ impl Client {
             Access::Own => None,
             Access::Impersonate(smtp) => Some(smtp.as_str()),
         };
-        let mut writer = envelope::open(version, mailbox);
+        let mut writer = envelope::open(version, mailbox, self.time_zone.as_deref());
         operation.write(&mut writer, version);
         let body: RequestBody = operation.body(writer);
         let mut headers = vec![

@@ -3,10 +3,12 @@
 mod affinity;
 mod discovery;
 mod notifications;
+mod public_folders;
 mod settings;
 
 pub use affinity::Affinity;
 pub use discovery::GroupMembers;
+pub use public_folders::REPLICA_LIST;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -21,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::{HttpTransport, Proxy};
 use crate::model::{Folder, Item, ItemError, ItemId, Outcome};
 use crate::op::{
-    AlternateId, ConvertId, CreateFolder, CreateItem, DeleteItem, ExportStream, FindFolder,
+    AlternateId, ConvertId, CopyItem, CreateFolder, CreateItem, DeleteItem, ExportStream, FindFolder,
     FindFolderPage, FindItem, FindItemPage, GetFolder, GetItem, HierarchyPage, MoveItem,
     Resolution, ResolveNames, SyncFolderHierarchy, SyncFolderItems, SyncPage, UpdateItem,
     UploadItem, UploadItems,
@@ -53,6 +55,8 @@ pub struct ClientOptions {
     pub extra_root_pem: Option<Vec<u8>>,
     /// Server certificates to accept, and no others; empty for those that the system trusts.
     pub pinned_certificates: Vec<Fingerprint>,
+    /// Which TLS to speak. Default: modern.
+    pub tls: TlsSupport,
     /// The proxy to go through. Default: none.
     pub proxy: Option<Proxy>,
     /// How persistent to be.
@@ -79,6 +83,7 @@ impl ClientOptions {
             connect_timeout: Duration::from_secs(20),
             extra_root_pem: None,
             pinned_certificates: Vec::new(),
+            tls: TlsSupport::Modern,
             proxy: None,
             retry: RetryPolicy::default(),
             throttle: ThrottleOptions::default(),
@@ -87,6 +92,18 @@ impl ClientOptions {
             sleeper: Arc::new(TokioSleeper),
         }
     }
+}
+
+/// Which TLS a client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TlsSupport {
+    /// TLS 1.2 and 1.3 with authenticated encryption, by rustls.
+    #[default]
+    Modern,
+    /// What the operating system's TLS speaks, CBC cipher suites included, for servers that offer
+    /// nothing better; needs the crate's feature `legacy-tls`. A pinned certificate must be one
+    /// that vouches for itself, as self-signed ones do.
+    Legacy,
 }
 
 /// Whose mailbox a client works in.
@@ -134,6 +151,7 @@ pub struct Client {
     pub(crate) access: Access,
     pub(crate) routing: Routing,
     pub(crate) affinity: Option<Affinity>,
+    pub(crate) time_zone: Option<String>,
 }
 
 pub(crate) struct Shared {
@@ -199,6 +217,7 @@ impl Client {
             access: Access::Own,
             routing: Routing::default(),
             affinity: None,
+            time_zone: None,
         }
     }
 
@@ -218,6 +237,16 @@ impl Client {
         }
     }
 
+    /// The same connection and mailbox, in a time zone that the server knows by its Windows name,
+    /// such as `W. Europe Standard Time` (`TimeZoneContext`, MS-OXWSGTZ 2.2.4): what requests say
+    /// of times without an offset, and of days, is meant there, and no longer in UTC.
+    pub fn in_time_zone(&self, name: impl Into<String>) -> Client {
+        Client {
+            time_zone: Some(name.into()),
+            ..self.clone()
+        }
+    }
+
     /// The same connection and mailbox, with requests going to the server behind the front that the
     /// first of them came to.
     pub fn with_affinity(&self, affinity: Affinity) -> Client {
@@ -225,6 +254,11 @@ impl Client {
             affinity: Some(affinity),
             ..self.clone()
         }
+    }
+
+    /// Where its requests go.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     /// Whose mailbox this client works in.
@@ -332,6 +366,11 @@ impl Client {
 
     /// MoveItem: moves items; the new ids come back where the server gives them.
     pub async fn move_item(&self, request: &MoveItem) -> Result<Vec<Outcome<Option<ItemId>>>> {
+        self.call(request).await
+    }
+
+    /// CopyItem: copies items on the server; the copies' ids come back where the server gives them.
+    pub async fn copy_item(&self, request: &CopyItem) -> Result<Vec<Outcome<Option<ItemId>>>> {
         self.call(request).await
     }
 

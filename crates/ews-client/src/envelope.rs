@@ -14,7 +14,11 @@ const MESSAGES: &str = "http://schemas.microsoft.com/exchange/services/2006/mess
 const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
 
 /// Writes the envelope up to the body's content.
-pub(crate) fn open(version: SchemaVersion, impersonate: Option<&str>) -> Writer {
+pub(crate) fn open(
+    version: SchemaVersion,
+    impersonate: Option<&str>,
+    time_zone: Option<&str>,
+) -> Writer {
     let mut writer = Writer::default();
     writer.raw(|text| text.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>"));
     writer
@@ -34,6 +38,11 @@ pub(crate) fn open(version: SchemaVersion, impersonate: Option<&str>) -> Writer 
             .leaf("t:PrimarySmtpAddress", smtp)
             .close()
             .close();
+    }
+    if let Some(name) = time_zone {
+        writer.open("t:TimeZoneContext");
+        writer.open("t:TimeZoneDefinition").attribute("Id", name);
+        writer.close().close();
     }
     writer.close().open("soap:Body");
     writer

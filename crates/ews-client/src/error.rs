@@ -23,6 +23,9 @@ pub enum ErrorKind {
     NotFound,
     /// No connection: name resolution, TCP or TLS failed.
     Unreachable,
+    /// The server offers only TLS that this client does not speak, as Windows Server 2012 R2 does
+    /// with its CBC cipher suites: [`crate::TlsSupport::Legacy`] does.
+    OldTls,
     /// Something answered, but it does not speak EWS (an HTML page, a redirect, a 404, JSON).
     NotEws,
     /// The answer breaks SOAP or the schema beyond what leniency covers, or exceeds a limit.
@@ -46,6 +49,7 @@ impl ErrorKind {
             ErrorKind::Denied => "denied",
             ErrorKind::NotFound => "not-found",
             ErrorKind::Unreachable => "unreachable",
+            ErrorKind::OldTls => "old-tls",
             ErrorKind::NotEws => "not-ews",
             ErrorKind::Protocol => "protocol",
             ErrorKind::Unsupported => "unsupported",

@@ -1,11 +1,13 @@
 //! The real transport: HTTP/1.1 over TCP or TLS, by reqwest and rustls, with the sign-in.
 
 mod gate;
+#[cfg(feature = "legacy-tls")]
+mod legacy;
+mod maker;
 mod session;
 
 use std::error::Error as _;
 use std::fmt;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -17,11 +19,12 @@ use url::Url;
 use crate::auth::{self, Challenges, Credentials, Kind, Password, Scheme, TokenCache};
 use crate::client::ClientOptions;
 use crate::error::{Error, Result};
-use crate::tls;
 use crate::transport::{
     RequestBody, Transport, TransportError, TransportErrorKind, TransportRequest, TransportResponse,
 };
-use gate::Gate;
+pub(crate) use maker::Maker;
+#[cfg(feature = "kerberos")]
+use maker::built;
 use session::{Leased, Sessions};
 
 /// Most bytes of an answer read only for the connection's sake.
@@ -54,67 +57,9 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Makes clients that trust the same and go the same way.
-#[derive(Clone)]
-pub(crate) struct Maker {
-    tls: rustls::ClientConfig,
-    connect_timeout: Duration,
-    proxy: Option<Proxy>,
-}
-
-impl Maker {
-    pub(crate) fn new(options: &ClientOptions) -> Result<Maker> {
-        let is_https = options.endpoint.scheme() == "https"
-            || matches!(options.credentials.kind(), Kind::OAuth { .. });
-        let extra = options.extra_root_pem.as_deref();
-        Ok(Maker {
-            tls: tls::config(is_https, extra, &options.pinned_certificates)?,
-            connect_timeout: options.connect_timeout,
-            proxy: options.proxy.clone(),
-        })
-    }
-
-    /// A client with a pool of connections.
-    pub(crate) fn pooled(&self) -> Result<reqwest::Client> {
-        built(self.builder()?)
-    }
-
-    /// A client with one connection, made only when the gate is open.
-    fn pinned(&self, gate: Gate) -> Result<reqwest::Client> {
-        let builder = self.builder()?.pool_max_idle_per_host(1);
-        built(builder.connector_layer(gate).tls_info(true))
-    }
-
-    fn builder(&self) -> Result<reqwest::ClientBuilder> {
-        let mut builder = reqwest::Client::builder()
-            .http1_only()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(self.connect_timeout)
-            // Shorter than servers keep theirs: an upload on a connection that is just being
-            // closed cannot be repeated blindly.
-            .pool_idle_timeout(Duration::from_secs(30))
-            .tcp_nodelay(true)
-            .gzip(true)
-            .tls_backend_preconfigured(self.tls.clone());
-        if let Some(Proxy(url)) = &self.proxy {
-            let proxy = reqwest::Proxy::all(url.clone())
-                .map_err(|error| Error::invalid(format!("proxy: {}", root_cause(&error))))?;
-            builder = builder.proxy(proxy);
-        }
-        Ok(builder)
-    }
-}
-
-fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
-    builder
-        .build()
-        .map_err(|error| Error::invalid(format!("cannot set up HTTP: {}", root_cause(&error))))
-}
-
 /// Connections to a server, and how they sign in.
 pub(crate) struct HttpTransport {
-    client: reqwest::Client,
+    client: OnceCell<reqwest::Client>,
     maker: Maker,
     credentials: Credentials,
     sign_in: OnceCell<SignIn>,
@@ -133,10 +78,10 @@ enum SignIn {
 impl HttpTransport {
     pub(crate) fn new(options: &ClientOptions) -> Result<HttpTransport> {
         let maker = Maker::new(options)?;
-        let client = match options.credentials.kind() {
-            #[cfg(feature = "kerberos")]
-            Kind::Ticket { .. } => built(maker.builder()?.tls_info(true))?,
-            _ => maker.pooled()?,
+        // What is wrong with the options is said at once, where it can be.
+        let client = match maker.is_ready() {
+            true => OnceCell::new_with(Some(pooled(&maker, &options.credentials)?)),
+            false => OnceCell::new(),
         };
         let sign_in = match options.credentials.kind() {
             Kind::Password { how, .. } => match how {
@@ -163,6 +108,17 @@ impl HttpTransport {
         })
     }
 
+    /// The connections that are shared.
+    async fn client(&self, url: &Url) -> Sent<&reqwest::Client> {
+        let made = || async {
+            self.maker.prepare(url).await?;
+            pooled(&self.maker, &self.credentials).map_err(|error| {
+                TransportError::new(TransportErrorKind::Payload, error.to_string())
+            })
+        };
+        self.client.get_or_try_init(made).await
+    }
+
     /// How to sign in. Where the server has to be asked first and says something else than what
     /// it offers, its answer to the request instead.
     async fn sign_in(
@@ -173,9 +129,8 @@ impl HttpTransport {
             return Ok(Ok(known));
         }
         let sent = |error: reqwest::Error| failure(&error);
-        let answer = post(&self.client, request, None, false)
-            .await
-            .map_err(sent)?;
+        let client = self.client(&request.url).await?;
+        let answer = post(client, request, None, false).await.map_err(sent)?;
         match answer.status().as_u16() {
             401 => {
                 let offers = challenges_of(&answer);
@@ -188,7 +143,7 @@ impl HttpTransport {
             // A server that asks nobody who they are.
             _ => {
                 finished(answer).await;
-                let answer = post(&self.client, request, None, true).await;
+                let answer = post(client, request, None, true).await;
                 Ok(Err(answer.map_err(sent)?))
             }
         }
@@ -228,12 +183,11 @@ impl HttpTransport {
         tokens: &TokenCache,
         request: &TransportRequest,
     ) -> Sent<reqwest::Response> {
+        let client = self.client(&request.url).await?;
         let mut refused = None;
         loop {
-            let value = tokens
-                .authorization(&self.client, refused.as_deref())
-                .await?;
-            let response = post(&self.client, request, Some(&value), true)
+            let value = tokens.authorization(client, refused.as_deref()).await?;
+            let response = post(client, request, Some(&value), true)
                 .await
                 .map_err(|error| failure(&error))?;
             if response.status() != 401 || refused.is_some() {
@@ -242,6 +196,14 @@ impl HttpTransport {
             finished(response).await;
             refused = Some(value.to_string());
         }
+    }
+}
+
+fn pooled(maker: &Maker, credentials: &Credentials) -> Result<reqwest::Client> {
+    match credentials.kind() {
+        #[cfg(feature = "kerberos")]
+        Kind::Ticket { .. } => built(maker.builder()?.tls_info(true)),
+        _ => maker.pooled(),
     }
 }
 
@@ -261,6 +223,7 @@ fn sessions(maker: &Maker, scheme: Scheme, credentials: &Credentials) -> SignIn 
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: TransportRequest) -> Sent<TransportResponse> {
+        let client = self.client(&request.url).await?;
         let sign_in = match self.sign_in(&request).await? {
             Ok(sign_in) => sign_in,
             Err(told) => return Ok(answer(told, |body| body)),
@@ -272,11 +235,11 @@ impl Transport for HttpTransport {
             }
             SignIn::Tokens(tokens) => self.send_with_token(tokens, &request).await?,
             #[cfg(feature = "kerberos")]
-            SignIn::Kerberos(kerberos) => kerberos.send(&self.client, &request).await?,
+            SignIn::Kerberos(kerberos) => kerberos.send(client, &request).await?,
             SignIn::Header(value) => {
                 let value = value.as_deref().unwrap_or(&request.authorization);
                 let value = Some(value.as_str()).filter(|value| !value.is_empty());
-                post(&self.client, &request, value, true)
+                post(client, &request, value, true)
                     .await
                     .map_err(|error| failure(&error))?
             }
@@ -382,6 +345,11 @@ pub(crate) fn failure(error: &reqwest::Error) -> TransportError {
             format!("cannot build the request: {cause}"),
         );
     }
+    if is_about_old_tls(error) {
+        let told = "the server and this client have no TLS cipher suite in common: it seems to \
+                    offer only old ones, which only legacy TLS speaks";
+        return TransportError::new(TransportErrorKind::OldTls, told);
+    }
     if error.is_connect() {
         let kind = TransportErrorKind::Unreachable;
         let what = if error.is_timeout() {
@@ -397,10 +365,58 @@ pub(crate) fn failure(error: &reqwest::Error) -> TransportError {
             format!("the connection timed out: {cause}"),
         );
     }
+    if let Some(told) = malformed(error) {
+        return TransportError::new(TransportErrorKind::Protocol, told.to_owned());
+    }
     TransportError::new(
         TransportErrorKind::Interrupted,
         format!("the connection broke: {cause}"),
     )
+}
+
+/// Whether a handshake failed because there was nothing to agree on: rustls has no CBC suites and
+/// nothing below TLS 1.2.
+fn is_about_old_tls(error: &reqwest::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
+    while let Some(mut inner) = cause {
+        // An I/O error shows what its inner error is about, but not the inner error itself.
+        while let Some(wrapped) = inner.downcast_ref::<std::io::Error>() {
+            match wrapped.get_ref() {
+                Some(within) => inner = within,
+                None => break,
+            }
+        }
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return matches!(
+                tls,
+                rustls::Error::PeerIncompatible(_)
+                    | rustls::Error::AlertReceived(
+                        Alert::HandshakeFailure
+                            | Alert::ProtocolVersion
+                            | Alert::InsufficientSecurity
+                    )
+            );
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+/// What is wrong with an answer that cannot be read as HTTP.
+fn malformed(error: &reqwest::Error) -> Option<&'static str> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
+    while let Some(inner) = cause {
+        if let Some(inner) = inner.downcast_ref::<hyper::Error>() {
+            return match () {
+                () if inner.is_parse_too_large() => Some("the answer's headers are too large"),
+                () if inner.is_parse() => Some("the answer's headers are no HTTP"),
+                () => None,
+            };
+        }
+        cause = inner.source();
+    }
+    None
 }
 
 /// The innermost cause's text.

@@ -33,6 +33,29 @@
 //! # }
 //! ```
 //!
+//! # Examples
+//!
+//! One short program for each task is in `examples/`; `postkeep sim` is a server to try them on.
+//!
+//! | example | what it shows |
+//! | --- | --- |
+//! | `folders` | connecting, folders, paging, what to do about errors |
+//! | `sync` | what changed in a folder since the last time |
+//! | `find` | searching by a restriction, reading a mail with its MIME text |
+//! | `export` | items in full fidelity, out of a mailbox and into another folder |
+//! | `create` | an item of each kind from its portable form |
+//! | `notifications` | being told of changes, by asking and by a stream |
+//! | `settings` | permissions, delegates, rules, out-of-office replies |
+//! | `mailboxes` | finding mailboxes, impersonation, groups, public folders |
+//! | `autodiscover` | from an address to the endpoint |
+//! | `sign_in` | ways to sign in, certificates, proxies, legacy TLS |
+//! | `throttle_state` | how much the server allows while many requests are under way |
+//!
+//! # Features
+//!
+//! - `kerberos`: Negotiate with the system's Kerberos tickets (MIT or Heimdal).
+//! - `legacy-tls`: [`TlsSupport::Legacy`], the system's TLS for servers with CBC cipher suites.
+//!
 //! The library prints nothing, reads no environment and starts no task; it needs a Tokio runtime
 //! with time and I/O enabled.
 
@@ -71,7 +94,9 @@ pub use auth::{ClientSecret, Credentials, Token, TokenSource};
 pub use autodiscover::{
     AutodiscoverForm, AutodiscoverOptions, AutodiscoverStep, Discovered, autodiscover,
 };
-pub use client::{Access, Affinity, Client, ClientOptions, GroupMembers, Routing};
+pub use client::{
+    Access, Affinity, Client, ClientOptions, GroupMembers, REPLICA_LIST, Routing, TlsSupport,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use http::Proxy;
 pub use model::{
@@ -86,15 +111,15 @@ pub use model::{
 };
 pub use op::{
     AddDelegate, AlternateId, ConflictResolution, ContainmentComparison, ContainmentMode,
-    ConvertId, CreateFolder, CreateItem, CreateUserConfiguration, Delegates, DeleteFolder,
+    ConvertId, CopyFolder, CopyItem, CreateFolder, CreateItem, CreateUserConfiguration, Delegates, DeleteFolder,
     DeleteItem, DeleteUserConfiguration, Delivery, DisposalType, Event, EventKind, EventStream,
     ExpandDl, ExportEvent, ExportStream, FieldChange, FindFolder, FindFolderPage, FindItem,
     FindItemPage, FindPeople, FolderChange, FolderFieldChange, FolderTraversal, FolderUpdate,
-    GetDelegate, GetEvents, GetFolder, GetInboxRules, GetItem, GetSearchableMailboxes,
+    GetDelegate, GetEvents, GetFolder, GetInboxRules, GetItem, GetPersona, GetSearchableMailboxes,
     GetUserConfiguration, GetUserOofSettings, GroupMember, GroupPage, GroupRef, HierarchyPage,
     IdFormat, InboxRules, ItemChange, ItemTraversal, ItemUpdate, MAX_CONNECTION_MINUTES,
     MAX_SUBSCRIPTION_MINUTES, MAX_SYNC_CHANGES, MoveFolder, MoveItem, NewFolder, NewItem,
-    Notification, Paging, PeoplePage, Persona, RemoveDelegate, Resolution, ResolveNames,
+    Notification, Paging, PeoplePage, Persona, PersonaDetails, RemoveDelegate, Resolution, ResolveNames,
     Restriction, RuleError, RuleOperation, SearchScope, SearchableMailbox, SearchableMailboxes,
     SetUserOofSettings, SortDirection, StreamEvent, Subscribe, Subscription, SyncFolderHierarchy,
     SyncFolderItems, SyncPage, SyncScope, Unsubscribe, UpdateDelegate, UpdateFolder,

@@ -1,6 +1,8 @@
 //! The operations: one file each, with request, answer and codec.
 
 mod convert_id;
+mod copy_folder;
+mod copy_item;
 mod create_folder;
 mod create_item;
 mod delegate;
@@ -13,6 +15,7 @@ mod find_item;
 mod find_people;
 mod get_folder;
 mod get_item;
+mod get_persona;
 mod get_searchable_mailboxes;
 mod inbox_rules;
 pub(crate) mod item_fields;
@@ -31,6 +34,8 @@ mod user_configuration;
 mod user_oof;
 
 pub use convert_id::{AlternateId, ConvertId, IdFormat};
+pub use copy_folder::CopyFolder;
+pub use copy_item::CopyItem;
 pub use create_folder::{CreateFolder, NewFolder};
 pub use create_item::{CreateItem, NewItem};
 pub use delegate::{AddDelegate, Delegates, GetDelegate, RemoveDelegate, UpdateDelegate};
@@ -44,6 +49,7 @@ pub use find_item::{FindItem, FindItemPage, ItemTraversal, SortDirection};
 pub use find_people::{FindPeople, PeoplePage, Persona};
 pub use get_folder::GetFolder;
 pub use get_item::GetItem;
+pub use get_persona::{GetPersona, PersonaDetails};
 pub use get_searchable_mailboxes::{
     GetSearchableMailboxes, SearchableMailbox, SearchableMailboxes,
 };

@@ -128,6 +128,10 @@ pub enum TransportErrorKind {
     Payload,
     /// Signing in failed before the server could judge it.
     Auth,
+    /// What arrived is no HTTP, or its headers are without measure.
+    Protocol,
+    /// The server offers only TLS that this client does not speak: nothing was sent.
+    OldTls,
 }
 
 /// Why no whole answer arrived.

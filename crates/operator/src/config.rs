@@ -153,6 +153,8 @@ pub struct SetConfig {
     /// Fingerprints of certificates to trust, and no others.
     #[serde(deserialize_with = "one_or_many")]
     pub tls_fingerprint: Vec<String>,
+    /// Whether the operating system's TLS is spoken, old cipher suites included.
+    pub legacy_tls: bool,
     /// The HTTP proxy on the way to the server.
     pub proxy: Option<String>,
     /// Names of mailboxes, patterns of addresses, and `@FILE`s of names; the account's own mailbox
@@ -228,6 +230,7 @@ impl Default for SetConfig {
             scope: None,
             ca_file: None,
             tls_fingerprint: Vec::new(),
+            legacy_tls: false,
             proxy: None,
             mailboxes: Vec::new(),
             all: false,

@@ -60,6 +60,10 @@ pub struct SignInArgs {
         requires = "user"
     )]
     pub tls_fingerprint: Vec<String>,
+    /// Speak the operating system's TLS, for servers that offer only old (CBC) cipher suites; needs
+    /// a build with the feature legacy-tls
+    #[arg(long, requires = "user")]
+    pub legacy_tls: bool,
     /// Go through this HTTP proxy; a password for it belongs into the environment variable
     #[arg(
         long,
@@ -80,6 +84,7 @@ impl Default for SignInArgs {
             scope: SCOPE.to_owned(),
             ca_file: None,
             tls_fingerprint: Vec::new(),
+            legacy_tls: false,
             proxy: None,
         }
     }

@@ -33,6 +33,17 @@ impl Side {
     }
 }
 
+fn is_about_old_tls(error: &engine::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref::<engine::ServerError>() {
+            return error.kind() == engine::ServerErrorKind::OldTls;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
 /// What the user can do about an error, where there is something.
 pub fn next_step(error: &engine::Error) -> Option<&'static str> {
     use ErrorKind as K;
@@ -57,6 +68,15 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
         (K::NotFound, Side::Repository) => "postkeep init --repo <repository>",
         (K::NotFound, Side::Here) => {
             "`postkeep snapshots` lists snapshots and mailboxes, `postkeep ls` folders and items"
+        }
+        (K::Unreachable, Side::Exchange) if is_about_old_tls(error) => {
+            if cfg!(feature = "legacy-tls") {
+                "--legacy-tls (legacy_tls = true in a configuration) speaks the system's TLS, old \
+                 cipher suites included; better: update the server's"
+            } else {
+                "--legacy-tls, with a postkeep that was built with --features legacy-tls; better: \
+                 update the server's TLS"
+            }
         }
         (K::Unreachable, Side::Exchange) => {
             "check the host name, the port and the firewall; --ca-file trusts a private \

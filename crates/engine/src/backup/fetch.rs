@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chunkstore::{Format, ItemWriter, Opaque, PendingContent};
-use ews_client::{ExportEvent, ExportStream, ItemError, ItemId, ResponseCode};
+use ews_client::{Client, ExportEvent, ExportStream, ItemError, ItemId, ResponseCode};
 use fasttransfer::Summariser;
 use mailindex::{ItemKey, ItemRow};
 use tokio::sync::SemaphorePermit;
@@ -174,6 +174,7 @@ pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<V
 /// Calls ExportItems; `None` if the server does not have it. The permit is for reading the answer.
 async fn export<'a>(
     mailbox: &'a Mailbox,
+    client: &Client,
     ids: &[ItemId],
 ) -> Option<(
     ews_client::Result<ExportStream>,
@@ -185,7 +186,7 @@ async fn export<'a>(
         return None;
     }
     let permit = mailbox.permits.acquire().await.ok();
-    let answer = mailbox.client.export_items(ids).await;
+    let answer = client.export_items(ids).await;
     if matches!(trial, Trial::Open { .. }) {
         match &answer {
             Ok(_) => ability.set(true),
@@ -201,7 +202,8 @@ async fn export<'a>(
 
 async fn try_once(mailbox: &Mailbox, attempt: Try) -> Result<Tried> {
     let ids: Vec<ItemId> = attempt.items.iter().map(|item| item.id.clone()).collect();
-    let Some((answer, _permit)) = export(mailbox, &ids).await else {
+    let client = mailbox.client_of(&attempt.items);
+    let Some((answer, _permit)) = export(mailbox, client, &ids).await else {
         return super::portable::try_once(mailbox, attempt).await;
     };
     let mut waiting: VecDeque<Wanted> = attempt.items.into();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use ews_client::{
-    BaseShape, FolderId, FolderIdRef, Item, ItemChange, ItemId, ItemShape, PropertyPath,
+    BaseShape, Client, FolderId, FolderIdRef, Item, ItemChange, ItemId, ItemShape, PropertyPath,
     ResponseCode, SyncFolderItems, SyncPage, SyncState,
 };
 use mailindex::{Change, FolderKey, FolderRow, ItemKey, ItemRow};
@@ -204,6 +204,10 @@ impl FolderRead {
         }
     }
 
+    fn client(&self) -> &Client {
+        self.mailbox.routes.of(self.folder.key)
+    }
+
     /// Asks for the next page of changes; a sync state the server no longer accepts starts the
     /// sync anew, and what is stored already is recognised by its change keys.
     async fn ask(&mut self) -> Result<SyncPage> {
@@ -217,7 +221,7 @@ impl FolderRead {
             };
             let answer = {
                 let _permit = self.mailbox.permits.acquire().await;
-                self.mailbox.client.sync_folder_items(&request).await
+                self.client().sync_folder_items(&request).await
             };
             match answer {
                 Err(error)

@@ -13,6 +13,7 @@ use mailindex::{Change, FolderKey, FolderRow, Row, RowKey};
 use tokio::sync::Semaphore;
 
 use super::coverage::hidden_can_have_changed;
+use super::fetch::Wanted;
 use super::folder::FolderRead;
 use super::settings::SettingsPart;
 use super::settle::Settling;
@@ -24,6 +25,7 @@ use crate::keys::TreeKey;
 use crate::mailbox_name::{MailboxName, MailboxPart};
 use crate::monitor::Event;
 use crate::report::{Gap, ItemFailure, MailboxReport};
+use crate::routes::Routes;
 use crate::snapshot::{About, Snapshot};
 use crate::state::{Reading, folder_entry, item_entry};
 
@@ -36,7 +38,8 @@ pub(super) struct Mailbox {
     /// The name under which its snapshots stand.
     pub(super) address: String,
     pub(super) name: MailboxName,
-    pub(super) client: Client,
+    /// Who is asked for what.
+    pub(super) routes: Routes,
     /// Bounds the requests under way.
     pub(super) permits: Semaphore,
     pub(super) index: IndexHandle,
@@ -94,10 +97,9 @@ pub(super) async fn read(
     round
         .monitor
         .event(Event::MailboxStarted { mailbox: &address });
-    let client = round.exchange.open(&name);
     let permits = Semaphore::new(round.options.requests_per_mailbox.max(1));
     // Before anything is written here: a mailbox that cannot be opened leaves no trace.
-    let remote = RemoteFolders::read(&client, &permits, name.part()).await?;
+    let remote = RemoteFolders::read(&round.exchange, &name, &permits).await?;
     let index = round
         .vault
         .index(&address, parent.as_ref(), &*round.monitor)
@@ -108,7 +110,7 @@ pub(super) async fn read(
         ..SegmentOptions::default()
     };
     let mailbox = Arc::new(Mailbox {
-        client,
+        routes: remote.routes.clone(),
         permits,
         index,
         skeletons: SegmentStore::new(session.clone(), SegmentOptions::default()),
@@ -303,6 +305,14 @@ impl Mailbox {
             deleted_count: folder.deleted,
             last_full_sync_unix_ms: known.map_or(0, |row| row.last_full_sync_unix_ms),
             extra: known.map(|row| row.extra.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Who is asked for items, which are all of one folder.
+    pub(super) fn client_of(&self, items: &[Wanted]) -> &Client {
+        match items.first() {
+            Some(first) => self.routes.of(first.key.folder),
+            None => self.routes.hierarchy(),
         }
     }
 

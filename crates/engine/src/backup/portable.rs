@@ -56,9 +56,10 @@ async fn ask(
         shape: shape(group, plain.is_some()),
         ids: items.iter().map(|wanted| wanted.id.clone()).collect(),
     };
+    let client = mailbox.client_of(&items);
     let answer = {
         let _permit = mailbox.permits.acquire().await;
-        mailbox.client.get_item(&request).await
+        client.get_item(&request).await
     };
     let mut waiting: VecDeque<Wanted> = items.into();
     let outcomes = match answer {

@@ -58,7 +58,8 @@ impl Mailbox {
         };
         let _permit = self.permits.acquire().await;
         let outcomes = self
-            .client
+            .routes
+            .of(folder.key)
             .get_folder(&request)
             .await
             .doing(|| format!("count the items of {}", folder.path))?;
@@ -92,7 +93,8 @@ impl Mailbox {
             };
             let page = {
                 let _permit = self.permits.acquire().await;
-                self.client
+                self.routes
+                    .of(folder.key)
                     .find_item(&request)
                     .await
                     .doing(|| format!("list {}", folder.path))?

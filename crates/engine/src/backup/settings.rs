@@ -82,7 +82,7 @@ impl Mailbox {
         }
         let before = self.stored(parent).await?;
         let holders = self.holders(remote)?;
-        let live = LiveSettings::read(&self.client, &self.permits, &self.name, kinds, &holders);
+        let live = LiveSettings::read(&self.routes, &self.permits, &self.name, kinds, &holders);
         let live = live.await;
         gaps.extend(
             live.unread

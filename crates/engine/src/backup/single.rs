@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ews_client::{GetItem, ItemId, PropertyPath};
+use ews_client::{GetItem, Item, ItemId, ItemShape, Outcome, PropertyPath};
 use mailindex::{Change, FolderKey};
 
 use super::fetch::Wanted;
@@ -28,17 +28,7 @@ impl Mailbox {
         for field in ["item:ParentFolderId", "item:IsAssociated"] {
             shape.additional.push(PropertyPath::field(field));
         }
-        let request = GetItem {
-            shape,
-            ids: ids.clone(),
-        };
-        let outcomes = {
-            let _permit = self.permits.acquire().await;
-            self.client
-                .get_item(&request)
-                .await
-                .doing(|| "find the items".into())?
-        };
+        let outcomes = self.find_items(shape, &ids).await?;
         let mut by_folder: HashMap<FolderKey, Vec<Wanted>> = HashMap::new();
         for (id, outcome) in ids.iter().zip(outcomes) {
             let item = outcome.map_err(|error| {
@@ -80,6 +70,39 @@ impl Mailbox {
             self.download(folder, wanted).await?;
         }
         Ok(folders)
+    }
+
+    /// Looks for items, wherever contents of the mailbox may lie.
+    async fn find_items(&self, shape: ItemShape, ids: &[ItemId]) -> Result<Vec<Outcome<Item>>> {
+        let mut found: Vec<Outcome<Item>> = Vec::new();
+        for client in self.routes.all() {
+            // All of them the first time, then those that were not found.
+            let missing: Vec<usize> = (0..ids.len())
+                .filter(|at| !matches!(found.get(*at), Some(Ok(_))))
+                .collect();
+            if missing.is_empty() {
+                break;
+            }
+            let request = GetItem {
+                shape: shape.clone(),
+                ids: missing.iter().map(|at| ids[*at].clone()).collect(),
+            };
+            let outcomes = {
+                let _permit = self.permits.acquire().await;
+                let answer = client.get_item(&request).await;
+                answer.doing(|| "find the items".into())?
+            };
+            if found.is_empty() {
+                found = outcomes;
+                continue;
+            }
+            for (at, outcome) in missing.into_iter().zip(outcomes) {
+                if let (Some(place), Ok(item)) = (found.get_mut(at), outcome) {
+                    *place = Ok(item);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Writes the row of a folder that has none yet, as one that was never read.

@@ -36,9 +36,8 @@ impl Vault {
     /// the repository.
     pub async fn diff_live(&self, snapshot: &Snapshot, exchange: &Exchange) -> Result<DiffReport> {
         let name: MailboxName = snapshot.mailbox.parse()?;
-        let client = exchange.open(&name);
         let permits = Semaphore::new(4);
-        let remote = RemoteFolders::read(&client, &permits, name.part())
+        let remote = RemoteFolders::read(exchange, &name, &permits)
             .await
             .doing(|| format!("open the mailbox {}", snapshot.mailbox))?;
         let stored = self.stored_folders(snapshot).await?;
@@ -58,7 +57,7 @@ impl Vault {
                 report.folders_not_selected.push(folder.path.clone());
                 continue;
             }
-            let mut items = list(&client, &permits, folder, &meant).await?;
+            let mut items = list(remote.routes.of(folder.key), &permits, folder, &meant).await?;
             match known {
                 Some(known) => {
                     self.keep_meant(snapshot, known, &meant, &mut items).await?;

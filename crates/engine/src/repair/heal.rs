@@ -18,10 +18,12 @@ use super::trees::{Rebuilt, Tree};
 use crate::copy::carry::{Staged, StagedContent};
 use crate::copy::wanted::Wanted;
 use crate::error::{Doing, Error, Result};
+use crate::folders::RemoteFolders;
 use crate::keys::TreeKey;
-use crate::mailbox_name::MailboxName;
+use crate::mailbox_name::{MailboxName, MailboxPart};
 use crate::portable;
 use crate::restore::live::{LiveRead, LiveReader, Wanted as WantedLive};
+use crate::routes::Routes;
 use crate::source::Exchange;
 use crate::state::{Form, ItemSummary, item_state, summary_bytes};
 use crate::vault::Vault;
@@ -265,23 +267,36 @@ impl<'a> Healer<'a> {
         let left: HashSet<[u8; 16]> = losses.left().map(|lost| lost.content.hash).collect();
         let mut asked: Vec<(&Lost, WantedLive)> = Vec::new();
         for lost in lost {
-            let is_item = matches!(TreeKey::from_bytes(&lost.entry.key), Ok(TreeKey::Item(_)));
+            let Ok(TreeKey::Item(key)) = TreeKey::from_bytes(&lost.entry.key) else {
+                continue;
+            };
             let Ok(state) = item_state(&lost.entry) else {
                 continue;
             };
-            if lost.number == 0 && is_item && left.contains(&lost.content.hash) {
+            if lost.number == 0 && left.contains(&lost.content.hash) {
                 let wanted = WantedLive {
                     id: ItemId::new(state.item_id),
+                    folder: key.folder,
                     class: state.item_class,
                 };
                 asked.push((lost, wanted));
             }
         }
-        let client = exchange.open(&name);
         let permits = Semaphore::new(REQUESTS);
+        let routes = match name.part() {
+            _ if asked.is_empty() => return Ok(()),
+            MailboxPart::Public => match RemoteFolders::read(exchange, &name, &permits).await {
+                Ok(remote) => remote.routes,
+                Err(error) => {
+                    self.note_failure(&format!("the server, {mailbox}"), Err(error));
+                    return Ok(());
+                }
+            },
+            _ => Routes::plain(exchange.open(&name)),
+        };
         let reader = LiveReader {
             exchange,
-            client: &client,
+            routes: &routes,
             permits: &permits,
         };
         while !asked.is_empty() {

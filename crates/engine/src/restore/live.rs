@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use ews_client::{Client, ExportEvent, ExportStream, GetItem, ItemError, ItemId, ResponseCode};
+use mailindex::FolderKey;
 use tokio::sync::Semaphore;
 
 use super::again::{Again, may_pass};
 use crate::backup::worth_asking_again;
 use crate::error::{Error, Result};
 use crate::portable::{Group, shape, to_bytes};
+use crate::routes::Routes;
 use crate::source::{Exchange, Trial, says_unknown};
 use crate::state::Form;
 
@@ -29,13 +31,15 @@ pub(crate) enum LiveRead {
 /// Which live item to read, and its class, as far as it is known.
 pub(crate) struct Wanted {
     pub(crate) id: ItemId,
+    /// The folder it lies in.
+    pub(crate) folder: FolderKey,
     pub(crate) class: String,
 }
 
 /// How live items are read.
 pub(crate) struct LiveReader<'a> {
     pub(crate) exchange: &'a Exchange,
-    pub(crate) client: &'a Client,
+    pub(crate) routes: &'a Routes,
     pub(crate) permits: &'a Semaphore,
 }
 
@@ -49,7 +53,12 @@ impl LiveReader<'_> {
     /// Those of a connection that asking again does not help.
     pub(crate) async fn read(&self, wanted: &[Wanted]) -> Result<Vec<LiveRead>> {
         let mut found: Vec<Option<LiveRead>> = wanted.iter().map(|_| None).collect();
-        let mut waiting = VecDeque::from([((0..wanted.len()).collect::<Vec<_>>(), 1u32)]);
+        let parts = self
+            .routes
+            .split(wanted.iter().enumerate(), |(_, w)| w.folder);
+        let places = |part: Vec<(usize, _)>| part.into_iter().map(|(at, _)| at).collect();
+        let parts = parts.into_iter().map(|(_, part)| (places(part), 1u32));
+        let mut waiting: VecDeque<(Vec<usize>, u32)> = parts.collect();
         while let Some((batch, attempt)) = waiting.pop_front() {
             if batch.is_empty() {
                 continue;
@@ -88,7 +97,7 @@ impl LiveReader<'_> {
             .map(|wanted| wanted.id.clone())
             .collect();
         let _permit = self.permits.acquire().await;
-        let mut stream = match self.client.export_items(&ids).await {
+        let mut stream = match self.client(wanted, batch).export_items(&ids).await {
             Ok(stream) => stream,
             Err(error) if matches!(trial, Trial::Open { .. }) && says_unknown(&error) => {
                 ability.set(false);
@@ -103,6 +112,14 @@ impl LiveReader<'_> {
         }
         drop(trial);
         take_streams(&mut stream, batch, found).await
+    }
+
+    /// Who is asked for a batch, which is all for the same one.
+    fn client(&self, wanted: &[Wanted], batch: &[usize]) -> &Client {
+        match batch.first().and_then(|at| wanted.get(*at)) {
+            Some(first) => self.routes.of(first.folder),
+            None => self.routes.hierarchy(),
+        }
     }
 
     /// From a server without ExportItems: MIME text and properties.
@@ -128,7 +145,7 @@ impl LiveReader<'_> {
             };
             let answer = {
                 let _permit = self.permits.acquire().await;
-                self.client.get_item(&request).await
+                self.client(wanted, batch).get_item(&request).await
             };
             let outcomes = match answer {
                 Ok(outcomes) => outcomes,

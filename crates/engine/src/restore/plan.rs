@@ -11,7 +11,7 @@ use super::upload::{FolderPlace, Piece};
 use super::{Origin, Restore};
 use crate::error::Result;
 use crate::folders::hidden_path;
-use crate::keys::Holds;
+use crate::keys::{Holds, folder_key};
 use crate::list::{StoredFolder, StoredItem};
 use crate::monitor::Event;
 use crate::portable;
@@ -97,7 +97,9 @@ impl Restore<'_> {
             None if creates && !self.options.dry_run => Some(self.create(path, folder).await?),
             existing => existing,
         };
+        let routes = &self.target.remote.routes;
         self.places.push(id.map(|folder_id| FolderPlace {
+            client: routes.of(folder_key(&folder_id.id)).clone(),
             folder: folder_id,
             path: path.to_owned(),
             holds: folder.holds,
@@ -133,7 +135,8 @@ impl Restore<'_> {
             details: meetings || self.options.mode != RestoreMode::Missing,
             meetings,
         };
-        present_in(&self.target.client, &self.target.permits, look).await
+        let client = self.target.remote.routes.of(folder_key(&id.id));
+        present_in(client, &self.target.permits, look).await
     }
 
     async fn plan_items(&mut self, planned: &Planned<'_>) -> Result<()> {
@@ -291,6 +294,7 @@ fn candidate(item: &StoredItem, live: &Live) -> Candidate {
     Candidate {
         wanted: Wanted {
             id: live.id.clone(),
+            folder: live.folder,
             class: item.state.item_class.clone(),
         },
         is_read: live.is_read,

@@ -163,6 +163,9 @@ impl Sender {
                         if missing.contains(&portable.piece.origin) {
                             left.again.push((portable, reason.clone()));
                         } else {
+                            let native = portable.piece.item.state.form == Form::Native;
+                            done.converted += u64::from(native);
+                            done.reduced += u64::from(extent != Extent::Whole);
                             self.remove_replaced(&portable.piece, done).await;
                         }
                     }

@@ -6,12 +6,13 @@ use ews_client::{
     BaseShape, Client, FindItem, FolderId, FolderIdRef, Item, ItemId, ItemShape, ItemTraversal,
     Paging, PropertyPath,
 };
+use mailindex::FolderKey;
 use tokio::sync::Semaphore;
 
 use super::meeting::{self, Meeting};
 use super::rewrite::origin_path;
 use crate::error::{Doing, Result};
-use crate::keys::Holds;
+use crate::keys::{Holds, folder_key};
 use crate::origin::Origin;
 
 /// Exchange returns at most 1,000 rows of a FindItem.
@@ -35,6 +36,8 @@ pub(crate) struct Look<'a> {
 pub(crate) struct Live {
     /// Its id and change key.
     pub(crate) id: ItemId,
+    /// The folder it lies in.
+    pub(crate) folder: FolderKey,
     pub(crate) is_read: Option<bool>,
     pub(crate) origin: Option<Origin>,
     pub(super) meeting: Meeting,
@@ -177,6 +180,7 @@ impl Present {
         }
         self.live.push(Live {
             id,
+            folder: folder_key(&look.folder.id),
             is_read: item.is_read,
             origin,
             meeting,

@@ -206,13 +206,14 @@ impl Restore<'_> {
             if let Act::Compare(candidates) = &work.act {
                 wanted.extend(candidates.iter().map(|live| Wanted {
                     id: live.wanted.id.clone(),
+                    folder: live.wanted.folder,
                     class: live.wanted.class.clone(),
                 }));
             }
         }
         let reader = LiveReader {
             exchange: &self.target.exchange,
-            client: &self.target.client,
+            routes: &self.target.remote.routes,
             permits: &self.target.permits,
         };
         let mut reads = reader.read(&wanted).await?.into_iter();
@@ -258,6 +259,7 @@ impl Restore<'_> {
             Some((live, bytes, form)) if self.options.mode.replaces() => {
                 let wanted = Wanted {
                     id: live.wanted.id.clone(),
+                    folder: live.wanted.folder,
                     class: live.wanted.class.clone(),
                 };
                 let is_read = live.is_read;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ews_client::{
-    BaseShape, Client, CreateFolder, DistinguishedPropertySet, ExtendedPath, ExtendedProperty,
-    FindFolder, Folder, FolderId, FolderIdRef, FolderKind, FolderShape, FolderTraversal, MapiType,
-    NewFolder, Outcome, Paging, PropertyPath, ResponseCode,
+    BaseShape, CreateFolder, DistinguishedPropertySet, ExtendedPath, ExtendedProperty, FindFolder,
+    Folder, FolderId, FolderIdRef, FolderKind, FolderShape, FolderTraversal, MapiType, NewFolder,
+    Outcome, Paging, PropertyPath, REPLICA_LIST, ResponseCode, Restriction,
 };
 use tokio::sync::Semaphore;
 
@@ -29,7 +29,6 @@ const PAGE: u32 = 1000;
 /// A live mailbox being restored to.
 pub(super) struct Target {
     pub(super) exchange: Exchange,
-    pub(super) client: Client,
     pub(super) permits: Arc<Semaphore>,
     pub(super) remote: RemoteFolders,
     /// The run that creates folders.
@@ -89,9 +88,8 @@ impl Target {
         run: RunId,
     ) -> Result<Self> {
         let mailbox = &place.mailbox;
-        let client = exchange.open(mailbox);
         let permits = Arc::new(Semaphore::new(options.requests_at_once.max(1)));
-        let remote = RemoteFolders::read(&client, &permits, mailbox.part())
+        let remote = RemoteFolders::read(exchange, mailbox, &permits)
             .await
             .doing(|| format!("open the mailbox {mailbox}"))?;
         let by_path = remote
@@ -101,7 +99,6 @@ impl Target {
             .collect();
         Ok(Self {
             exchange: exchange.clone(),
-            client,
             permits,
             remote,
             run,
@@ -117,7 +114,6 @@ impl Target {
     pub(super) fn way(&self, snapshot: &Snapshot, options: &RestoreOptions) -> Way {
         Way {
             exchange: self.exchange.clone(),
-            client: self.client.clone(),
             permits: Arc::clone(&self.permits),
             mailbox: snapshot.mailbox.clone(),
             verify: options.verify,
@@ -208,6 +204,7 @@ impl Target {
                     let class =
                         (part.len() == path.len()).then_some(like.row.folder_class.as_str());
                     let id = self.create_one(&parent, part, class).await?;
+                    self.learn_place(&parent, part).await?;
                     self.by_path.insert(part.to_lowercase(), id.id.clone());
                     let made = created(&id, &parent, part, class, &self.remote.root_id);
                     self.remote.folders.push(made);
@@ -216,6 +213,17 @@ impl Target {
             };
         }
         Ok(parent)
+    }
+
+    /// Learns where the contents of a new public folder lie: the server chooses.
+    async fn learn_place(&mut self, parent: &FolderId, path: &str) -> Result<()> {
+        if !self.remote.routes.are_several() {
+            return Ok(());
+        }
+        let name = name_of(last_level(path));
+        let made = self.child(parent, &name).await?;
+        let made = made.ok_or_else(|| no_folder(path))?;
+        self.remote.routes.learn(&self.exchange, &[made]).await
     }
 
     async fn create_one(
@@ -249,9 +257,8 @@ impl Target {
         match outcomes.into_iter().next() {
             Some(Ok(folder)) => Ok(folder.id),
             Some(Err(error)) if error.code == ResponseCode::ErrorFolderExists && attempts > 1 => {
-                self.child(parent, &name)
-                    .await?
-                    .ok_or_else(|| no_folder(path))
+                let found = self.child(parent, &name).await?;
+                found.map(|folder| folder.id).ok_or_else(|| no_folder(path))
             }
             Some(Err(error)) if error.code == ResponseCode::ErrorFolderExists => Err(Error::new(
                 ErrorKind::Conflict,
@@ -279,7 +286,7 @@ impl Target {
         loop {
             let answer = {
                 let _permit = self.permits.acquire().await;
-                self.client.create_folder(request).await
+                self.remote.routes.hierarchy().create_folder(request).await
             };
             let error = match answer {
                 Ok(outcomes) => return Ok((outcomes, attempt)),
@@ -293,26 +300,29 @@ impl Target {
     }
 
     /// The folder of this name right below another.
-    async fn child(&self, parent: &FolderId, name: &str) -> Result<Option<FolderId>> {
+    async fn child(&self, parent: &FolderId, name: &str) -> Result<Option<Folder>> {
         let request = FindFolder {
             parents: vec![FolderIdRef::Id(parent.clone())],
             traversal: FolderTraversal::Shallow,
-            shape: FolderShape::new(BaseShape::IdOnly)
-                .with([PropertyPath::field("folder:DisplayName")]),
-            restriction: None,
+            shape: FolderShape::new(BaseShape::IdOnly).with([
+                PropertyPath::field("folder:DisplayName"),
+                PropertyPath::tag(REPLICA_LIST, MapiType::Binary),
+            ]),
+            restriction: Some(Restriction::IsEqualTo(
+                PropertyPath::field("folder:DisplayName"),
+                name.to_owned(),
+            )),
             paging: Some(Paging {
                 offset: 0,
                 max_entries: PAGE,
             }),
         };
         let _permit = self.permits.acquire().await;
-        let page = self
-            .client
-            .find_folder(&request)
-            .await
-            .doing(|| format!("look for the folder {name}"))?;
+        let client = self.remote.routes.hierarchy();
+        let answer = client.find_folder(&request).await;
+        let page = answer.doing(|| format!("look for the folder {name}"))?;
         let found = page.folders.into_iter().find(|f| f.display_name == name);
-        Ok(found.map(|folder| folder.id))
+        Ok(found)
     }
 }
 

@@ -92,6 +92,8 @@ pub(crate) struct Made {
 #[derive(Clone)]
 pub(crate) struct FolderPlace {
     pub(crate) folder: FolderId,
+    /// Who is asked for what lies in it.
+    pub(crate) client: Client,
     pub(crate) path: String,
     pub(crate) holds: Holds,
 }
@@ -111,7 +113,6 @@ pub(crate) struct Sender {
 #[derive(Clone)]
 pub(crate) struct Way {
     pub(crate) exchange: Exchange,
-    pub(crate) client: Client,
     pub(crate) permits: Arc<Semaphore>,
     /// The mailbox as failures name it.
     pub(crate) mailbox: String,
@@ -190,7 +191,7 @@ impl Uploads {
         let sender = Sender {
             vault: self.vault.clone(),
             exchange: way.exchange,
-            client: way.client,
+            client: place.client.clone(),
             permits: way.permits,
             mailbox: way.mailbox,
             place,

@@ -114,14 +114,12 @@ impl Vault {
         let started = self.now_unix_ms();
         let requests_before = exchange.client().stats().requests;
         let name: MailboxName = run.mailbox.parse()?;
-        let client = exchange.open(&name);
         let permits = Arc::new(Semaphore::new(options.requests_at_once.max(1)));
-        let remote = RemoteFolders::read(&client, &permits, name.part())
+        let remote = RemoteFolders::read(exchange, &name, &permits)
             .await
             .doing(|| format!("open the mailbox {name}"))?;
         let way = Way {
             exchange: exchange.clone(),
-            client,
             permits,
             mailbox: run.mailbox.clone(),
             verify: false,
@@ -144,7 +142,7 @@ impl Vault {
             monitor,
             uploads: Uploads::new(self, way.clone()),
             way,
-            part: name.part(),
+            name,
             remote,
             emptied: BTreeMap::new(),
             report,
@@ -172,7 +170,7 @@ struct Undo<'a> {
     monitor: Arc<dyn Monitor>,
     uploads: Uploads,
     way: Way,
-    part: crate::mailbox_name::MailboxPart,
+    name: MailboxName,
     remote: RemoteFolders,
     /// How many items go from each folder.
     emptied: BTreeMap<FolderKey, u64>,
@@ -238,6 +236,7 @@ impl Undo<'_> {
         }
         let place = FolderPlace {
             folder: FolderId::new(folder.id.clone()),
+            client: self.remote.routes.of(folder.key).clone(),
             path: folder.path.clone(),
             holds: folder.holds,
         };
@@ -285,7 +284,11 @@ impl Undo<'_> {
         let outcomes = loop {
             let answer = {
                 let _permit = self.way.permits.acquire().await;
-                self.way.client.delete_item(&request).await
+                self.remote
+                    .routes
+                    .of(folder.key)
+                    .delete_item(&request)
+                    .await
             };
             match answer {
                 Ok(outcomes) => break outcomes,

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::kind::{SettingKey, SettingKind};
 use super::stored::{MAX_SETTING_BYTES, StoredSetting};
 use crate::mailbox_name::{MailboxName, MailboxPart};
+use crate::routes::Routes;
 
 /// Folders whose permissions are asked for in one request: with a hundred users each, the answer
 /// stays below 10 MB.
@@ -73,13 +74,14 @@ impl LiveSettings {
     /// Asks for some kinds: a request each, and one for the permissions of a hundred folders. What
     /// fails is in the result.
     pub(crate) async fn read(
-        client: &Client,
+        routes: &Routes,
         permits: &Semaphore,
         mailbox: &MailboxName,
         kinds: &[SettingKind],
         folders: &[Holder],
     ) -> Self {
         let mut all = Self::default();
+        let client = routes.hierarchy();
         let singles = kinds.iter().copied();
         let singles = singles.filter(|kind| *kind != SettingKind::Permissions);
         let reads: Vec<_> = singles
@@ -94,8 +96,10 @@ impl LiveSettings {
         }
         drop(answers);
         if kinds.contains(&SettingKind::Permissions) {
-            for some in folders.chunks(FOLDERS_A_REQUEST) {
-                all.permissions(client, permits, some).await;
+            for (client, folders) in routes.split(folders, |folder| folder.key) {
+                for some in folders.chunks(FOLDERS_A_REQUEST) {
+                    all.permissions(&client, permits, some).await;
+                }
             }
         }
         all
@@ -136,7 +140,7 @@ impl LiveSettings {
         self.found.insert(key, StoredSetting { folder_id, text });
     }
 
-    async fn permissions(&mut self, client: &Client, permits: &Semaphore, folders: &[Holder]) {
+    async fn permissions(&mut self, client: &Client, permits: &Semaphore, folders: &[&Holder]) {
         let shape =
             FolderShape::new(BaseShape::IdOnly).with([PropertyPath::field("folder:PermissionSet")]);
         let ids = folders.iter();

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use act::Act;
 use ews_client::{
-    Client, FolderPermissions, InboxRule, OofSettings, UserConfiguration, UserId, XmlElement,
+    FolderPermissions, InboxRule, OofSettings, UserConfiguration, UserId, XmlElement,
 };
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -27,6 +27,7 @@ use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::folders::RemoteFolders;
 use crate::mailbox_name::MailboxName;
 use crate::restore::UserMap;
+use crate::routes::Routes;
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
 use crate::vault::Vault;
@@ -153,14 +154,13 @@ impl Vault {
         let folders = self.stored_folders(snapshot).await?;
         let stored = self.stored_settings(snapshot).await?;
         let stored = meant(stored, &folders, &options.settings)?;
-        let client = exchange.open(&mailbox);
         let permits = Semaphore::new(REQUESTS_AT_ONCE);
-        let remote = RemoteFolders::read(&client, &permits, mailbox.part())
+        let remote = RemoteFolders::read(exchange, &mailbox, &permits)
             .await
             .doing(|| format!("open the mailbox {mailbox}"))?;
         let mut restore = Restore {
             options,
-            client,
+            routes: remote.routes.clone(),
             permits,
             places: Places::new(&folders, &remote),
             live: LiveSettings::default(),
@@ -182,7 +182,7 @@ impl Vault {
 struct Restore<'a> {
     options: &'a SettingsRestoreOptions,
     mailbox: MailboxName,
-    client: Client,
+    routes: Routes,
     permits: Semaphore,
     places: Places,
     live: LiveSettings,
@@ -225,8 +225,8 @@ impl Restore<'_> {
             .copied()
             .filter(|kind| possible.contains(kind))
             .collect();
-        let (client, permits) = (&self.client, &self.permits);
-        self.live = LiveSettings::read(client, permits, &self.mailbox, &asked, &holders).await;
+        let (routes, permits) = (&self.routes, &self.permits);
+        self.live = LiveSettings::read(routes, permits, &self.mailbox, &asked, &holders).await;
         for kind in kinds {
             if !possible.contains(&kind) {
                 if stored.keys().any(|(key, _)| key.kind == kind) {
@@ -379,7 +379,7 @@ impl Restore<'_> {
 
     async fn find(&self, wanted: impl IntoIterator<Item = UserId>) -> users::Users {
         let map = self.options.user_map.as_ref();
-        users::find(&self.client, &self.permits, map, wanted).await
+        users::find(self.routes.hierarchy(), &self.permits, map, wanted).await
     }
 
     async fn permissions(

@@ -9,6 +9,7 @@ mod crossing; // other languages, people and mail domains
 mod damage; // broken indexes, broken objects, wrong secrets
 mod exporting; // files without any server
 mod faults; // a server that misbehaves
+mod halfway; // batches that a server leaves half done
 mod healing; // damaged packs, and where their bytes come back from
 mod history; // versions of items, differences to the live mailbox, points in time
 mod incremental; // what a second run downloads
@@ -17,6 +18,7 @@ mod machine; // a new machine with repository and passphrase alone
 mod memory; // one huge item, very many small ones
 mod model; // random histories against plain data
 mod portable; // servers without ExportItems
+mod public_folders; // contents in several mailboxes on several servers
 mod reading_order; // what a restore reads of the repository
 mod real_mail; // the corpus there and back
 mod restore_modes; // what becomes of live items

@@ -638,3 +638,35 @@ async fn what_a_server_refuses_is_tried_with_less() {
         assert!(file.contains("This is mail number 77."), "{file}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mime_text_that_a_server_makes_anew_each_time_is_the_same_item() {
+    let odd = || {
+        let sim = Sim::builder().mailbox(ALICE).without_export_items();
+        sim.mime_made_anew().build().unwrap()
+    };
+    let sim = odd();
+    let alice = sim.mailbox(ALICE).unwrap();
+    for number in 0..20 {
+        alice.add_mime("Inbox", &with_attachment(number)).unwrap();
+    }
+    let source = Server::start(sim).await;
+    let store = Store::create().await;
+    backup(&store.vault, &source, &[ALICE]).await;
+    // Nothing changed, whatever the text would be by now.
+    source.sim.reset_stats();
+    let report = backup(&store.vault, &source, &[ALICE]).await;
+    assert_eq!(report.mailboxes[0].items_downloaded, 0);
+    assert_eq!(source.sim.stats().items_read, 0);
+
+    let target = Server::start(odd()).await;
+    let snapshot = latest(&store.vault, ALICE).await;
+    let options = RestoreOptions {
+        verify: true,
+        ..RestoreOptions::default()
+    };
+    let report = restore(&store.vault, &snapshot, &target, &options).await;
+    assert_eq!((report.items_restored, report.items_verified), (20, 20));
+    let again = restore(&store.vault, &snapshot, &target, &options).await;
+    assert_eq!((again.items_restored, again.items_skipped), (0, 20));
+}

@@ -6,6 +6,8 @@ use url::Url;
 use crate::error::quote;
 use crate::xml::{Document, Writer};
 
+/// Where a server answers the plain form.
+pub(crate) const POX_PATH: &str = "/autodiscover/autodiscover.xml";
 const POX_REQUEST: &str =
     "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006";
 const POX_RESPONSE: &str =
@@ -54,7 +56,7 @@ impl AutodiscoverForm {
                 url.set_query(Some("Protocol=EWS"));
             }
             AutodiscoverForm::Pox | AutodiscoverForm::Redirect => {
-                url.set_path("/autodiscover/autodiscover.xml");
+                url.set_path(POX_PATH);
             }
             AutodiscoverForm::Soap => url.set_path("/autodiscover/autodiscover.svc"),
         }
@@ -82,21 +84,13 @@ pub(super) struct Request {
 
 /// What to post; `None` for forms that only get.
 pub(super) fn request(form: AutodiscoverForm, address: &str) -> Option<Request> {
-    let mut writer = Writer::default();
-    writer.raw(|text| text.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>"));
     match form {
-        AutodiscoverForm::Pox => {
-            writer.open("Autodiscover").attribute("xmlns", POX_REQUEST);
-            writer.open("Request");
-            writer.leaf("EMailAddress", address);
-            writer.leaf("AcceptableResponseSchema", POX_RESPONSE);
-            writer.close().close();
-            Some(Request {
-                body: writer.finish(),
-                action: "",
-            })
-        }
+        AutodiscoverForm::Pox => Some(Request {
+            body: pox_request(address),
+            action: "",
+        }),
         AutodiscoverForm::Soap => {
+            let mut writer = declared();
             writer.open("s:Envelope").attribute("xmlns:s", SOAP);
             writer.attribute("xmlns:a", SETTINGS);
             writer.attribute("xmlns:w", ADDRESSING);
@@ -121,6 +115,60 @@ pub(super) fn request(form: AutodiscoverForm, address: &str) -> Option<Request> 
         }
         AutodiscoverForm::Json | AutodiscoverForm::Redirect => None,
     }
+}
+
+/// A request in the plain form.
+pub(crate) fn pox_request(address: &str) -> String {
+    let mut writer = declared();
+    writer.open("Autodiscover").attribute("xmlns", POX_REQUEST);
+    writer.open("Request");
+    writer.leaf("EMailAddress", address);
+    writer.leaf("AcceptableResponseSchema", POX_RESPONSE);
+    writer.close().close();
+    writer.finish()
+}
+
+fn declared() -> Writer {
+    let mut writer = Writer::default();
+    writer.raw(|text| text.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>"));
+    writer
+}
+
+/// What the settings say of a mailbox beside its endpoint (MS-OXDSCLI 2.2.4.1.1.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PoxSettings {
+    /// `User/AutoDiscoverSMTPAddress`.
+    pub(crate) address: Option<String>,
+    /// `Server` of the protocol EXCH: a GUID in front of a domain on Exchange 2013 and later.
+    pub(crate) server: Option<String>,
+    /// `Account/PublicFolderInformation/SmtpAddress`.
+    pub(crate) public_folders: Option<String>,
+}
+
+/// Reads the settings of an answer in the plain form; `None` where it has none.
+pub(crate) fn pox_settings(body: &[u8]) -> Option<PoxSettings> {
+    let text = String::from_utf8_lossy(body);
+    let document = Document::parse(&text).ok()?;
+    let root = document.root();
+    let response = (root.name() == "Autodiscover").then(|| root.child("Response"))??;
+    let account = response.child("Account")?;
+    let address = |text: Option<&str>| {
+        let text = text?.trim();
+        let usable =
+            text.contains('@') && !text.contains(|c: char| c.is_control() || !c.is_ascii());
+        usable.then(|| text.to_owned())
+    };
+    let mut protocols = account
+        .children()
+        .filter(|child| child.name() == "Protocol");
+    let inside = protocols.find(|protocol| protocol.child_text("Type") == Some("EXCH"));
+    let information = account.child("PublicFolderInformation");
+    let user = response.child("User");
+    Some(PoxSettings {
+        address: address(user.and_then(|user| user.child_text("AutoDiscoverSMTPAddress"))),
+        server: address(inside.and_then(|inside| inside.child_text("Server"))),
+        public_folders: address(information.and_then(|named| named.child_text("SmtpAddress"))),
+    })
 }
 
 /// Reads an answer.

@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::op::{
-    ExpandDl, FindPeople, GetSearchableMailboxes, GroupMember, GroupPage, GroupRef, PeoplePage,
+    ExpandDl, FindPeople, GetPersona, GetSearchableMailboxes, GroupMember, GroupPage, GroupRef, PeoplePage, PersonaDetails,
     SearchableMailboxes,
 };
 
@@ -40,6 +40,11 @@ impl Client {
 
     /// FindPeople: people of the address book, or of a folder of contacts.
     pub async fn find_people(&self, request: &FindPeople) -> Result<PeoplePage> {
+        self.call(request).await
+    }
+
+    /// GetPersona: all that is known of somebody.
+    pub async fn get_persona(&self, request: &GetPersona) -> Result<PersonaDetails> {
         self.call(request).await
     }
 

@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::error::Result;
 use crate::model::{Delegate, Folder, FolderId, Outcome, UserConfiguration};
 use crate::op::{
-    AddDelegate, CreateUserConfiguration, Delegates, DeleteFolder, DeleteUserConfiguration,
+    AddDelegate, CopyFolder, CreateUserConfiguration, Delegates, DeleteFolder, DeleteUserConfiguration,
     GetDelegate, GetInboxRules, GetUserConfiguration, GetUserOofSettings, InboxRules, MoveFolder,
     RemoveDelegate, RuleError, SetUserOofSettings, UpdateDelegate, UpdateFolder, UpdateInboxRules,
     UpdateUserConfiguration, UserOof,
@@ -23,6 +23,11 @@ impl Client {
 
     /// MoveFolder: moves folders within a mailbox; their ids stay.
     pub async fn move_folder(&self, request: &MoveFolder) -> Result<Vec<Outcome<Folder>>> {
+        self.call(request).await
+    }
+
+    /// CopyFolder: copies folders with everything in them on the server.
+    pub async fn copy_folder(&self, request: &CopyFolder) -> Result<Vec<Outcome<Folder>>> {
         self.call(request).await
     }
 

@@ -15,7 +15,7 @@ named! {
     }
 }
 
-/// Converts ids between forms.
+/// Converts ids between forms (ConvertId, MS-OXWSCVTID 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct ConvertId {
     /// The ids; at least one.

@@ -9,7 +9,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Creates folders in one parent.
+/// Creates folders in one parent (CreateFolder, MS-OXWSFOLD 3.1.4.2).
 #[derive(Clone, Debug)]
 pub struct CreateFolder {
     /// Where.

@@ -17,8 +17,8 @@ use crate::xml::{Node, Writer};
 /// are left out on purpose.
 pub(super) const SAVE_ONLY: &str = "SaveOnly";
 
-/// Creates items in one folder. Nothing is ever sent: messages are only saved, and meetings
-/// invite nobody.
+/// Creates items in one folder (CreateItem, MS-OXWSCORE 3.1.4.2). Nothing is ever sent:
+/// messages are only saved, and meetings invite nobody.
 #[derive(Clone, Debug)]
 pub struct CreateItem {
     /// Where.

@@ -7,7 +7,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks who acts for a mailbox's owner.
+/// Asks who acts for a mailbox's owner (GetDelegate, MS-OXWSDLGM 3.1.4).
 #[derive(Clone, Debug)]
 pub struct GetDelegate {
     /// The mailbox's SMTP address.
@@ -38,7 +38,7 @@ pub struct Delegates {
     pub deliver_meeting_requests: Option<DeliverMeetingRequests>,
 }
 
-/// Makes somebody a delegate.
+/// Makes somebody a delegate (AddDelegate, MS-OXWSDLGM 3.1.4).
 #[derive(Clone, Debug)]
 pub struct AddDelegate {
     /// The mailbox's SMTP address.
@@ -49,7 +49,7 @@ pub struct AddDelegate {
     pub deliver_meeting_requests: Option<DeliverMeetingRequests>,
 }
 
-/// Changes delegates.
+/// Changes delegates (UpdateDelegate, MS-OXWSDLGM 3.1.4).
 #[derive(Clone, Debug)]
 pub struct UpdateDelegate {
     /// The mailbox's SMTP address.
@@ -60,7 +60,7 @@ pub struct UpdateDelegate {
     pub deliver_meeting_requests: Option<DeliverMeetingRequests>,
 }
 
-/// Ends delegations.
+/// Ends delegations (RemoveDelegate, MS-OXWSDLGM 3.1.4).
 #[derive(Clone, Debug)]
 pub struct RemoveDelegate {
     /// The mailbox's SMTP address.

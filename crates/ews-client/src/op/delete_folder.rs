@@ -8,7 +8,7 @@ use crate::op::{DisposalType, Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Deletes folders with everything in them.
+/// Deletes folders with everything in them (DeleteFolder, MS-OXWSFOLD 3.1.4.3).
 #[derive(Clone, Debug)]
 pub struct DeleteFolder {
     /// The folders; at least one.

@@ -16,7 +16,8 @@ named! {
     }
 }
 
-/// Deletes items. Nobody is told: meeting cancellations and read receipts are suppressed.
+/// Deletes items (DeleteItem, MS-OXWSCORE 3.1.4.3). Nobody is told: meeting cancellations and
+/// read receipts are suppressed.
 #[derive(Clone, Debug)]
 pub struct DeleteItem {
     /// The items; at least one.

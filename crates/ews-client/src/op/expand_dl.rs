@@ -8,7 +8,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks for the direct members of a group.
+/// Asks for the direct members of a group (ExpandDL, MS-OXWSDLIST 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct ExpandDl {
     /// The group.

@@ -16,7 +16,7 @@ named! {
     }
 }
 
-/// Lists folders below others.
+/// Lists folders below others (FindFolder, MS-OXWSFOLD 3.1.4.5).
 #[derive(Clone, Debug)]
 pub struct FindFolder {
     /// Where to look; at least one. Pages of several parents are merged.

@@ -24,7 +24,7 @@ named! {
     }
 }
 
-/// Lists the items of one folder.
+/// Lists the items of one folder (FindItem, MS-OXWSSRCH 3.1.4.2).
 #[derive(Clone, Debug)]
 pub struct FindItem {
     /// The folder.

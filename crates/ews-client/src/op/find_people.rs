@@ -8,7 +8,8 @@ use crate::op::{Operation, Paging};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Looks for people in the address book, or in a folder of contacts.
+/// Looks for people in the address book, or in a folder of contacts (FindPeople, MS-OXWSPERS
+/// 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct FindPeople {
     /// Where: [`DistinguishedFolder::Directory`](crate::DistinguishedFolder::Directory) is the
@@ -71,7 +72,7 @@ impl Operation for FindPeople {
     }
 }
 
-fn persona(node: Node<'_>) -> Persona {
+pub(super) fn persona(node: Node<'_>) -> Persona {
     let text = |name| node.child_text(name).map(str::to_owned);
     let id = node.child("PersonaId");
     Persona {

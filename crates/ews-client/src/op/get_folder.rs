@@ -8,7 +8,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks for folders by id or fixed name.
+/// Asks for folders by id or fixed name (GetFolder, MS-OXWSFOLD 3.1.4.6).
 #[derive(Clone, Debug)]
 pub struct GetFolder {
     /// The properties wanted.

@@ -8,7 +8,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks for items by id.
+/// Asks for items by id (GetItem, MS-OXWSCORE 3.1.4.4).
 #[derive(Clone, Debug)]
 pub struct GetItem {
     /// The properties wanted.

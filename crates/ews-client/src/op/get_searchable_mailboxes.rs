@@ -6,7 +6,8 @@ use crate::op::Operation;
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks which mailboxes the account may search for eDiscovery; needs that right.
+/// Asks which mailboxes the account may search for eDiscovery; needs that right
+/// (GetSearchableMailboxes, MS-OXWSEDISC 3.1.4.4).
 #[derive(Clone, Debug, Default)]
 pub struct GetSearchableMailboxes {
     /// Part of a name or address; `None` for everything.

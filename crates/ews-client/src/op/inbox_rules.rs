@@ -8,7 +8,7 @@ use crate::response_code::ResponseCode;
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks for a mailbox's inbox rules.
+/// Asks for a mailbox's inbox rules (GetInboxRules, MS-OXWSRULES 3.1.4).
 #[derive(Clone, Debug, Default)]
 pub struct GetInboxRules {
     /// The mailbox's SMTP address; `None` for the caller's (or the impersonated) one.
@@ -24,7 +24,8 @@ pub struct InboxRules {
     pub rules: Vec<InboxRule>,
 }
 
-/// Changes a mailbox's rules: all operations, or none of them.
+/// Changes a mailbox's rules (UpdateInboxRules, MS-OXWSRULES 3.1.4): all operations, or none of
+/// them.
 #[derive(Clone, Debug)]
 pub struct UpdateInboxRules {
     /// The mailbox's SMTP address; `None` for the caller's (or the impersonated) one.

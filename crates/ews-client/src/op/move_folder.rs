@@ -9,7 +9,8 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Moves folders with everything in them into another folder of the same mailbox.
+/// Moves folders with everything in them into another folder of the same mailbox (MoveFolder,
+/// MS-OXWSFOLD 3.1.4.7).
 #[derive(Clone, Debug)]
 pub struct MoveFolder {
     /// Where to.

@@ -8,7 +8,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Moves items to another folder.
+/// Moves items to another folder (MoveItem, MS-OXWSCORE 3.1.4.7).
 #[derive(Clone, Debug)]
 pub struct MoveItem {
     /// Where to.

@@ -16,7 +16,7 @@ named! {
     }
 }
 
-/// Looks up whom an ambiguous name means.
+/// Looks up whom an ambiguous name means (ResolveNames, MS-OXWSRSLNM 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct ResolveNames {
     /// Part of a name or address, not empty. `smtp:` in front matches an address exactly.

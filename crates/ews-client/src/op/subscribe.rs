@@ -22,7 +22,7 @@ named! {
     }
 }
 
-/// Asks to be told of changes.
+/// Asks to be told of changes (Subscribe, MS-OXWSNTIF 3.1.4).
 #[derive(Clone, Debug)]
 pub struct Subscribe {
     /// How to be told.
@@ -57,7 +57,7 @@ pub struct Subscription {
     pub watermark: Option<String>,
 }
 
-/// Asks what happened since a watermark.
+/// Asks what happened since a watermark (GetEvents, MS-OXWSNTIF 3.1.4).
 #[derive(Clone, Debug)]
 pub struct GetEvents {
     /// The subscription.
@@ -66,7 +66,7 @@ pub struct GetEvents {
     pub watermark: String,
 }
 
-/// Ends a subscription.
+/// Ends a subscription (Unsubscribe, MS-OXWSNTIF 3.1.4).
 #[derive(Clone, Debug)]
 pub struct Unsubscribe {
     /// The subscription.

@@ -8,7 +8,7 @@ use crate::op::Operation;
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks what changed in the folder tree.
+/// Asks what changed in the folder tree (SyncFolderHierarchy, MS-OXWSSYNC 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct SyncFolderHierarchy {
     /// The properties wanted.

@@ -19,7 +19,8 @@ named! {
     }
 }
 
-/// Asks what changed in one folder. Neither public nor search folders support it.
+/// Asks what changed in one folder (SyncFolderItems, MS-OXWSSYNC 3.1.4.2). Neither public nor
+/// search folders support it.
 #[derive(Clone, Debug)]
 pub struct SyncFolderItems {
     /// The folder.

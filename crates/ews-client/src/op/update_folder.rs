@@ -10,7 +10,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Changes properties of folders.
+/// Changes properties of folders (UpdateFolder, MS-OXWSFOLD 3.1.4.8).
 #[derive(Clone, Debug)]
 pub struct UpdateFolder {
     /// The changes; at least one folder.

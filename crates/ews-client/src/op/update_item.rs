@@ -17,7 +17,8 @@ named! {
     }
 }
 
-/// Changes properties of items. Nobody is told: no meeting update, no read receipt.
+/// Changes properties of items (UpdateItem, MS-OXWSCORE 3.1.4.9). Nobody is told: no meeting
+/// update, no read receipt.
 #[derive(Clone, Debug)]
 pub struct UpdateItem {
     /// The changes; at least one item.

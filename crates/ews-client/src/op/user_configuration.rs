@@ -8,28 +8,31 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks for a user configuration object with everything in it.
+/// Asks for a user configuration object with everything in it (GetUserConfiguration,
+/// MS-OXWSUSRCFG 3.1.4).
 #[derive(Clone, Debug)]
 pub struct GetUserConfiguration {
     /// Its name and folder.
     pub name: UserConfigurationName,
 }
 
-/// Creates a user configuration object; refused where there is one of its name.
+/// Creates a user configuration object; refused where there is one of its name
+/// (CreateUserConfiguration, MS-OXWSUSRCFG 3.1.4).
 #[derive(Clone, Debug)]
 pub struct CreateUserConfiguration {
     /// The object.
     pub configuration: UserConfiguration,
 }
 
-/// Replaces what a user configuration object holds: the parts that are given, as wholes.
+/// Replaces what a user configuration object holds (UpdateUserConfiguration, MS-OXWSUSRCFG
+/// 3.1.4): the parts that are given, as wholes.
 #[derive(Clone, Debug)]
 pub struct UpdateUserConfiguration {
     /// The object.
     pub configuration: UserConfiguration,
 }
 
-/// Deletes a user configuration object.
+/// Deletes a user configuration object (DeleteUserConfiguration, MS-OXWSUSRCFG 3.1.4).
 #[derive(Clone, Debug)]
 pub struct DeleteUserConfiguration {
     /// Its name and folder.

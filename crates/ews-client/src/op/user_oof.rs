@@ -7,7 +7,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks for a mailbox's out-of-office settings.
+/// Asks for a mailbox's out-of-office settings (GetUserOofSettings, MS-OXWOOF 3.1.4).
 #[derive(Clone, Debug)]
 pub struct GetUserOofSettings {
     /// The mailbox's SMTP address.
@@ -23,7 +23,7 @@ pub struct UserOof {
     pub allow_external: Option<ExternalAudience>,
 }
 
-/// Sets a mailbox's out-of-office settings.
+/// Sets a mailbox's out-of-office settings (SetUserOofSettings, MS-OXWOOF 3.1.4).
 #[derive(Clone, Debug)]
 pub struct SetUserOofSettings {
     /// The mailbox's SMTP address.

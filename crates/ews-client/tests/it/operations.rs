@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use ews_client::*;
 
 /// All operations.
-pub const OPERATIONS: [&str; 35] = [
+pub const OPERATIONS: [&str; 38] = [
     "GetFolder",
     "FindFolder",
     "SyncFolderHierarchy",
@@ -19,11 +19,13 @@ pub const OPERATIONS: [&str; 35] = [
     "CreateItem",
     "DeleteItem",
     "MoveItem",
+    "CopyItem",
     "UpdateItem",
     "ResolveNames",
     "ConvertId",
     "DeleteFolder",
     "MoveFolder",
+    "CopyFolder",
     "UpdateFolder",
     "GetDelegate",
     "AddDelegate",
@@ -38,6 +40,7 @@ pub const OPERATIONS: [&str; 35] = [
     "GetSearchableMailboxes",
     "ExpandDL",
     "FindPeople",
+    "GetPersona",
     "Subscribe",
     "GetEvents",
     "Unsubscribe",
@@ -134,6 +137,7 @@ pub async fn run(client: &Client, operation: &str, count: usize) -> Result<Strin
                 .await,
         ),
         "MoveItem" => shown(client.move_item(&MoveItem { to: inbox, ids }).await),
+        "CopyItem" => shown(client.copy_item(&CopyItem { to: inbox, ids }).await),
         "UpdateItem" => {
             let item = |id| ItemUpdate {
                 id,
@@ -200,6 +204,14 @@ async fn beside(client: &Client, operation: &str, count: usize) -> Result<String
         "MoveFolder" => {
             let ids = vec![inbox(); count];
             shown(client.move_folder(&MoveFolder { to: inbox(), ids }).await)
+        }
+        "CopyFolder" => {
+            let ids = vec![inbox(); count];
+            shown(client.copy_folder(&CopyFolder { to: inbox(), ids }).await)
+        }
+        "GetPersona" => {
+            let id = "x".to_owned();
+            shown(client.get_persona(&GetPersona { id }).await)
         }
         "UpdateFolder" => {
             let folder = FolderUpdate {

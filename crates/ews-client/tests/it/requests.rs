@@ -347,6 +347,21 @@ async fn item_requests(list: &mut Vec<(&'static str, String)>) {
             ids: items()
         }
     );
+    texts!(
+        list,
+        ref copy_item,
+        CopyItem {
+            to: FolderId::new("f").into(),
+            ids: items()
+        }
+    );
+    texts!(
+        list,
+        ref get_persona,
+        GetPersona {
+            id: "a&b".to_owned()
+        }
+    );
 }
 
 async fn writing_requests(list: &mut Vec<(&'static str, String)>) {

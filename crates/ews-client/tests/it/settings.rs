@@ -163,6 +163,14 @@ pub async fn requests(list: &mut Vec<(&'static str, String)>) {
             ids: ids.clone()
         }
     );
+    texts!(
+        list,
+        ref copy_folder,
+        CopyFolder {
+            to: DistinguishedFolder::Inbox.into(),
+            ids: ids.clone()
+        }
+    );
     for disposal in DisposalType::ALL {
         let request = DeleteFolder {
             ids: ids.clone(),
@@ -475,4 +483,19 @@ fn what_cannot_be_written_is_left_out_when_it_is_read() {
     assert_eq!(read.to_xml(), "<Rule><Name>a\u{fffd}b</Name></Rule>");
     assert_eq!(XmlElement::from_xml(&read.to_xml()).unwrap(), read);
     assert!(XmlElement::from_xml("<\u{e9}/>").is_err());
+}
+
+#[tokio::test]
+async fn a_time_zone_travels_with_every_request() {
+    let (client, playback, _) = client([Answer::with(404, ""), Answer::with(404, "")]);
+    let zoned = client.in_time_zone("W. Europe <Standard> Time");
+    let request = GetInboxRules::default();
+    for client in [&client, &zoned] {
+        client.get_inbox_rules(&request).await.unwrap_err();
+    }
+    let bodies = playback.bodies();
+    assert!(!bodies[0].contains("TimeZoneContext"));
+    let header = "<t:TimeZoneContext><t:TimeZoneDefinition \
+                  Id=\"W. Europe &lt;Standard&gt; Time\"/></t:TimeZoneContext></soap:Header>";
+    assert!(bodies[1].contains(header), "{}", bodies[1]);
 }

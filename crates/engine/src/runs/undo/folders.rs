@@ -28,8 +28,8 @@ impl Undo<'_> {
         }
         if !self.options.dry_run {
             // As they are now, and not as they were before the items went.
-            let client = &self.way.client;
-            self.remote = RemoteFolders::read(client, &self.way.permits, self.part).await?;
+            let (exchange, permits) = (&self.way.exchange, &self.way.permits);
+            self.remote = RemoteFolders::read(exchange, &self.name, permits).await?;
             self.emptied.clear();
         }
         let mut going: HashSet<FolderKey> = HashSet::new();
@@ -61,7 +61,15 @@ impl Undo<'_> {
     /// The folders that carry the run.
     async fn created_folders(&self) -> Result<HashSet<FolderKey>> {
         let mut created = HashSet::new();
-        for batch in self.remote.folders.chunks(FOLDERS_AT_ONCE) {
+        let parts = self
+            .remote
+            .routes
+            .split(&self.remote.folders, |folder| folder.key);
+        let batches = parts.iter().flat_map(|(client, folders)| {
+            let batches = folders.chunks(FOLDERS_AT_ONCE);
+            batches.map(move |batch| (client, batch))
+        });
+        for (client, batch) in batches {
             let ids = batch.iter().map(|folder| FolderId::new(folder.id.clone()));
             let request = GetFolder {
                 shape: FolderShape::new(BaseShape::IdOnly).with([PropertyPath::from(run_path())]),
@@ -69,7 +77,7 @@ impl Undo<'_> {
             };
             let outcomes = {
                 let _permit = self.way.permits.acquire().await;
-                let answer = self.way.client.get_folder(&request).await;
+                let answer = client.get_folder(&request).await;
                 answer.doing(|| "look which folders the restore created".into())?
             };
             for (folder, outcome) in batch.iter().zip(outcomes) {
@@ -92,7 +100,8 @@ impl Undo<'_> {
         };
         let outcomes = {
             let _permit = self.way.permits.acquire().await;
-            let answer = self.way.client.delete_folder(&request).await;
+            let client = self.remote.routes.hierarchy();
+            let answer = client.delete_folder(&request).await;
             answer.doing(|| format!("delete the folder {}", folder.path))?
         };
         if let Some(Err(error)) = outcomes.into_iter().next() {

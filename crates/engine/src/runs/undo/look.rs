@@ -127,7 +127,8 @@ impl Undo<'_> {
             details: true,
             meetings: false,
         };
-        let present = present_in(&self.way.client, &self.way.permits, look).await?;
+        let present =
+            present_in(self.remote.routes.of(folder.key), &self.way.permits, look).await?;
         let mut by_origin: HashMap<&str, ItemKey> = HashMap::new();
         for (key, (_, origin)) in seen.kept.iter().filter(|(k, _)| k.folder == folder.key) {
             by_origin.insert(origin.as_str(), *key);
@@ -190,7 +191,7 @@ impl Undo<'_> {
         };
         let reader = LiveReader {
             exchange: &self.way.exchange,
-            client: &self.way.client,
+            routes: &self.remote.routes,
             permits: &self.way.permits,
         };
         for batch in unknown.chunks_mut(READ_ITEMS) {
@@ -199,6 +200,7 @@ impl Undo<'_> {
                 .iter()
                 .map(|made| Wanted {
                     id: made.live.id.clone(),
+                    folder: made.live.folder,
                     class: item_of(made)
                         .map(|item| item.state.item_class.clone())
                         .unwrap_or_default(),

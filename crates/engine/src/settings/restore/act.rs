@@ -34,23 +34,37 @@ impl Restore<'_> {
                     mailbox: self.address()?,
                     settings: *settings,
                 };
-                let done = self.client.set_user_oof_settings(&request).await;
+                let done = self
+                    .routes
+                    .hierarchy()
+                    .set_user_oof_settings(&request)
+                    .await;
                 done.map_err(|error| error.to_string())
             }
             Act::Configuration(configuration, is_new) => {
                 let configuration = *configuration;
                 let done = if is_new {
                     let request = CreateUserConfiguration { configuration };
-                    self.client.create_user_configuration(&request).await
+                    self.routes
+                        .hierarchy()
+                        .create_user_configuration(&request)
+                        .await
                 } else {
                     let request = UpdateUserConfiguration { configuration };
-                    self.client.update_user_configuration(&request).await
+                    self.routes
+                        .hierarchy()
+                        .update_user_configuration(&request)
+                        .await
                 };
                 done.map_err(|error| format!("{}: {error}", kind.title()))
             }
             Act::DeleteConfiguration(name) => {
                 let request = DeleteUserConfiguration { name };
-                let done = self.client.delete_user_configuration(&request).await;
+                let done = self
+                    .routes
+                    .hierarchy()
+                    .delete_user_configuration(&request)
+                    .await;
                 done.map_err(|error| error.to_string())
             }
         }
@@ -75,7 +89,7 @@ impl Restore<'_> {
         let request = UpdateFolder {
             folders: vec![update],
         };
-        let done = self.client.update_folder(&request).await;
+        let done = self.routes.hierarchy().update_folder(&request).await;
         match done.map_err(|error| error.to_string())?.into_iter().next() {
             Some(Ok(_)) => Ok(()),
             Some(Err(error)) => Err(error.to_string()),
@@ -98,7 +112,12 @@ impl Restore<'_> {
                 delegates: plan.add,
                 deliver_meeting_requests: None,
             };
-            let outcomes = self.client.add_delegate(&request).await.map_err(said)?;
+            let outcomes = self
+                .routes
+                .hierarchy()
+                .add_delegate(&request)
+                .await
+                .map_err(said)?;
             refused.extend(who.into_iter().zip(outcomes.into_iter().map(Result::err)));
         }
         if !plan.update.is_empty() || plan.deliver.is_some() {
@@ -108,7 +127,12 @@ impl Restore<'_> {
                 delegates: plan.update,
                 deliver_meeting_requests: plan.deliver,
             };
-            let outcomes = self.client.update_delegate(&request).await.map_err(said)?;
+            let outcomes = self
+                .routes
+                .hierarchy()
+                .update_delegate(&request)
+                .await
+                .map_err(said)?;
             refused.extend(who.into_iter().zip(outcomes.into_iter().map(Result::err)));
         }
         if !plan.remove.is_empty() {
@@ -117,7 +141,12 @@ impl Restore<'_> {
                 mailbox,
                 users: plan.remove,
             };
-            let outcomes = self.client.remove_delegate(&request).await.map_err(said)?;
+            let outcomes = self
+                .routes
+                .hierarchy()
+                .remove_delegate(&request)
+                .await
+                .map_err(said)?;
             refused.extend(who.into_iter().zip(outcomes.into_iter().map(Result::err)));
         }
         for (who, error) in refused {
@@ -139,7 +168,7 @@ impl Restore<'_> {
                 remove_outlook_rule_blob: self.options.discards_outlook_rules,
                 operations: operations.clone(),
             };
-            let errors = self.client.update_inbox_rules(&request).await;
+            let errors = self.routes.hierarchy().update_inbox_rules(&request).await;
             let errors = errors.map_err(|error| error.to_string())?;
             if errors.is_empty() {
                 return Ok(());

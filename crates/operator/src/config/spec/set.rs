@@ -78,6 +78,12 @@ pub(super) static SET: Section = Section {
             "Trust the server's certificate by its SHA-256 fingerprint, and no other.",
         ),
         field(
+            "legacy_tls",
+            Kind::Flag,
+            Need::Default("false"),
+            "Speak the operating system's TLS, for servers that offer only CBC cipher suites; needs a build with the feature legacy-tls.",
+        ),
+        field(
             "proxy",
             Kind::Text,
             Need::Optional,

@@ -8,7 +8,7 @@ use engine::{
     AutodiscoverOptions, Client, ClientOptions, ClientSecret, CreateOptions, Credentials,
     Environment, EscrowPrivateKey, EscrowShare, Exchange, Fingerprint, KeyFile, MailboxName,
     NewKey, Pace, Passphrase, Proxy, RecoveryPhrase, Selection, SharedThrottle, Snapshot,
-    SnapshotSelector, TokioSleeper, Unlock, Url, Vault, VaultOptions,
+    SnapshotSelector, TlsSupport, TokioSleeper, Unlock, Url, Vault, VaultOptions,
 };
 use jiff::tz::TimeZone;
 use operator::{Pacer, RateRule, limit_store};

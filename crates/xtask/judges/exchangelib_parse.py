@@ -14,6 +14,7 @@ import time
 
 import requests
 from exchangelib import BASIC, DELEGATE, UTC, Account, Configuration, Credentials, Message, Version
+from exchangelib.fields import FieldPath
 from exchangelib.folders import Inbox, Root
 from exchangelib.protocol import BaseProtocol
 from exchangelib.services import ExportItems, GetItem, SyncFolderItems
@@ -76,7 +77,8 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     user = account()
     inbox = Inbox(root=Root(account=user), id="folder", changekey="CQ")
-    field = {Message.get_field_by_fieldname(name) for name in ("mime_content", "subject", "size")}
+    names = ("mime_content", "subject", "size")
+    fields = {FieldPath(field=Message.get_field_by_fieldname(name)) for name in names}
     ids = [(f"AAMkADA2{number:0>144}", "CQ") for number in range(40)]
 
     def synchronise():
@@ -94,7 +96,7 @@ def main():
 
     def get():
         service = GetItem(account=user)
-        items = service.call(items=ids, additional_fields=field, shape="IdOnly")
+        items = service.call(items=ids, additional_fields=fields, shape="IdOnly")
         return sum(1 for item in items if item.mime_content)
 
     def export():

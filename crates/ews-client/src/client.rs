@@ -23,9 +23,9 @@ use crate::error::{Error, Result};
 use crate::http::{HttpTransport, Proxy};
 use crate::model::{Folder, Item, ItemError, ItemId, Outcome};
 use crate::op::{
-    AlternateId, ConvertId, CopyItem, CreateFolder, CreateItem, DeleteItem, ExportStream, FindFolder,
-    FindFolderPage, FindItem, FindItemPage, GetFolder, GetItem, HierarchyPage, MoveItem,
-    Resolution, ResolveNames, SyncFolderHierarchy, SyncFolderItems, SyncPage, UpdateItem,
+    AlternateId, ConvertId, CopyItem, CreateFolder, CreateItem, DeleteItem, ExportStream,
+    FindFolder, FindFolderPage, FindItem, FindItemPage, GetFolder, GetItem, HierarchyPage,
+    MoveItem, Resolution, ResolveNames, SyncFolderHierarchy, SyncFolderItems, SyncPage, UpdateItem,
     UploadItem, UploadItems,
 };
 use crate::pace::Pace;

@@ -5,8 +5,8 @@ use std::collections::{HashSet, VecDeque};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::op::{
-    ExpandDl, FindPeople, GetPersona, GetSearchableMailboxes, GroupMember, GroupPage, GroupRef, PeoplePage, PersonaDetails,
-    SearchableMailboxes,
+    ExpandDl, FindPeople, GetPersona, GetSearchableMailboxes, GroupMember, GroupPage, GroupRef,
+    PeoplePage, PersonaDetails, SearchableMailboxes,
 };
 
 /// Most groups expanded for one: a loop of groups cannot run away, nor can a hostile directory.

@@ -4,10 +4,10 @@ use crate::client::Client;
 use crate::error::Result;
 use crate::model::{Delegate, Folder, FolderId, Outcome, UserConfiguration};
 use crate::op::{
-    AddDelegate, CopyFolder, CreateUserConfiguration, Delegates, DeleteFolder, DeleteUserConfiguration,
-    GetDelegate, GetInboxRules, GetUserConfiguration, GetUserOofSettings, InboxRules, MoveFolder,
-    RemoveDelegate, RuleError, SetUserOofSettings, UpdateDelegate, UpdateFolder, UpdateInboxRules,
-    UpdateUserConfiguration, UserOof,
+    AddDelegate, CopyFolder, CreateUserConfiguration, Delegates, DeleteFolder,
+    DeleteUserConfiguration, GetDelegate, GetInboxRules, GetUserConfiguration, GetUserOofSettings,
+    InboxRules, MoveFolder, RemoveDelegate, RuleError, SetUserOofSettings, UpdateDelegate,
+    UpdateFolder, UpdateInboxRules, UpdateUserConfiguration, UserOof,
 };
 
 impl Client {

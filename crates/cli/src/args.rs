@@ -11,6 +11,7 @@ use crate::exit::CODES_HELP;
 mod exchange;
 mod keep;
 mod key;
+mod keyring;
 mod look;
 mod operate;
 mod restores;
@@ -25,6 +26,7 @@ pub use key::{
     KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,
     KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs, KeyShareArgs, NewKeyArgs,
 };
+pub use keyring::{KeyringCommand, KeyringRemoveArgs, KeyringSetArgs};
 pub use look::{
     CatArgs, CatFormat, CheckArgs, DiffArgs, DrillArgs, ExportArgs, LsArgs, SearchArgs,
     SnapshotsArgs, VersionsArgs,
@@ -92,6 +94,10 @@ pub struct LogArgs {
     /// How many that were put aside stay [default: 5]
     #[arg(long, global = true, value_name = "N")]
     pub log_keep: Option<u16>,
+    /// Send traces of runs, mailboxes and requests to this OpenTelemetry collector, by OTLP over HTTP
+    /// [default: the environment variable OTEL_EXPORTER_OTLP_ENDPOINT]
+    #[arg(long, global = true, value_name = "URL")]
+    pub traces: Option<String>,
 }
 
 /// Forms of a log.
@@ -144,6 +150,9 @@ pub enum Command {
     Export(ExportArgs),
     /// List, add, remove and rotate what opens the repository
     Key(KeyArgs),
+    /// Keep secrets in the system's keyring: passphrases and passwords of accounts
+    #[command(subcommand)]
+    Keyring(KeyringCommand),
     /// Look for damage, and name every item it touches
     Check(CheckArgs),
     /// Prove that backups come back: restore a random sample, read it back and compare
@@ -233,6 +242,9 @@ pub struct AccessArgs {
     /// `secret-tool lookup ...` or `security find-generic-password ...`
     #[arg(long, value_name = "COMMAND", group = "unlock")]
     pub passphrase_command: Option<String>,
+    /// Name of the passphrase in the system's keyring, see `postkeep keyring`
+    #[arg(long, value_name = "NAME", group = "unlock")]
+    pub passphrase_keyring: Option<String>,
     /// Key file, instead of a passphrase [otherwise: environment variable POSTKEEP_KEY_FILE]
     #[arg(long, value_name = "FILE", group = "unlock")]
     pub key_file: Option<PathBuf>,
@@ -256,6 +268,13 @@ pub struct AccessArgs {
 }
 
 impl AccessArgs {
+    /// Whether they say where the passphrase is.
+    pub fn names_passphrase(&self) -> bool {
+        self.passphrase_file.is_some()
+            || self.passphrase_command.is_some()
+            || self.passphrase_keyring.is_some()
+    }
+
     /// Whether the repository is opened in a way made for emergencies.
     pub fn is_recovery(&self) -> bool {
         self.recovery_phrase_file.is_some()

@@ -14,6 +14,7 @@ mod export;
 mod hold;
 mod init;
 mod key;
+mod keyring;
 mod ls;
 mod packaging;
 mod prune;
@@ -58,6 +59,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Restores(args) => restores::run(context, args).await,
         Command::Export(args) => export::run(context, args).await,
         Command::Key(args) => key::run(context, args).await,
+        Command::Keyring(command) => keyring::run(context, command),
         Command::Check(args) => check::run(context, args).await,
         Command::Drill(args) => drill::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,

@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 use crate::args::{AccessArgs, Auth, ConfigFileArgs, PROXY, ServerArgs, SignInArgs};
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
-use crate::platform;
 use crate::probe::{self, Probe};
 use crate::secrets::{self, Secret};
+use crate::{keyring, platform};
 
 /// The name of the file in the current folder and in the system's.
 const FILE: &str = "postkeep.toml";
@@ -100,7 +100,8 @@ pub fn state_dir(config: &Config) -> Result<PathBuf> {
 
 /// A runner for a configuration.
 pub fn runner(context: &Context, config: Config) -> Runner {
-    let lookup: Lookup = Arc::new(|name| std::env::var(name).ok());
+    let lookup = Lookup::new(|name| std::env::var(name).ok())
+        .with_keyring(|name| keyring::read(name).map_err(|failure| in_engine(&failure, None)));
     let access = AccessArgs {
         cache_dir: config.cache_dir.clone(),
         ..AccessArgs::default()
@@ -116,7 +117,7 @@ pub fn runner(context: &Context, config: Config) -> Runner {
         shared: Shared::new(&config),
         options: config::vault_options(context, &access),
         context: context.clone(),
-        lookup: Arc::clone(&lookup),
+        lookup: lookup.clone(),
         zone: default_zone.clone(),
     };
     Runner {
@@ -208,8 +209,8 @@ pub fn throttle_options(most: Option<u32>) -> ThrottleOptions {
 #[async_trait]
 impl Connections for Real {
     async fn exchange(&self, name: &str, set: &SetConfig) -> engine::Result<Exchange> {
-        let password = match set.password() {
-            Some(source) => source.read("password", &*self.lookup).await?,
+        let password = match set.password.source() {
+            Some(source) => source.read("password", &self.lookup).await?,
             None => Zeroizing::new(
                 secrets::find(Secret::Password, None, &set.user).map_err(|f| told(&f, name))?,
             ),
@@ -244,9 +245,9 @@ impl Connections for Real {
     }
 
     async fn vault(&self, name: &str, destination: &DestinationConfig) -> engine::Result<Vault> {
-        let unlock = match destination.passphrase() {
+        let unlock = match destination.passphrase.source() {
             Some(source) => {
-                let text = source.read("passphrase", &*self.lookup).await?;
+                let text = source.read("passphrase", &self.lookup).await?;
                 Unlock::Passphrase(Passphrase::new(text.as_str()))
             }
             None => {
@@ -294,6 +295,7 @@ fn sign_in(set: &SetConfig) -> ServerArgs {
             legacy_tls: set.legacy_tls,
             proxy: set.proxy.clone().or_else(|| std::env::var(PROXY).ok()),
             password_file: None,
+            password_keyring: None,
         },
     }
 }
@@ -319,14 +321,17 @@ pub fn open_store(url: &str) -> engine::Result<Arc<dyn ObjectStore>> {
 
 /// A failure of the program's as an error of the engine's.
 fn told(failure: &Failure, name: &str) -> Error {
+    in_engine(failure, Some(name))
+}
+
+fn in_engine(failure: &Failure, name: Option<&str>) -> Error {
     let kind = match failure.code {
         Code::NotFound => ErrorKind::NotFound,
         Code::Denied => ErrorKind::Denied,
         _ => ErrorKind::Invalid,
     };
-    let message = match &failure.hint {
-        Some(hint) => format!("{name}: {} ({hint})", failure.message),
-        None => format!("{name}: {}", failure.message),
-    };
-    Error::new(kind, message)
+    let of = name.map_or(String::new(), |name| format!("{name}: "));
+    let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})"));
+    let hint = hint.unwrap_or_default();
+    Error::new(kind, format!("{of}{}{hint}", failure.message))
 }

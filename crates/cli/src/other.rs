@@ -23,14 +23,13 @@ pub async fn open_both(
     let access = AccessArgs {
         passphrase_file: other.other_passphrase_file.clone(),
         passphrase_command: other.other_passphrase_command.clone(),
+        passphrase_keyring: other.other_passphrase_keyring.clone(),
         key_file: other.other_key_file.clone().or_else(key_file),
         destination_file: other.other_destination_file.clone(),
         cache_dir: first.access.cache_dir.clone(),
         ..AccessArgs::default()
     };
-    let is_given = access.passphrase_file.is_some()
-        || access.passphrase_command.is_some()
-        || access.key_file.is_some();
+    let is_given = access.names_passphrase() || access.key_file.is_some();
     let own = match passphrase() {
         _ if is_given => Some(config::unlock(url, &access)?),
         given => given.map(Unlock::Passphrase),

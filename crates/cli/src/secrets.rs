@@ -26,6 +26,8 @@ pub enum Secret {
     EscrowShare,
     /// The Exchange account's password.
     Password,
+    /// One that the keyring is to keep.
+    Kept,
 }
 
 impl Secret {
@@ -37,6 +39,7 @@ impl Secret {
             Self::EscrowKey => "private key",
             Self::EscrowShare => "share",
             Self::Password => "password",
+            Self::Kept => "secret",
         }
     }
 
@@ -49,6 +52,7 @@ impl Secret {
             Self::EscrowKey => "--escrow-key-file",
             Self::EscrowShare => "--escrow-share-file",
             Self::Password => "--password-file",
+            Self::Kept => "--secret-file",
         }
     }
 

@@ -12,6 +12,7 @@ mod notify;
 mod retention;
 mod rules;
 mod schema;
+mod secrets;
 mod select;
 mod spec;
 mod write;
@@ -25,7 +26,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bandwidth::RateRule;
 use crate::schedule::{Schedule, WindowRule};
-use crate::secret::SecretSource;
 use crate::units::{Shard, TimeSpan};
 pub use continuous::ContinuousConfig;
 pub use log::{LogConfig, LogForm, LogLevel};
@@ -33,6 +33,7 @@ pub use mistake::Mistake;
 pub use notify::{MailConfig, MailSecurity, NotifyConfig, WebhookConfig, When};
 pub use retention::RetentionConfig;
 pub use schema::{json_schema, settings_as_markdown};
+pub use secrets::SecretConfig;
 pub use select::{LimitsConfig, MachineLimits, SelectConfig};
 pub use write::{Answers, config_as_toml, write_config};
 
@@ -85,28 +86,14 @@ impl Default for DaemonConfig {
 pub struct DestinationConfig {
     /// Where it is.
     pub url: String,
-    /// File that holds the passphrase.
-    pub passphrase_file: Option<PathBuf>,
-    /// Environment variable that holds it.
-    pub passphrase_env: Option<String>,
-    /// Command that prints it.
-    pub passphrase_command: Option<Vec<String>>,
+    /// Where its passphrase is.
+    #[serde(flatten, with = "secrets::passphrase")]
+    pub passphrase: SecretConfig,
     /// Key file that opens it, in place of a passphrase.
     pub key_file: Option<PathBuf>,
     /// How fast it may be written to and read from, by time of day.
     #[serde(deserialize_with = "one_or_many")]
     pub bandwidth: Vec<RateRule>,
-}
-
-impl DestinationConfig {
-    /// Where the passphrase comes from, if the file says.
-    pub fn passphrase(&self) -> Option<SecretSource> {
-        SecretSource::of(
-            &self.passphrase_file,
-            &self.passphrase_env,
-            &self.passphrase_command,
-        )
-    }
 }
 
 /// How an account signs in at a server.
@@ -134,12 +121,9 @@ pub struct SetConfig {
     pub server: String,
     /// The account that signs in there.
     pub user: String,
-    /// File that holds the account's password.
-    pub password_file: Option<PathBuf>,
-    /// Environment variable that holds it.
-    pub password_env: Option<String>,
-    /// Command that prints it.
-    pub password_command: Option<Vec<String>>,
+    /// Where the account's password is.
+    #[serde(flatten, with = "secrets::password")]
+    pub password: SecretConfig,
     /// How the account signs in.
     pub auth: SignInWay,
     /// For applications: where they get their tokens.
@@ -221,9 +205,7 @@ impl Default for SetConfig {
         Self {
             server: String::new(),
             user: String::new(),
-            password_file: None,
-            password_env: None,
-            password_command: None,
+            password: SecretConfig::default(),
             auth: SignInWay::Auto,
             token_url: None,
             client_id: None,
@@ -281,15 +263,6 @@ impl SetConfig {
     pub fn patterns(&self) -> impl Iterator<Item = &String> {
         let typed = self.mailboxes.iter().filter(|name| !name.starts_with('@'));
         typed.filter(|name| is_pattern(name))
-    }
-
-    /// Where the password comes from, if the file says.
-    pub fn password(&self) -> Option<SecretSource> {
-        SecretSource::of(
-            &self.password_file,
-            &self.password_env,
-            &self.password_command,
-        )
     }
 }
 
@@ -421,7 +394,7 @@ impl Config {
         rebase(&mut self.state_dir);
         rebase(&mut self.cache_dir);
         for destination in self.destinations.values_mut() {
-            rebase(&mut destination.passphrase_file);
+            destination.passphrase.rebase(base);
             rebase(&mut destination.key_file);
             if !destination.url.contains("://") {
                 let folder = base.join(&destination.url);
@@ -430,7 +403,7 @@ impl Config {
         }
         rebase(&mut self.log.file);
         for set in self.sets.values_mut() {
-            rebase(&mut set.password_file);
+            set.password.rebase(base);
             rebase(&mut set.ca_file);
             for mailbox in &mut set.mailboxes {
                 if let Some(file) = mailbox.strip_prefix('@') {
@@ -440,11 +413,11 @@ impl Config {
         }
         for notify in &mut self.notify {
             if let Some(mail) = &mut notify.mail {
-                rebase(&mut mail.password_file);
+                mail.password.rebase(base);
                 rebase(&mut mail.ca_file);
             }
             if let Some(webhook) = &mut notify.webhook {
-                rebase(&mut webhook.token_file);
+                webhook.token.rebase(base);
             }
         }
     }

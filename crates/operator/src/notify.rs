@@ -12,7 +12,8 @@ use crate::config::{Config, NotifyConfig, When};
 use crate::plan::Outcome;
 use crate::process::{self, Invocation};
 use crate::report::{Point, RunReport, report_page};
-use crate::run::{Lookup, one_line};
+use crate::run::one_line;
+use crate::secret::Lookup;
 
 /// Longest time a notification may take.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -20,6 +20,30 @@ pub struct ServerArgs {
     pub sign_in: SignInArgs,
 }
 
+/// The group of arguments that name a server, of which a command needs none: without one of them,
+/// nobody signs in.
+pub const AT_A_SERVER: &str = "at_a_server";
+
+/// Who signs in, where a server is needed only sometimes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Exchange")]
+pub struct GuestArgs {
+    /// The account: a UPN, an SMTP address or DOMAIN\user
+    #[arg(long, value_name = "NAME", requires = AT_A_SERVER)]
+    pub user: Option<String>,
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
+}
+
+impl GuestArgs {
+    /// Who signs in, if anybody.
+    pub fn account(&self) -> Option<ServerArgs> {
+        let user = self.user.clone()?;
+        let sign_in = self.sign_in.clone();
+        Some(ServerArgs { user, sign_in })
+    }
+}
+
 /// The environment variable that names a proxy.
 pub const PROXY: &str = "POSTKEEP_PROXY";
 /// Exchange Online.
@@ -33,6 +57,14 @@ pub struct SignInArgs {
     /// environment variable POSTKEEP_PASSWORD, or a prompt]
     #[arg(long, value_name = "FILE", requires = "user")]
     pub password_file: Option<PathBuf>,
+    /// Name of the password in the system's keyring, see `postkeep keyring`
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "user",
+        conflicts_with = "password_file"
+    )]
+    pub password_keyring: Option<String>,
     /// How to sign in: auto takes the best that the server offers for a password
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Auth::Auto)]
     pub auth: Auth,
@@ -78,6 +110,7 @@ impl Default for SignInArgs {
     fn default() -> Self {
         Self {
             password_file: None,
+            password_keyring: None,
             auth: Auth::Auto,
             token_url: None,
             client_id: None,

@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::{OtherArgs, RepositoryArgs, SignInArgs};
+use super::exchange::{AT_A_SERVER, GuestArgs};
+use super::{OtherArgs, RepositoryArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -81,18 +82,10 @@ pub struct RepairPacksArgs {
     #[command(flatten)]
     pub other: OtherArgs,
     /// A server that may still have the items as they were: its EWS address
-    #[arg(long, value_name = "URL", requires = "user", help_heading = "Exchange")]
+    #[arg(long, value_name = "URL", requires = "user", group = AT_A_SERVER, help_heading = "Exchange")]
     pub server: Option<String>,
-    /// The account there: a UPN, an SMTP address or DOMAIN\user
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "server",
-        help_heading = "Exchange"
-    )]
-    pub user: Option<String>,
     #[command(flatten)]
-    pub sign_in: SignInArgs,
+    pub account: GuestArgs,
     /// Believe packs that are there in their full length, instead of reading every stored byte
     #[arg(long)]
     pub quick: bool,

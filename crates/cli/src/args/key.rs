@@ -69,6 +69,9 @@ pub struct NewKeyArgs {
     /// File that holds the new passphrase [otherwise it is asked for]
     #[arg(long, value_name = "FILE", group = "new_key")]
     pub new_passphrase_file: Option<PathBuf>,
+    /// Name of the new passphrase in the system's keyring, see `postkeep keyring`
+    #[arg(long, value_name = "NAME", group = "new_key")]
+    pub new_passphrase_keyring: Option<String>,
     /// Make a key file here instead of taking a passphrase
     #[arg(long, value_name = "FILE", group = "new_key")]
     pub new_key_file: Option<PathBuf>,
@@ -84,6 +87,7 @@ impl NewKeyArgs {
     /// Whether they name a key.
     pub fn is_given(&self) -> bool {
         self.new_passphrase_file.is_some()
+            || self.new_passphrase_keyring.is_some()
             || self.new_key_file.is_some()
             || self.new_recovery_phrase
     }
@@ -116,6 +120,9 @@ pub struct KeyPassphraseArgs {
     /// File that holds the new passphrase [otherwise it is asked for]
     #[arg(long, value_name = "FILE")]
     pub new_passphrase_file: Option<PathBuf>,
+    /// Name of the new passphrase in the system's keyring, see `postkeep keyring`
+    #[arg(long, value_name = "NAME", conflicts_with = "new_passphrase_file")]
+    pub new_passphrase_keyring: Option<String>,
 }
 
 #[derive(Debug, Args)]

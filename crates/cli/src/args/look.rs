@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use engine::CheckPart;
 
-use super::{OtherArgs, RepositoryArgs, SelectionArgs, SignInArgs, SnapshotArgs};
+use super::exchange::{AT_A_SERVER, GuestArgs};
+use super::{OtherArgs, RepositoryArgs, SelectionArgs, SnapshotArgs};
 
 #[derive(Debug, Args)]
 pub struct SnapshotsArgs {
@@ -126,21 +127,10 @@ pub struct DiffArgs {
     #[arg(long)]
     pub counts: bool,
     /// Compare with the live mailbox on the server the snapshot came from
-    #[arg(long, requires = "user", help_heading = "Exchange")]
+    #[arg(long, requires = "user", group = AT_A_SERVER, help_heading = "Exchange")]
     pub live: bool,
     #[command(flatten)]
-    pub account: LiveArgs,
-}
-
-/// Who signs in at the server, where a server is needed only sometimes.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Exchange")]
-pub struct LiveArgs {
-    /// The account: a UPN, an SMTP address or DOMAIN\user
-    #[arg(long, value_name = "NAME", requires = "live")]
-    pub user: Option<String>,
-    #[command(flatten)]
-    pub sign_in: SignInArgs,
+    pub account: GuestArgs,
 }
 
 const DIFF_HELP: &str = "\
@@ -170,7 +160,8 @@ pub struct DrillArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub items: u64,
     /// Restore into a mailbox on this server instead of the program's own simulator
-    #[arg(long, value_name = "URL", requires_all = ["to_mailbox", "user"], help_heading = "Target")]
+    #[arg(long, value_name = "URL", requires_all = ["to_mailbox", "user"], group = AT_A_SERVER,
+          help_heading = "Target")]
     pub to_server: Option<String>,
     /// The probe mailbox there
     #[arg(
@@ -181,24 +172,13 @@ pub struct DrillArgs {
     )]
     pub to_mailbox: Option<String>,
     #[command(flatten)]
-    pub account: ProbeArgs,
+    pub account: GuestArgs,
     /// Show the results of past drills instead
     #[arg(long)]
     pub list: bool,
     /// Show the newest so many
     #[arg(long, value_name = "NUMBER", default_value_t = 20, requires = "list")]
     pub limit: usize,
-}
-
-/// Who signs in at a probe mailbox's server.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Exchange")]
-pub struct ProbeArgs {
-    /// The account: a UPN, an SMTP address or DOMAIN\\user
-    #[arg(long, value_name = "NAME", requires = "to_server")]
-    pub user: Option<String>,
-    #[command(flatten)]
-    pub sign_in: SignInArgs,
 }
 
 #[derive(Debug, Args)]

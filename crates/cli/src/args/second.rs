@@ -17,6 +17,9 @@ pub struct OtherArgs {
     /// Command of the system's shell that prints that passphrase
     #[arg(long, value_name = "COMMAND", group = "other_unlock")]
     pub other_passphrase_command: Option<String>,
+    /// Name of that passphrase in the system's keyring
+    #[arg(long, value_name = "NAME", group = "other_unlock")]
+    pub other_passphrase_keyring: Option<String>,
     /// Key file of the other repository [otherwise: environment variable POSTKEEP_OTHER_KEY_FILE]
     #[arg(long, value_name = "FILE", group = "other_unlock")]
     pub other_key_file: Option<PathBuf>,

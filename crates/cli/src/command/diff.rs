@@ -3,7 +3,7 @@
 use engine::{DiffReport, Difference, Snapshot, SnapshotSelector, Vault};
 use serde::Serialize;
 
-use crate::args::{DiffArgs, ServerArgs};
+use crate::args::DiffArgs;
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::human::{Columns, count, counted, cut, plain, short_key, time};
@@ -26,16 +26,9 @@ struct Pair {
 }
 
 pub async fn run(context: &Context, args: DiffArgs) -> Result<Code> {
-    let account = match &args.account.user {
-        Some(user) if args.live => Some(Account::new(
-            context,
-            &ServerArgs {
-                user: user.clone(),
-                sign_in: args.account.sign_in.clone(),
-            },
-        )?),
-        _ => None,
-    };
+    let account = args.account.account().filter(|_| args.live);
+    let account = account.map(|account| Account::new(context, &account));
+    let account = account.transpose()?;
     let vault = config::open_vault(context, &args.repository).await?;
     let counts_only = args.counts;
     let people = move |document: &Document| people(document, counts_only);

@@ -1,6 +1,6 @@
 //! `postkeep doctor`: what would keep backups from working, and what mends it.
 
-use operator::{DestinationConfig, Finding, Health, doctor};
+use operator::{DestinationConfig, Finding, Health, Machine, doctor};
 use serde::Serialize;
 
 use crate::args::DoctorArgs;
@@ -27,7 +27,8 @@ pub async fn run(context: &Context, args: DoctorArgs) -> Result<Code> {
         false => args.sets.clone(),
     };
     let open = |config: &DestinationConfig| operate::open_store(&config.url);
-    let findings = doctor(&runner, &sets, &open, cache_dir.as_deref()).await;
+    let machine = Machine::this(cache_dir.as_deref());
+    let findings = doctor(&runner, &sets, &open, &machine).await;
     let document = Document {
         good: findings.iter().all(|finding| finding.health != Health::Bad),
         findings,

@@ -4,7 +4,7 @@ use engine::{Drill, DrillOptions, Exchange};
 use serde::Serialize;
 
 use super::failed_items;
-use crate::args::{DrillArgs, ServerArgs};
+use crate::args::DrillArgs;
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::human::{Columns, count, counted, plain, time};
@@ -79,17 +79,10 @@ fn account(context: &Context, args: &DrillArgs) -> Result<Option<(Exchange, Stri
         return Ok(None);
     };
     config::mailbox_name(mailbox)?;
-    let Some(user) = &args.account.user else {
+    let Some(account) = args.account.account() else {
         return Err(Failure::usage("a drill on a server needs an account").hint("--user NAME"));
     };
-    let account = Account::new(
-        context,
-        &ServerArgs {
-            user: user.clone(),
-            sign_in: args.account.sign_in.clone(),
-        },
-    )?;
-    let exchange = account.at(&config::server_url(server)?)?;
+    let exchange = Account::new(context, &account)?.at(&config::server_url(server)?)?;
     Ok(Some((exchange, mailbox.clone())))
 }
 

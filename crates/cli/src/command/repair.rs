@@ -4,7 +4,7 @@ use engine::{Donors, IndexRepairReport, PackRepairOptions, PackRepairReport, Tre
 
 use super::check::{items, objects};
 use super::{MAX_NAMED, and_more};
-use crate::args::{RepairCommand, RepairIndexArgs, RepairPacksArgs, ServerArgs};
+use crate::args::{RepairCommand, RepairIndexArgs, RepairPacksArgs};
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
 use crate::human::{bytes, count, counted, plain};
@@ -59,12 +59,8 @@ fn people(report: &IndexRepairReport) -> String {
 }
 
 async fn packs(context: &Context, args: RepairPacksArgs) -> Result<Code> {
-    let exchange = match (&args.server, &args.user) {
-        (Some(server), Some(user)) => {
-            let account = ServerArgs {
-                user: user.clone(),
-                sign_in: args.sign_in.clone(),
-            };
+    let exchange = match (&args.server, args.account.account()) {
+        (Some(server), Some(account)) => {
             let account = Account::new(context, &account)?;
             Some(account.at(&config::server_url(server)?)?)
         }

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::mistake::Mistake;
-use super::spec::{Field, Kind, Need, ROOT, Section};
+use super::spec::{Kind, Need, ROOT, Section};
 use crate::suggest;
 
 /// Most mistakes that are told: a file that is none of ours has one at every line.
@@ -34,10 +34,23 @@ impl Places<'_> {
         Mistake::at(self.text, offset, message)
     }
 
+    /// The same with what to write instead.
+    pub(super) fn wrong(
+        &self,
+        path: &str,
+        message: impl Into<String>,
+        suggestion: impl Into<String>,
+    ) -> Mistake {
+        self.mistake(path, message).suggest(Some(suggestion))
+    }
+
     pub(super) fn has(&self, path: &str) -> bool {
         self.offsets.contains_key(path)
     }
 }
+
+/// What helps where one of two things is too much.
+pub(super) const LEAVE_ONE_OUT: &str = "leave one of them out";
 
 /// Finds the mistakes that need no more than the table.
 pub(super) fn inspect(text: &str) -> Result<Places<'_>, Vec<Mistake>> {
@@ -45,11 +58,12 @@ pub(super) fn inspect(text: &str) -> Result<Places<'_>, Vec<Mistake>> {
     if !errors.is_empty() {
         let mistake = |error: &toml::de::Error| {
             let start = error.span().map_or(0, |span| span.start);
-            let message = match error.message() {
-                "duplicate key" => "this is there twice",
-                other => other,
-            };
-            Mistake::at(text, start, message)
+            match error.message() {
+                "duplicate key" => {
+                    Mistake::at(text, start, "this is there twice").suggest(Some(LEAVE_ONE_OUT))
+                }
+                other => Mistake::at(text, start, other).suggest(expected(other)),
+            }
         };
         return Err(sorted(errors.iter().map(mistake).collect()));
     }
@@ -80,9 +94,9 @@ struct Inspector<'a> {
 }
 
 impl Inspector<'_> {
-    fn wrong(&mut self, offset: usize, message: String) {
+    fn wrong(&mut self, offset: usize, message: String, suggestion: Option<String>) {
         let mistake = Mistake::at(self.places.text, offset, message);
-        self.mistakes.push(mistake);
+        self.mistakes.push(mistake.suggest(suggestion));
     }
 
     fn section(&mut self, path: &str, table: &DeTable<'_>, offset: usize, section: &Section) {
@@ -104,9 +118,11 @@ impl Inspector<'_> {
                     path => format!("[{path}]"),
                 };
                 let message = format!("{whose} needs `{}`: {}", field.name, lower(field.help));
-                let mistake = Mistake::at(self.places.text, offset, message)
-                    .suggest(example(field).map(|value| format!("{} = {value}", field.name)));
-                self.mistakes.push(mistake);
+                let suggestion = match (&field.kind, sample(&field.kind)) {
+                    (Kind::Named(_), _) => Some(format!("[{}.NAME]", field.name)),
+                    (_, sample) => sample.map(|value| format!("{} = {value}", field.name)),
+                };
+                self.wrong(offset, message, suggestion);
             }
         }
     }
@@ -151,20 +167,24 @@ impl Inspector<'_> {
             }
             (Kind::Command, DeValue::Array(words)) => {
                 if words.is_empty() {
-                    self.wrong(offset, "a command needs a program".to_owned());
+                    self.wrong(offset, "a command needs a program".to_owned(), sample(kind));
                 }
                 self.each(path, words, &Kind::Text);
             }
             (Kind::Flag, DeValue::Boolean(_)) => {}
             (Kind::Number(min, max), DeValue::Integer(number)) => {
                 let parsed = i64::from_str_radix(number.as_str(), number.radix());
-                if !parsed.is_ok_and(|number| (*min..=*max).contains(&number)) {
-                    self.wrong(offset, format!("give a whole number from {min} to {max}"));
+                if !matches!(&parsed, Ok(number) if (*min..=*max).contains(number)) {
+                    let nearest = parsed.unwrap_or(*max).clamp(*min, *max);
+                    let message = format!("give a whole number from {min} to {max}");
+                    self.wrong(offset, message, Some(nearest.to_string()));
                 }
             }
             (Kind::Text, DeValue::String(text)) => {
                 if text.trim().is_empty() {
-                    self.wrong(offset, "this must not be empty".to_owned());
+                    let suggestion = "write something between the quotes, or leave it out";
+                    let message = "this must not be empty".to_owned();
+                    self.wrong(offset, message, Some(suggestion.to_owned()));
                 }
             }
             (Kind::OneOf(words), DeValue::String(text)) => {
@@ -183,7 +203,8 @@ impl Inspector<'_> {
                         false => format!("`{text}`"),
                     };
                     let message = format!("{shown} is not {}: {why}", form.what);
-                    self.wrong(offset, message);
+                    let meant = meant(&why).map(|meant| format!("\"{meant}\""));
+                    self.wrong(offset, message, meant.or_else(|| sample(kind)));
                 }
             }
             (kind, value) => {
@@ -212,7 +233,10 @@ impl Inspector<'_> {
         if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
             let message =
                 format!("`{text}` cannot be a name: letters, digits, - and _, 64 at most");
-            self.wrong(name.span().start, message);
+            let fitting = text.chars().take(64);
+            let fitting: String = fitting.map(|c| if fits(c) { c } else { '-' }).collect();
+            let suggestion = Some(fitting).filter(|name| !name.is_empty());
+            self.wrong(name.span().start, message, suggestion);
         }
         self.value(&join(path, text), value, &Kind::Section(section));
     }
@@ -265,11 +289,21 @@ fn sample(kind: &Kind) -> Option<String> {
         Kind::List(one) => sample(one),
         Kind::Command => Some("[\"program\", \"argument\"]".to_owned()),
         Kind::OneOf(words) => words.first().map(|word| format!("\"{word}\"")),
-        Kind::Text | Kind::Flag | Kind::Number(..) => None,
+        Kind::Text => Some("\"...\"".to_owned()),
+        Kind::Flag => Some("true".to_owned()),
+        Kind::Number(min, _) => Some(min.to_string()),
         Kind::Section(_) | Kind::Named(_) | Kind::Many(_) => None,
     }
 }
 
-fn example(field: &Field) -> Option<String> {
-    sample(&field.kind)
+/// What a parser of TOML says that it expected, if that is one thing.
+fn expected(message: &str) -> Option<String> {
+    let (_, expected) = message.split_once("expected `")?;
+    let (expected, rest) = expected.split_once('`')?;
+    rest.is_empty().then(|| expected.to_owned())
+}
+
+/// What a check believes to have been meant.
+fn meant(why: &str) -> Option<&str> {
+    why.strip_prefix("did you mean `")?.strip_suffix("`?")
 }

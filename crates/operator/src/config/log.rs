@@ -60,6 +60,8 @@ pub struct LogConfig {
     pub max_size: ByteCount,
     /// How many that were put aside stay.
     pub keep: u16,
+    /// The OpenTelemetry collector that traces go to, if any.
+    pub traces: Option<String>,
 }
 
 impl Default for LogConfig {
@@ -70,6 +72,7 @@ impl Default for LogConfig {
             file: None,
             max_size: ByteCount(10 << 20),
             keep: 5,
+            traces: None,
         }
     }
 }

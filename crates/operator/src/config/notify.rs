@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::one_or_many;
-use crate::secret::SecretSource;
+use super::secrets::{self, SecretConfig};
 
 /// Which runs somebody is told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,23 +69,9 @@ pub struct MailConfig {
     pub ca_file: Option<PathBuf>,
     /// Who signs in, if anybody.
     pub user: Option<String>,
-    /// File that holds the password.
-    pub password_file: Option<PathBuf>,
-    /// Environment variable that holds it.
-    pub password_env: Option<String>,
-    /// Command that prints it.
-    pub password_command: Option<Vec<String>>,
-}
-
-impl MailConfig {
-    /// Where the password comes from, if anywhere.
-    pub fn password(&self) -> Option<SecretSource> {
-        SecretSource::of(
-            &self.password_file,
-            &self.password_env,
-            &self.password_command,
-        )
-    }
+    /// Where the password is.
+    #[serde(flatten, with = "secrets::password")]
+    pub password: SecretConfig,
 }
 
 /// An HTTP request.
@@ -94,17 +80,7 @@ impl MailConfig {
 pub struct WebhookConfig {
     /// Where the report is posted to, as JSON.
     pub url: String,
-    /// File that holds a token for the Authorization header.
-    pub token_file: Option<PathBuf>,
-    /// Environment variable that holds it.
-    pub token_env: Option<String>,
-    /// Command that prints it.
-    pub token_command: Option<Vec<String>>,
-}
-
-impl WebhookConfig {
-    /// Where the token comes from, if anywhere.
-    pub fn token(&self) -> Option<SecretSource> {
-        SecretSource::of(&self.token_file, &self.token_env, &self.token_command)
-    }
+    /// Where a token for the Authorization header is.
+    #[serde(flatten, with = "secrets::token")]
+    pub token: SecretConfig,
 }

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use engine::Url;
 use jiff::tz::TimeZone;
 
-use super::inspect::{Places, sorted};
+use super::inspect::{LEAVE_ONE_OUT, Places, sorted};
 use super::mistake::Mistake;
+use super::secrets::one_of;
 use super::{Config, MailConfig, MailSecurity, NotifyConfig, SetConfig, SignInWay};
 use crate::schedule::MAX_JITTER;
 use crate::suggest;
@@ -98,30 +99,25 @@ pub(super) fn listen(text: &str) -> Result<(), String> {
 pub(super) fn check(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
     let mut found = Vec::new();
     if places.has("sets") && config.sets.is_empty() {
-        found.push(places.mistake("sets", "there is no backup set: write [sets.NAME]"));
+        found.push(places.wrong("sets", "there is no backup set", "[sets.NAME]"));
     }
     let mut urls: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, destination) in &config.destinations {
         let path = format!("destinations.{name}");
-        one_secret(
-            places,
-            &path,
-            "passphrase",
-            sources(
-                &destination.passphrase_file,
-                &destination.passphrase_env,
-                &destination.passphrase_command,
-            ),
-            &mut found,
-        );
-        if destination.key_file.is_some() && destination.passphrase().is_some() {
+        let passphrase = &destination.passphrase;
+        passphrase.check(places, &path, "passphrase", &mut found);
+        if destination.key_file.is_some() && passphrase.is_named() {
             let message = "a key file opens it without a passphrase: name one of the two";
-            found.push(places.mistake(&format!("{path}.key_file"), message));
+            found.push(places.wrong(&format!("{path}.key_file"), message, LEAVE_ONE_OUT));
         }
         let url = destination.url.trim_end_matches('/');
         if let Some(other) = urls.insert(url, name) {
             let message = format!("this is the same repository as that of [destinations.{other}]");
-            found.push(places.mistake(&format!("{path}.url"), message));
+            found.push(places.wrong(
+                &format!("{path}.url"),
+                message,
+                "another url, or one destination for both",
+            ));
         }
     }
     for (name, set) in &config.sets {
@@ -141,16 +137,13 @@ fn check_set(
     found: &mut Vec<Mistake>,
 ) {
     let path = |rest: &str| format!("sets.{name}.{rest}");
-    one_secret(
-        places,
-        &format!("sets.{name}"),
-        "password",
-        sources(&set.password_file, &set.password_env, &set.password_command),
-        found,
-    );
+    set.password
+        .check(places, &format!("sets.{name}"), "password", found);
     check_sign_in(places, name, set, found);
     if set.destinations.is_empty() {
-        found.push(places.mistake(&path("destinations"), "name at least one destination"));
+        let mistake = places.mistake(&path("destinations"), "name at least one destination");
+        let first = config.destinations.keys().next();
+        found.push(mistake.suggest(first.map(|name| format!("\"{name}\""))));
     }
     let known = config.destinations.keys().map(String::as_str);
     names(
@@ -163,36 +156,44 @@ fn check_set(
     );
     if set.copy && set.destinations.len() == 1 {
         let message = "there is one destination: nothing can be copied from it to others";
-        found.push(places.mistake(&path("copy"), message));
+        let mistake = places.mistake(&path("copy"), message);
+        found.push(mistake.suggest(Some("name another destination, or leave `copy` out")));
     }
     if let Some(jitter) = set.jitter
         && jitter.0 > MAX_JITTER
     {
-        found.push(places.mistake(&path("jitter"), "a day is the longest jitter"));
+        found.push(places.wrong(&path("jitter"), "a day is the longest jitter", "\"24h\""));
     }
     let seal = set.limits.seal_after.0.as_secs();
     if !(1..=MAX_SEAL_SECS).contains(&seal) {
         let message = "give a time between 1s and 30m: collection waits for what is not sealed";
-        found.push(places.mistake(&path("limits.seal_after"), message));
+        found.push(places.wrong(&path("limits.seal_after"), message, "\"15m\""));
     }
     check_mailboxes(places, name, set, found);
     check_continuous(places, name, set, found);
     if let Some(retention) = &set.retention
-        && !retention.policy().has_snapshot_rule()
+        && !retention.policy.has_snapshot_rule()
     {
         let message = "without a rule such as `keep_within` every snapshot stays";
-        let mistake = places.mistake(&format!("sets.{name}.retention"), message);
-        found.push(mistake.suggest(Some("keep_within = \"30d\"")));
+        found.push(places.wrong(
+            &format!("sets.{name}.retention"),
+            message,
+            "keep_within = \"30d\"",
+        ));
     }
     if set.hooks.before.is_none() && places.has(&path("hooks.before_must_succeed")) {
         let message = "there is no `before` that could succeed";
-        found.push(places.mistake(&path("hooks.before_must_succeed"), message));
+        found.push(places.wrong(
+            &path("hooks.before_must_succeed"),
+            message,
+            "before = [\"program\", \"argument\"]",
+        ));
     }
     if set.schedule.is_empty() {
         for needs in ["jitter", "catch_up"] {
             if places.has(&path(needs)) {
                 let message = format!("`{needs}` does nothing without a `schedule`");
-                found.push(places.mistake(&path(needs), message));
+                found.push(places.wrong(&path(needs), message, "schedule = \"daily 22:00\""));
             }
         }
     }
@@ -205,11 +206,11 @@ fn check_continuous(places: &Places<'_>, name: &str, set: &SetConfig, found: &mu
     let path = |rest: &str| format!("sets.{name}.continuous.{rest}");
     if continuous.settle.0.as_secs() > MAX_SETTLE_SECS {
         let message = "10m is the longest: what waits longer is a schedule's work";
-        found.push(places.mistake(&path("settle"), message));
+        found.push(places.wrong(&path("settle"), message, "\"10m\""));
     }
     if continuous.poll.0.as_secs() < MIN_POLL_SECS {
         let message = "ask every 10s at most: each time costs two requests a mailbox";
-        found.push(places.mistake(&path("poll"), message));
+        found.push(places.wrong(&path("poll"), message, "\"10s\""));
     }
 }
 
@@ -223,19 +224,18 @@ fn check_sign_in(places: &Places<'_>, name: &str, set: &SetConfig, found: &mut V
         match (application, is_there) {
             (true, false) => {
                 let message = format!("sign-in as an application needs `{setting}`");
-                found.push(places.mistake(&path("auth"), message));
+                found.push(places.wrong(&path("auth"), message, format!("{setting} = \"...\"")));
             }
             (false, true) => {
                 let message = format!("`{setting}` is for applications");
-                let mistake = places.mistake(&path(setting), message);
-                found.push(mistake.suggest(Some("auth = \"oauth\"")));
+                found.push(places.wrong(&path(setting), message, "auth = \"oauth\""));
             }
             _ => {}
         }
     }
     if set.ca_file.is_some() && !set.tls_fingerprint.is_empty() {
         let message = "a fingerprint is trusted alone: name it or a `ca_file`, not both";
-        found.push(places.mistake(&path("tls_fingerprint"), message));
+        found.push(places.wrong(&path("tls_fingerprint"), message, LEAVE_ONE_OUT));
     }
 }
 
@@ -245,22 +245,24 @@ fn check_mailboxes(places: &Places<'_>, name: &str, set: &SetConfig, found: &mut
     let own = !chooses && !set.public_folders;
     if !set.exclude_mailboxes.is_empty() && !chooses {
         let message = "there is nothing to exclude mailboxes from";
-        let mistake = places.mistake(&path("exclude_mailboxes"), message);
-        found.push(mistake.suggest(Some("all = true")));
+        found.push(places.wrong(&path("exclude_mailboxes"), message, "all = true"));
     }
     if own && address(&set.user).is_err() {
         let message = format!(
             "{} is not an address, so that its mailbox is not known",
             set.user
         );
-        let mistake = places.mistake(&path("user"), message);
-        found.push(mistake.suggest(Some("mailboxes = [\"alice@example.com\"]")));
+        found.push(places.wrong(
+            &path("user"),
+            message,
+            "mailboxes = [\"alice@example.com\"]",
+        ));
     }
     let mut seen = BTreeMap::new();
     for (n, mailbox) in set.mailboxes.iter().enumerate() {
         if seen.insert(mailbox.to_lowercase(), n).is_some() {
             let place = path(&format!("mailboxes.{n}"));
-            found.push(places.mistake(&place, format!("{mailbox} is named twice")));
+            found.push(places.wrong(&place, format!("{mailbox} is named twice"), LEAVE_ONE_OUT));
         }
     }
 }
@@ -279,7 +281,11 @@ fn check_notify(
     ];
     if ways.iter().filter(|way| **way).count() != 1 {
         let message = "a [[notify]] needs exactly one of `mail`, `webhook` and `command`";
-        found.push(places.mistake(path, message));
+        let suggestion = match ways.contains(&true) {
+            true => "a [[notify]] for each of them",
+            false => "command = [\"program\", \"argument\"]",
+        };
+        found.push(places.mistake(path, message).suggest(Some(suggestion)));
     }
     let known = config.sets.keys().map(String::as_str);
     names(
@@ -295,35 +301,34 @@ fn check_notify(
         check_mail(places, &path, mail, found);
     }
     if let Some(webhook) = &notify.webhook {
-        let sources = sources(
-            &webhook.token_file,
-            &webhook.token_env,
-            &webhook.token_command,
-        );
-        one_secret(places, &format!("{path}.webhook"), "token", sources, found);
+        webhook
+            .token
+            .check(places, &format!("{path}.webhook"), "token", found);
     }
 }
 
 fn check_mail(places: &Places<'_>, path: &str, mail: &MailConfig, found: &mut Vec<Mistake>) {
-    let sources = sources(
-        &mail.password_file,
-        &mail.password_env,
-        &mail.password_command,
-    );
-    one_secret(places, path, "password", sources, found);
+    mail.password.check(places, path, "password", found);
     if mail.to.is_empty() {
-        found.push(places.mistake(&format!("{path}.to"), "name at least one address"));
+        found.push(places.wrong(
+            &format!("{path}.to"),
+            "name at least one address",
+            "\"admin@example.com\"",
+        ));
     }
     let signs_in = mail.user.is_some();
     if signs_in && mail.security == MailSecurity::None {
         let message = "without TLS the password could be read on the way";
-        let mistake = places.mistake(&format!("{path}.security"), message);
-        found.push(mistake.suggest(Some("starttls")));
+        found.push(places.wrong(&format!("{path}.security"), message, "starttls"));
     }
-    if signs_in != sources.contains(&true) {
-        let message = "signing in takes both `user` and one of `password_file`, `password_env` \
-                       and `password_command`";
-        found.push(places.mistake(&format!("{path}.user"), message));
+    if signs_in != mail.password.is_named() {
+        let all = one_of("password");
+        let message = format!("signing in takes both `user` and one of {all}");
+        let suggestion = match signs_in {
+            true => "password_file = \"...\"",
+            false => "user = \"...\"",
+        };
+        found.push(places.wrong(&format!("{path}.user"), message, suggestion));
     }
 }
 
@@ -345,33 +350,11 @@ fn names<'a>(
             let suggestion = near.map_or(format!("one of {all}"), str::to_owned);
             found.push(mistake.suggest(Some(suggestion).filter(|_| !all.is_empty())));
         } else if names[..n].contains(name) {
-            found.push(places.mistake(&place, format!("the {what} `{name}` is named twice")));
+            found.push(places.wrong(
+                &place,
+                format!("the {what} `{name}` is named twice"),
+                LEAVE_ONE_OUT,
+            ));
         }
     }
-}
-
-fn one_secret(
-    places: &Places<'_>,
-    path: &str,
-    what: &str,
-    sources: [bool; 3],
-    found: &mut Vec<Mistake>,
-) {
-    if sources.iter().filter(|source| **source).count() > 1 {
-        let last = ["command", "env", "file"]
-            .iter()
-            .zip(sources.iter().rev())
-            .find(|(_, is)| **is)
-            .map_or("file", |(name, _)| name);
-        let message = format!("the {what} comes from more than one place");
-        let mistake = places.mistake(&format!("{path}.{what}_{last}"), message);
-        found.push(mistake.suggest(Some(format!(
-            "only one of {what}_file, {what}_env and {what}_command"
-        ))));
-    }
-}
-
-/// Which of the places of a secret are named.
-fn sources<A, B, C>(file: &Option<A>, env: &Option<B>, command: &Option<C>) -> [bool; 3] {
-    [file.is_some(), env.is_some(), command.is_some()]
 }

@@ -6,7 +6,7 @@ mod notify;
 mod set;
 mod work;
 
-use forms::{BYTE_COUNT, LISTEN, RATES, ZONE};
+use forms::{BYTE_COUNT, LISTEN, RATES, URL, ZONE};
 use notify::NOTIFY;
 use set::SET;
 
@@ -193,6 +193,12 @@ static LOG: Section = Section {
             Need::Default("5"),
             "How many that were put aside stay.",
         ),
+        field(
+            "traces",
+            Kind::Form(&URL),
+            Need::Optional,
+            "Send traces of runs, mailboxes and requests to this OpenTelemetry collector, by OTLP over HTTP; for programs built with the feature otel. They name mailboxes.",
+        ),
     ],
 };
 
@@ -240,6 +246,12 @@ static DESTINATION: Section = Section {
             Kind::Command,
             Need::Optional,
             "Command that prints the passphrase.",
+        ),
+        field(
+            "passphrase_keyring",
+            Kind::Text,
+            Need::Optional,
+            "Its name in the system's keyring, as `postkeep keyring set` took it; for programs built with the feature keyring.",
         ),
         field(
             "key_file",

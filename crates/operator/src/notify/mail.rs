@@ -12,8 +12,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use super::News;
 use crate::config::{MailConfig, MailSecurity};
 use crate::report::{report_subject, report_text};
-use crate::run::Lookup;
-use crate::secret::io_error;
+use crate::secret::{Lookup, io_error};
 
 /// Longest silence of the mail server.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -43,10 +42,8 @@ pub(super) async fn send(mail: &MailConfig, news: &News<'_>, lookup: &Lookup) ->
         .port(port)
         .tls(tls)
         .timeout(Some(SILENCE));
-    if let (Some(user), Some(source)) = (&mail.user, mail.password()) {
-        let password = source
-            .read("password of the mail server", &**lookup)
-            .await?;
+    if let (Some(user), Some(source)) = (&mail.user, mail.password.source()) {
+        let password = source.read("password of the mail server", lookup).await?;
         transport = transport.credentials(Credentials::new(user.clone(), password.to_string()));
     }
     transport.build().send(message).await.map_err(failed)?;

@@ -6,7 +6,7 @@ use engine::{Error, ErrorKind, Result};
 
 use super::News;
 use crate::config::WebhookConfig;
-use crate::run::Lookup;
+use crate::secret::Lookup;
 
 /// Longest time until an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,8 +27,8 @@ pub(super) async fn post(webhook: &WebhookConfig, news: &News<'_>, lookup: &Look
         .post(&webhook.url)
         .header("content-type", "application/json")
         .body(body);
-    if let Some(source) = webhook.token() {
-        let token = source.read("token of the webhook", &**lookup).await?;
+    if let Some(source) = webhook.token.source() {
+        let token = source.read("token of the webhook", lookup).await?;
         request = request.header("authorization", format!("Bearer {}", *token));
     }
     let answer = request.send().await.map_err(failed)?;

@@ -26,7 +26,7 @@ impl Task<'_> {
                 .map_err(|error| Error::new(ErrorKind::Invalid, format!("the clock: {error}")))?;
             let plan = vault
                 .retention_apply(&RetentionOptions {
-                    policy: retention.policy(),
+                    policy: retention.policy.clone(),
                     mailboxes,
                     now: now.to_zoned(zone),
                     list_items: false,

@@ -53,7 +53,7 @@ fn a_right_configuration_says_what_it_says() {
     assert_eq!(set.schedule.len(), 2);
     assert_eq!(set.limits.seal_after.to_string(), "10m");
     assert_eq!(config.destinations["second"].bandwidth.len(), 2);
-    assert_eq!(config.notify.len(), 6);
+    assert_eq!(config.notify.len(), 7);
     // What is not said takes the defaults that the table of settings promises.
     let small = &config.sets["by-hand"];
     assert!(small.catch_up && small.schedule.is_empty());
@@ -206,9 +206,25 @@ fn relative_paths_are_relative_to_the_file() {
             .contains(&"@/etc/postkeep/mailboxes.txt".to_owned())
     );
     assert!(
-        set.password_file
+        set.password
+            .file
             .as_ref()
             .unwrap()
             .starts_with("/etc/postkeep")
     );
+}
+
+/// Whoever gets a message also gets what to write, except where the syntax is so broken that nobody
+/// can know.
+#[test]
+fn every_mistake_comes_with_its_place_and_a_suggestion() {
+    for (right, wrong, _) in WRONG {
+        let text = RIGHT.replacen(right, wrong, 1);
+        for mistake in Config::parse(&text).err().unwrap_or_default() {
+            assert!(mistake.line > 0 && mistake.column > 0, "{mistake:?}");
+            assert!(!mistake.message.is_empty());
+            let suggestion = mistake.suggestion.as_deref().unwrap_or_default();
+            assert!(!suggestion.is_empty(), "{wrong}: {mistake:?}");
+        }
+    }
 }

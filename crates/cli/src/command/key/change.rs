@@ -135,8 +135,11 @@ pub async fn passphrase(context: &Context, args: KeyPassphraseArgs) -> Result<Co
                 .hint("open it with the passphrase to be replaced, or take `postkeep key add`"),
         );
     }
-    let file = args.new_passphrase_file.as_deref();
-    let made = Made::passphrase(file, &args.repository.repo, own.label.clone())?;
+    let from = (
+        args.new_passphrase_file.as_deref(),
+        args.new_passphrase_keyring.as_deref(),
+    );
+    let made = Made::passphrase(from, &args.repository.repo, own.label.clone())?;
     let added = add_made(&vault, &made).await?;
     vault.remove_key(own.id).await?;
     context.output.result(&added, |added| {

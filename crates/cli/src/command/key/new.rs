@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use crate::args::NewKeyArgs;
 use crate::config::Context;
 use crate::exit::{Failure, Result};
-use crate::platform;
 use crate::secrets::{self, Secret};
+use crate::{keyring, platform};
 
 /// A key that is about to be added.
 pub struct Made {
@@ -30,9 +30,16 @@ impl Made {
         }
     }
 
-    /// A passphrase.
-    pub fn passphrase(file: Option<&Path>, of: &str, label: String) -> Result<Self> {
-        let text = secrets::find_new(Secret::NewPassphrase, file, of)?;
+    /// A passphrase: one that the keyring has, one from a file, or one that is asked for.
+    pub fn passphrase(
+        (file, kept): (Option<&Path>, Option<&str>),
+        of: &str,
+        label: String,
+    ) -> Result<Self> {
+        let text = match kept {
+            Some(name) => keyring::read(name)?.to_string(),
+            None => secrets::find_new(Secret::NewPassphrase, file, of)?,
+        };
         Ok(Self {
             key: NewKey::from(Passphrase::new(text)),
             label,
@@ -77,7 +84,11 @@ pub fn make(context: &Context, args: &NewKeyArgs, of: &str) -> Result<Made> {
     if args.new_recovery_phrase {
         return Ok(Made::recovery_phrase(context, label));
     }
-    Made::passphrase(args.new_passphrase_file.as_deref(), of, label)
+    let from = (
+        args.new_passphrase_file.as_deref(),
+        args.new_passphrase_keyring.as_deref(),
+    );
+    Made::passphrase(from, of, label)
 }
 
 /// Writes a secret into a new file that only its owner can read.

@@ -92,6 +92,12 @@ static MAIL: Section = Section {
             Need::Optional,
             "Command that prints it.",
         ),
+        field(
+            "password_keyring",
+            Kind::Text,
+            Need::Optional,
+            "Its name in the system's keyring, as `postkeep keyring set` took it; for programs built with the feature keyring.",
+        ),
     ],
 };
 
@@ -116,6 +122,12 @@ static WEBHOOK: Section = Section {
             Kind::Command,
             Need::Optional,
             "Command that prints it.",
+        ),
+        field(
+            "token_keyring",
+            Kind::Text,
+            Need::Optional,
+            "Its name in the system's keyring, as `postkeep keyring set` took it; for programs built with the feature keyring.",
         ),
     ],
 };

@@ -42,6 +42,12 @@ pub(super) static SET: Section = Section {
             "Command that prints it.",
         ),
         field(
+            "password_keyring",
+            Kind::Text,
+            Need::Optional,
+            "Its name in the system's keyring, as `postkeep keyring set` took it; for programs built with the feature keyring.",
+        ),
+        field(
             "auth",
             Kind::OneOf(&["auto", "basic", "ntlm", "negotiate", "oauth"]),
             Need::Default("\"auto\""),

@@ -10,6 +10,7 @@ mod exit;
 mod held_back;
 mod human;
 mod interrupt;
+mod keyring;
 mod logging;
 mod operate;
 mod other;
@@ -25,8 +26,9 @@ use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use engine::Environment;
+use tracing::Instrument;
 
 use crate::args::Cli;
 use crate::config::Context;
@@ -35,36 +37,40 @@ use crate::logging::Logging;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(with_sets_as_run(std::env::args_os().collect()));
-    let logging = match logging::start(&cli.global, &cli.log, &cli.command) {
-        Ok(logging) => logging,
+    let words = with_sets_as_run(std::env::args_os().collect());
+    let matches = Cli::command().get_matches_from(words);
+    let span = command_span(matches.subcommand_name().unwrap_or_default());
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let started = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("start the runtime", &error));
+    let started = started.and_then(|runtime| {
+        let observing = logging::start(&cli.global, &cli.log, &cli.command, runtime.handle())?;
+        Ok((runtime, observing))
+    });
+    let (runtime, observing) = match started {
+        Ok(started) => started,
         Err(failure) => {
             Output::new(&cli.global, Logging::Off).failure(&failure);
             return failure.code.into();
         }
     };
-    let output = Output::new(&cli.global, logging);
+    let output = Output::new(&cli.global, observing.logging);
     let context = Context {
         output,
         environment: environment(),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let failure = Failure::io("start the runtime", &error);
-            output.failure(&failure);
-            return failure.code.into();
-        }
-    };
     // A defect becomes an error with a code of ours, not a foreign one.
-    let run = AssertUnwindSafe(|| runtime.block_on(command::run(&context, cli.command)));
+    let work = command::run(&context, cli.command).instrument(span());
+    let run = AssertUnwindSafe(|| runtime.block_on(work));
     let ended = std::panic::catch_unwind(run).unwrap_or_else(|_| {
         let failure = Failure::new(Code::Internal, "a defect stopped the program");
         Err(failure.hint("report it, with what was printed above"))
     });
+    if let Some(trouble) = observing.finish() {
+        output.note(&format!("warning: {trouble}"));
+    }
     // Nothing that is left matters any more, such as an answer of a server nobody waits for.
     runtime.shutdown_background();
     match ended {
@@ -73,6 +79,16 @@ fn main() -> ExitCode {
             output.failure(&failure);
             failure.code.into()
         }
+    }
+}
+
+/// Makes the span that a command's work stands in, once somebody listens to spans. What runs for
+/// weeks has none: its runs are traces of their own, each sent when it ends.
+fn command_span(name: &str) -> impl FnOnce() -> tracing::Span {
+    let name = name.to_owned();
+    move || match name.as_str() {
+        "daemon" | "sim" => tracing::Span::none(),
+        name => tracing::info_span!("command", name),
     }
 }
 
@@ -113,8 +129,6 @@ fn now_unix_ms() -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -24,6 +24,7 @@ use std::time::Duration;
 use chunkstore::{Session, SessionOptions, SnapshotId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 pub(crate) use choose::{condition_fields, time_of};
 pub(crate) use fetch::worth_asking_again;
@@ -377,7 +378,9 @@ async fn read_all(
             && let Some((place, mailbox)) = waiting.pop_front()
         {
             let parent = newest.remove(&mailbox.stored());
-            let task = tasks.spawn(mailbox::read(round.clone(), mailbox.clone(), parent));
+            let span = tracing::info_span!("mailbox", mailbox = mailbox.stored());
+            let read = mailbox::read(round.clone(), mailbox.clone(), parent);
+            let task = tasks.spawn(read.instrument(span));
             begun.insert(task.id(), (place, mailbox));
         }
         let Some(joined) = tasks.join_next_with_id().await else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::{Instrument, Span};
 use zeroize::Zeroizing;
 
 use crate::body::{self, Body, BodyReader};
@@ -81,6 +82,16 @@ impl Failed {
 impl Client {
     /// Sends a request until it is answered, and reads the answer.
     pub(crate) async fn call<O: Operation + Sync>(&self, operation: &O) -> Result<O::Answer> {
+        let span = self.span::<O>();
+        self.call_in_span(operation).instrument(span).await
+    }
+
+    /// The span of a request, which waiting and repeating are parts of.
+    fn span<O: Operation>(&self) -> Span {
+        tracing::debug_span!("request", operation = O::NAME)
+    }
+
+    async fn call_in_span<O: Operation + Sync>(&self, operation: &O) -> Result<O::Answer> {
         operation
             .validate()
             .map_err(|error| self.place::<O>(error, 0))?;
@@ -99,6 +110,11 @@ impl Client {
 
     /// The same for ExportItems, up to the first event of the answer.
     pub(crate) async fn export(&self, ids: &[ItemId]) -> Result<ExportStream> {
+        let span = self.span::<ExportItems>();
+        self.export_in_span(ids).instrument(span).await
+    }
+
+    async fn export_in_span(&self, ids: &[ItemId]) -> Result<ExportStream> {
         let operation = ExportItems(ids.to_vec());
         operation
             .validate()

@@ -19,12 +19,14 @@ use engine::{
 };
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::config::{Config, DestinationConfig, SetConfig};
 use crate::notify;
 use crate::plan::{Outcome, Work};
 use crate::process::{self, Invocation};
 use crate::report::{DestinationReport, HookReport, Reason, RunReport, Size, TOPIC, history};
+use crate::secret::Lookup;
 pub(crate) use mailboxes::of_last_runs;
 pub use mailboxes::{mailboxes_of, roster_of};
 pub(crate) use warm::Warm;
@@ -34,9 +36,6 @@ pub use worker::RunWorker;
 pub const CHARTED_RUNS: usize = 60;
 /// The form of reports that this version writes.
 const REPORT_VERSION: u32 = 1;
-
-/// Looks up an environment variable.
-pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Makes connections; the program knows how, with all its ways to sign in and to unlock.
 #[async_trait]
@@ -78,7 +77,7 @@ pub struct Runner {
     pub zone: TimeZone,
     /// The machine's name, for reports.
     pub machine: String,
-    /// Environment variables, for secrets of notifications.
+    /// Where secrets of notifications are looked up.
     pub lookup: Lookup,
 }
 
@@ -173,6 +172,32 @@ impl Runner {
 
     /// From the hook before to the hook after; gives the repositories that could be opened.
     async fn through(
+        &self,
+        set: &SetConfig,
+        report: &mut RunReport,
+        only: Option<Vec<String>>,
+        (cancel, monitor): (&CancellationToken, Arc<dyn Monitor>),
+    ) -> Vec<(String, Vault)> {
+        let work = report.work.map_or("", Work::word);
+        let span = tracing::info_span!(
+            "run",
+            set = report.set,
+            work,
+            outcome = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        let through = self.in_span(set, report, only, (cancel, monitor));
+        let vaults = through.instrument(span.clone()).await;
+        let outcome = report.outcome.unwrap_or(Outcome::Failure);
+        span.record("outcome", outcome.word());
+        if outcome == Outcome::Failure {
+            span.record("otel.status_code", "ERROR");
+        }
+        vaults
+    }
+
+    /// The same within the run's span.
+    async fn in_span(
         &self,
         set: &SetConfig,
         report: &mut RunReport,

@@ -9,6 +9,7 @@ use ews_client::{
 };
 use mailindex::{Change, FolderKey, FolderRow, ItemKey, ItemRow};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::fetch::{Fetched, Wanted, batches, fetch};
 use super::mailbox::Mailbox;
@@ -194,7 +195,7 @@ impl FolderRead {
     ) -> OpenPage {
         let mut downloads = JoinSet::new();
         for batch in batches(wanted) {
-            downloads.spawn(fetch(Arc::clone(&self.mailbox), batch));
+            downloads.spawn(fetch(Arc::clone(&self.mailbox), batch).in_current_span());
         }
         OpenPage {
             changes,

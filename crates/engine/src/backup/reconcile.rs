@@ -10,6 +10,7 @@ use ews_client::{
 };
 use mailindex::{Change, FolderKey, ItemKey};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::fetch::{Fetched, batches, fetch};
 use super::folder::{Known, compare, wanted_item};
@@ -175,7 +176,7 @@ impl Mailbox {
     ) -> Result<()> {
         let mut downloads = JoinSet::new();
         for batch in batches(wanted) {
-            downloads.spawn(fetch(Arc::clone(self), batch));
+            downloads.spawn(fetch(Arc::clone(self), batch).in_current_span());
         }
         let mut rows = Vec::new();
         while let Some(joined) = downloads.join_next().await {

@@ -13,6 +13,7 @@ use ews_client::{
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::again::{Again, may_pass};
 use super::present::{Live, Look, present_in};
@@ -197,7 +198,8 @@ impl Uploads {
             place,
             verify: way.verify,
         };
-        self.tasks.spawn(async move { sender.run(batch).await });
+        let send = async move { sender.run(batch).await };
+        self.tasks.spawn(send.in_current_span());
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod places;
 mod server;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use engine::{Environment, ObjectStore, Result};
@@ -75,13 +76,33 @@ impl Finding {
 /// Opens a destination without a key.
 pub type OpenStore<'a> = &'a (dyn Fn(&DestinationConfig) -> Result<Arc<dyn ObjectStore>> + Sync);
 
+/// What of this machine is looked at: an input, as the clock is, so that every finding can be had.
+pub struct Machine<'a> {
+    /// Where local index files go.
+    pub cache_dir: Option<&'a Path>,
+    /// Bytes that can still be written at a folder that exists.
+    pub free_space: &'a (dyn Fn(&Path) -> std::io::Result<u64> + Sync),
+    /// Bytes of memory that programs can still have; `None` if the system does not tell.
+    pub free_memory: Option<u64>,
+}
+
+impl<'a> Machine<'a> {
+    /// The machine that this runs on.
+    pub fn this(cache_dir: Option<&'a Path>) -> Self {
+        Self {
+            cache_dir,
+            free_space: &|folder| fs4::available_space(folder),
+            free_memory: places::free_memory(),
+        }
+    }
+}
+
 /// Looks at some sets of a configuration, their servers, destinations and this machine.
-/// `cache_dir` is where local index files go.
 pub async fn doctor(
     runner: &Runner,
     sets: &[String],
     open_store: OpenStore<'_>,
-    cache_dir: Option<&std::path::Path>,
+    machine: &Machine<'_>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut destinations: Vec<&String> = Vec::new();
@@ -100,9 +121,11 @@ pub async fn doctor(
         let Some(config) = runner.config.destinations.get(name) else {
             continue;
         };
-        places::destination(runner, (name, config), open_store, &mut findings).await;
+        let of = (name.as_str(), config);
+        places::destination(runner, of, open_store, &mut findings).await;
+        findings.extend(places::destination_space(name, config, machine));
     }
-    places::machine(cache_dir, &mut findings);
+    places::machine(machine, runner.config.limits.memory.0, &mut findings);
     findings
 }
 
@@ -113,7 +136,7 @@ async fn of_set(runner: &Runner, name: &str, set: &SetConfig, findings: &mut Vec
     let exchange = match runner.connections.exchange(name, set).await {
         Ok(exchange) => exchange,
         Err(error) => {
-            let fix = "see `password_file`, `password_env` and `password_command` of the set";
+            let fix = "see `password_file`, `password_env`, `password_command` and `password_keyring` of the set";
             findings.push(Finding::bad(name, "password", one_line(&error), fix));
             return;
         }

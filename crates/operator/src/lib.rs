@@ -28,11 +28,11 @@ pub use bandwidth::{Pacer, RateRule, limit_store};
 pub use config::{
     Answers, CheckConfig, Config, ContinuousConfig, DaemonConfig, DestinationConfig, HooksConfig,
     LimitsConfig, LogConfig, LogForm, LogLevel, MachineLimits, MailConfig, MailSecurity, Mistake,
-    NotifyConfig, SelectConfig, SetConfig, SignInWay, WebhookConfig, When, config_as_toml,
-    json_schema, settings_as_markdown, write_config,
+    NotifyConfig, SecretConfig, SelectConfig, SetConfig, SignInWay, WebhookConfig, When,
+    config_as_toml, json_schema, settings_as_markdown, write_config,
 };
 pub use daemon::{Memory, Worker, run_daemon};
-pub use doctor::{Finding, Health, MAX_MAILBOXES, OpenStore, doctor};
+pub use doctor::{Finding, Health, MAX_MAILBOXES, Machine, OpenStore, doctor};
 pub use metrics::Metrics;
 pub use plan::{JobId, JobState, Outcome, Planner, State, Step, Work};
 pub use report::{
@@ -41,10 +41,10 @@ pub use report::{
     report_text,
 };
 pub use run::{
-    CHARTED_RUNS, Connections, Lookup, ProbeMailbox, RunWorker, Runner, mailboxes_of, roster_of,
+    CHARTED_RUNS, Connections, ProbeMailbox, RunWorker, Runner, mailboxes_of, roster_of,
 };
 pub use schedule::{Occurrence, Schedule, Timetable, Window, WindowRule};
-pub use secret::SecretSource;
+pub use secret::{Lookup, SecretSource};
 pub use service::{ServiceOptions, UnitFile, unit_files};
 pub use status::{DestinationStatus, MailboxStatus, SetStatus, status};
 pub use units::{Shard, Size, TimeSpan};

@@ -6,13 +6,15 @@ use engine::{ErrorKind, Result};
 use object_store::path::Path as Name;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
-use super::{Finding, Health, OpenStore, random_name};
+use super::{Finding, Health, Machine, OpenStore, random_name};
 use crate::config::DestinationConfig;
 use crate::report::bytes;
 use crate::run::{Runner, one_line};
 
 /// Less free space for index files than this is worth a word.
 const LOW_DISK: u64 = 2_000_000_000;
+/// Less than this is no room for a pack and an index file.
+const FULL_DISK: u64 = 64 << 20;
 /// Less free memory than this slows down.
 const LOW_MEMORY: u64 = 512 << 20;
 
@@ -38,9 +40,6 @@ pub(super) async fn destination(
     if is_there {
         findings.push(lock(name, &*store, &object, &config.url).await);
         findings.push(delete(name, &*store, &object).await);
-    }
-    if let Some(path) = local_path(&config.url) {
-        findings.push(free_space(name, "free space", Path::new(path)));
     }
     findings.push(match open(runner, name, config).await {
         Ok(told) => Finding::good(name, "repository", told),
@@ -138,55 +137,74 @@ async fn delete(name: &str, store: &dyn ObjectStore, object: &Name) -> Finding {
     }
 }
 
-pub(super) fn machine(cache_dir: Option<&Path>, findings: &mut Vec<Finding>) {
-    if let Some(dir) = cache_dir {
-        findings.push(free_space("this machine", "cache", dir));
+/// The space at a destination that is a folder.
+pub(super) fn destination_space(
+    name: &str,
+    config: &DestinationConfig,
+    machine: &Machine<'_>,
+) -> Option<Finding> {
+    let path = Path::new(local_path(&config.url)?);
+    Some(free_space(name, "free space", path, machine))
+}
+
+/// The space for index files, and the memory. `budget` is how much of it items on their way may
+/// take.
+pub(super) fn machine(machine: &Machine<'_>, budget: u64, findings: &mut Vec<Finding>) {
+    let of = "this machine";
+    if let Some(dir) = machine.cache_dir {
+        findings.push(free_space(of, "cache", dir, machine));
     }
-    // Elsewhere than on Linux nothing is said rather than something made up.
-    let Ok(text) = std::fs::read_to_string("/proc/meminfo") else {
+    // Where the system does not tell, nothing is said rather than something made up.
+    let Some(free) = machine.free_memory else {
         return;
     };
-    let available = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))
-        .and_then(|rest| {
-            rest.trim()
-                .trim_end_matches("kB")
-                .trim()
-                .parse::<u64>()
-                .ok()
-        });
-    if let Some(kib) = available {
-        let free = kib.saturating_mul(1024);
-        let told = format!("{} free", bytes(free));
-        findings.push(match free < LOW_MEMORY {
-            false => Finding::good("this machine", "memory", told),
-            true => {
-                let fix = "close something, or lower mailboxes_at_once in [limits]";
-                Finding::bad("this machine", "memory", told, fix).with(Health::Warning)
-            }
-        });
-    }
+    let told = format!("{} free", bytes(free));
+    findings.push(if free < budget {
+        let told = format!("{told}, and items on their way may take {}", bytes(budget));
+        let fix = "close something, or lower `memory` in [limits] of the file";
+        Finding::bad(of, "memory", told, fix).with(Health::Warning)
+    } else if free < LOW_MEMORY {
+        let fix = "close something, or lower mailboxes_at_once in [limits] of the sets";
+        Finding::bad(of, "memory", told, fix).with(Health::Warning)
+    } else {
+        Finding::good(of, "memory", told)
+    });
+}
+
+/// The memory that Linux says programs can have.
+pub(super) fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let mut lines = text.lines();
+    let rest = lines.find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib = rest.trim().trim_end_matches("kB").trim();
+    kib.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The space at the nearest folder that exists.
-fn free_space(of: &str, what: &'static str, path: &Path) -> Finding {
+fn free_space(of: &str, what: &'static str, path: &Path, machine: &Machine<'_>) -> Finding {
     // A relative path ends at the empty one, which is the current folder.
     let here = |folder: &'_ Path| match folder.as_os_str().is_empty() {
         true => Path::new(".").to_owned(),
         false => folder.to_owned(),
     };
     let existing = path.ancestors().map(here).find(|folder| folder.is_dir());
-    match existing.map(fs4::available_space) {
+    match existing.map(|folder| (machine.free_space)(&folder)) {
         Some(Ok(free)) if free >= LOW_DISK => {
             Finding::good(of, what, format!("{} free", bytes(free)))
         }
         Some(Ok(free)) => {
             let told = format!("only {} free at {}", bytes(free), path.display());
-            Finding::bad(of, what, told, "free some space, or use another disk")
-                .with(Health::Warning)
+            let health = match free < FULL_DISK {
+                true => Health::Bad,
+                false => Health::Warning,
+            };
+            Finding::bad(of, what, told, "free some space, or use another disk").with(health)
         }
-        _ => Finding::good(of, what, "cannot be found out").with(Health::Unknown),
+        Some(Err(error)) => {
+            let told = format!("cannot be found out at {}: {error}", path.display());
+            Finding::good(of, what, told).with(Health::Unknown)
+        }
+        None => Finding::good(of, what, "cannot be found out").with(Health::Unknown),
     }
 }
 

@@ -137,7 +137,8 @@ fn tiles(body: &mut String, destination: &DestinationReport) {
             duration(destination.traffic.waited_ms),
             "waited for the server",
         );
-        tile(count(backup.failures.len() as u64), "items failed");
+        let failed = backup.failures.len() as u64;
+        tile(count(failed), if failed == 1 { "item failed" } else { "items failed" });
     }
     if let Some(check) = &destination.check {
         tile(count(check.objects), "objects checked");

@@ -14,22 +14,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A clock that begins at some time and goes as Tokio's, which tests let jump.
-fn clock(start: Timestamp) -> Environment {
-    let began = Instant::now();
-    let start = start.as_millisecond();
-    Environment::new(
-        move || start + i64::try_from(began.elapsed().as_millis()).unwrap(),
-        |_| {},
-    )
-}
-
-/// A folder in memory where the system has such: a year is thousands of files made durable.
-fn scratch() -> TempDir {
-    TempDir::new_in("/dev/shm")
-        .or_else(|_| TempDir::new())
-        .unwrap()
-}
+use crate::desk::{self, virtual_time};
 
 fn utc(text: &str) -> Timestamp {
     format!("{text}:00Z").parse().unwrap()
@@ -127,7 +112,7 @@ async fn live(
     folder: &TempDir,
     hours: &[(&'static str, f64)],
 ) -> Rc<Worklog> {
-    let environment = clock(from);
+    let environment = virtual_time(from.as_millisecond());
     let worklog = Worklog::new(&environment, hours);
     let memory = Memory::hold(folder.path()).unwrap();
     let planner = Planner::new(config, &TimeZone::UTC, 7, memory.load().unwrap(), from);
@@ -159,7 +144,7 @@ async fn a_year_runs_at_the_expected_times_through_both_clock_changes() {
          weekly\nschedule = \"weekly sun 01:00\"\n[sets.weekly.check]\nschedule = \"monthly last sun 03:00\"\n---
          cron\nschedule = \"0 12 1 * *\"",
     );
-    let folder = scratch();
+    let folder = desk::folder();
     let year = (utc("2025-12-31T23:30"), utc("2026-12-31T23:30"));
     let hours = [
         ("nightly", 0.5),
@@ -226,7 +211,7 @@ async fn a_year_runs_at_the_expected_times_through_both_clock_changes() {
 #[tokio::test(start_paused = true)]
 async fn a_window_stops_a_run_and_the_next_one_continues_it() {
     let config = config("big\nschedule = \"monthly 27 20:00\"\nwindow = \"22:00-06:00\"");
-    let folder = scratch();
+    let folder = desk::folder();
     // Twenty hours of work, over the night in which the clock goes forward.
     let time = (utc("2026-03-27T00:00"), utc("2026-04-20T00:00"));
     let log = live(&config, time, &folder, &[("big", 20.0)]).await;
@@ -241,7 +226,7 @@ async fn a_window_stops_a_run_and_the_next_one_continues_it() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_stops_cleanly_and_the_next_daemon_continues() {
     let config = config("set\nschedule = \"daily 10:00\"");
-    let folder = scratch();
+    let folder = desk::folder();
     let (a, b, c) = (
         utc("2026-01-05T00:00"),
         utc("2026-01-05T10:00"),
@@ -260,7 +245,7 @@ async fn what_was_missed_is_made_up_for_once_or_not_at_all() {
         "once\nschedule = \"every 2h\"\n---
          never\nschedule = \"every 2h\"\ncatch_up = false",
     );
-    let folder = scratch();
+    let folder = desk::folder();
     let hours = [("once", 0.1), ("never", 0.1)];
     let day = |from: &str, to: &str| (utc(from), utc(to));
     let first = day("2026-01-05T00:30", "2026-01-05T02:30");
@@ -288,7 +273,7 @@ async fn a_set_never_overlaps_itself_and_sets_wait_for_a_place() {
         "slow\nschedule = \"every 2h\"\n[sets.slow.check]\nschedule = \"daily 03:00\"\n---
          quick\nschedule = \"every 2h\"",
     );
-    let folder = scratch();
+    let folder = desk::folder();
     let time = (utc("2026-01-05T01:00"), utc("2026-01-06T01:00"));
     let hours = [("slow", 5.0), ("quick", 0.5)];
     let log = live(&config, time, &folder, &hours).await;
@@ -310,7 +295,7 @@ async fn a_set_never_overlaps_itself_and_sets_wait_for_a_place() {
     assert_eq!(log.starts("quick", Work::Backup).len(), 12);
     // With one place for all, nothing runs side by side, and who waits longest comes first.
     config.daemon.runs_at_once = 1;
-    let folder = scratch();
+    let folder = desk::folder();
     let log = live(&config, time, &folder, &hours).await;
     assert!(!overlap(&log, None));
     assert!(log.starts("quick", Work::Backup).len() >= 4);
@@ -329,9 +314,9 @@ impl Worker for Broken {
 #[tokio::test(start_paused = true)]
 async fn a_defect_in_one_run_is_a_failure_and_no_end() {
     let config = config("set\nschedule = \"every 1h\"");
-    let folder = scratch();
+    let folder = desk::folder();
     let start = utc("2026-01-05T00:30");
-    let environment = clock(start);
+    let environment = virtual_time(start.as_millisecond());
     let memory = Memory::hold(folder.path()).unwrap();
     let planner = Planner::new(&config, &TimeZone::UTC, 7, State::default(), start);
     let shutdown = CancellationToken::new();
@@ -371,7 +356,7 @@ fn what_ran_when_the_machine_died_is_continued() {
 
 #[test]
 fn one_daemon_at_a_time_holds_the_memory() {
-    let folder = scratch();
+    let folder = desk::folder();
     let first = Memory::hold(folder.path()).unwrap();
     let second = Memory::hold(folder.path()).unwrap_err();
     assert_eq!(second.kind(), engine::ErrorKind::Busy);

@@ -1,5 +1,7 @@
 //! A simulator, repositories in a folder, and connections to both.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use engine::{
     Argon2Params, Client, ClientOptions, CreateOptions, Credentials, Environment, Exchange,
@@ -9,6 +11,45 @@ use ews_sim::{RunningServer, Sim};
 use operator::{Connections, DestinationConfig, ProbeMailbox, SetConfig};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+/// A clock, and randomness that repeats.
+pub fn environment(now_unix_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Environment {
+    let drawn = Mutex::new(0_u64);
+    Environment::new(now_unix_ms, move |bytes| {
+        let mut drawn = drawn.lock().unwrap();
+        *drawn += 1;
+        blake3::Hasher::new()
+            .update(&drawn.to_le_bytes())
+            .finalize_xof()
+            .fill(bytes);
+    })
+}
+
+/// The same with a clock that goes on from a time as Tokio's does.
+pub fn virtual_time(from_unix_ms: i64) -> Environment {
+    let began = Instant::now();
+    environment(move || from_unix_ms + i64::try_from(began.elapsed().as_millis()).unwrap())
+}
+
+/// A folder in memory where the system has such: a year is thousands of files made durable.
+pub fn folder() -> TempDir {
+    TempDir::new_in("/dev/shm")
+        .or_else(|_| TempDir::new())
+        .unwrap()
+}
+
+/// A key that is stretched in no time.
+pub fn quick_to_open() -> CreateOptions {
+    CreateOptions {
+        argon2: Argon2Params {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+        },
+        ..CreateOptions::default()
+    }
+}
 
 /// A simulator, a folder for repositories, and the way to both.
 pub struct Desk {
@@ -54,17 +95,9 @@ impl Connections for Desk {
         let place = self.folder.path().join(&destination.url);
         let url = place.to_str().unwrap();
         if !place.exists() {
-            let argon2 = Argon2Params {
-                memory_kib: 64,
-                passes: 1,
-                lanes: 1,
-            };
-            let create = CreateOptions {
-                argon2,
-                ..CreateOptions::default()
-            };
             let destination = create_destination_from_url(url).unwrap();
-            return Vault::create(destination, Passphrase::new("p"), &create, options).await;
+            let first = Passphrase::new("p");
+            return Vault::create(destination, first, &quick_to_open(), options).await;
         }
         Vault::open(
             destination_from_url(url).unwrap(),

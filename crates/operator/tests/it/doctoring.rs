@@ -10,8 +10,8 @@ use engine::{
 use ews_sim::{Account, RunningServer, Sim, SimBuilder, TlsIdentity};
 use jiff::tz::TimeZone;
 use operator::{
-    Config, Connections, DestinationConfig, Finding, Health, ProbeMailbox, Runner, SetConfig,
-    doctor,
+    Config, Connections, DestinationConfig, Finding, Health, Lookup, Machine, ProbeMailbox, Runner,
+    SetConfig, doctor,
 };
 use tempfile::TempDir;
 use testkit::{Call, Fault, FaultyStore, Rule};
@@ -79,6 +79,9 @@ struct Case {
     more: String,
     minutes_off: i64,
     store: Arc<dyn ObjectStore>,
+    /// Bytes that are free at every folder, or what looking fails with.
+    free_space: Result<u64, std::io::ErrorKind>,
+    free_memory: Option<u64>,
 }
 
 impl Default for Case {
@@ -91,6 +94,8 @@ impl Default for Case {
             more: String::new(),
             minutes_off: 0,
             store: Arc::new(FaultyStore::in_memory()),
+            free_space: Ok(500 << 30),
+            free_memory: Some(8 << 30),
         }
     }
 }
@@ -123,20 +128,19 @@ impl Case {
             cache_dir: None,
             zone: TimeZone::UTC,
             machine: "desk".into(),
-            lookup: Arc::new(|_| None),
+            lookup: Lookup::new(|_| None),
         };
         let open = |config: &DestinationConfig| match config.url.as_str() {
             "missing" => destination_from_url("/nowhere/at/all")
                 .map_err(|error| Error::with_source(ErrorKind::NotFound, "open missing", error)),
             _ => Ok(Arc::clone(&self.store)),
         };
-        doctor(
-            &runner,
-            &["office".to_owned()],
-            &open,
-            Some(desk.folder.path()),
-        )
-        .await
+        let machine = Machine {
+            cache_dir: Some(desk.folder.path()),
+            free_space: &|_| self.free_space.map_err(std::io::Error::from),
+            free_memory: self.free_memory,
+        };
+        doctor(&runner, &["office".to_owned()], &open, &machine).await
     }
 }
 
@@ -172,14 +176,9 @@ async fn a_healthy_set_has_a_good_finding_for_everything() {
     ] {
         check(&findings, what, Health::Good, told, "");
     }
-    // How much there is differs from machine to machine.
-    for what in ["free space", "cache"] {
-        let found = findings
-            .iter()
-            .find(|finding| finding.what == what)
-            .unwrap();
-        assert!(found.told.contains("free"), "{found:#?}");
-    }
+    check(&findings, "free space", Health::Good, "537 GB free", "");
+    check(&findings, "cache", Health::Good, "537 GB free", "");
+    check(&findings, "memory", Health::Good, "8.6 GB free", "");
     // This server is not encrypted, and its store can be overwritten.
     check(
         &findings,
@@ -199,8 +198,66 @@ async fn a_healthy_set_has_a_good_finding_for_everything() {
         findings.iter().all(|finding| finding.health != Health::Bad),
         "{findings:#?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn little_space_and_memory_are_seen_and_the_less_the_worse() {
+    let (_sim, server) = serve(two()).await;
+    let with = async |free_space, free_memory, more: &str| {
+        let case = Case {
+            free_space,
+            free_memory,
+            more: more.to_owned(),
+            ..Case::default()
+        };
+        case.examine(server.url()).await
+    };
+    let findings = with(Ok(1 << 30), Some(400 << 20), "").await;
+    for what in ["free space", "cache"] {
+        let fix = "use another disk";
+        check(&findings, what, Health::Warning, "only 1.1 GB free at", fix);
+    }
+    check(
+        &findings,
+        "memory",
+        Health::Warning,
+        "419 MB free",
+        "mailboxes_at_once",
+    );
+    let findings = with(Ok(5 << 20), Some(1 << 30), "[limits]\nmemory = \"2G\"\n").await;
+    for what in ["free space", "cache"] {
+        check(
+            &findings,
+            what,
+            Health::Bad,
+            "only 5.2 MB free at",
+            "free some space",
+        );
+    }
+    let told = "1.1 GB free, and items on their way may take 2.1 GB";
+    check(
+        &findings,
+        "memory",
+        Health::Warning,
+        told,
+        "`memory` in [limits]",
+    );
+    // What the system does not tell is not made up.
+    let findings = with(Err(std::io::ErrorKind::PermissionDenied), None, "").await;
+    let told = "cannot be found out at";
+    check(&findings, "free space", Health::Unknown, told, "");
+    check(&findings, "cache", Health::Unknown, "permission denied", "");
+    assert!(!findings.iter().any(|finding| finding.what == "memory"));
+}
+
+#[test]
+fn this_machine_tells_what_it_has() {
+    let folder = TempDir::new().unwrap();
+    let machine = Machine::this(Some(folder.path()));
+    assert!((machine.free_space)(folder.path()).unwrap() > 0);
+    assert!((machine.free_space)(&folder.path().join("nothing")).is_err());
     if cfg!(target_os = "linux") {
-        assert!(findings.iter().any(|finding| finding.what == "memory"));
+        assert!(machine.free_memory.unwrap() > 1 << 20);
     }
 }
 

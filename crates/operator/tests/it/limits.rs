@@ -1,13 +1,13 @@
 //! Limits, each in force: bandwidth in virtual time, requests at a server, memory.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    Argon2Params, BackupOptions, BackupReport, Client, ClientOptions, CreateOptions, Credentials,
-    Environment, Exchange, MemoryBudget, Pace, Passphrase, SharedThrottle, Silent, ThrottleOptions,
-    TokioSleeper, Url, Vault, VaultOptions, create_destination_from_url,
+    BackupOptions, BackupReport, Client, ClientOptions, Credentials, Environment, Exchange,
+    MemoryBudget, Pace, Passphrase, SharedThrottle, Silent, ThrottleOptions, TokioSleeper, Url,
+    Vault, VaultOptions, create_destination_from_url,
 };
 use ews_sim::{RunningServer, Sim};
 use jiff::tz::TimeZone;
@@ -17,22 +17,10 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Monday, 2026-01-05, 07:59:30 UTC, going on as Tokio's clock.
-fn environment() -> Environment {
-    let began = Instant::now();
-    let drawn = Mutex::new(0_u64);
-    Environment::new(
-        move || 1_767_599_970_000 + i64::try_from(began.elapsed().as_millis()).unwrap(),
-        move |bytes| {
-            let mut drawn = drawn.lock().unwrap();
-            *drawn += 1;
-            blake3::Hasher::new()
-                .update(&drawn.to_le_bytes())
-                .finalize_xof()
-                .fill(bytes);
-        },
-    )
-}
+use crate::desk::{self, virtual_time};
+
+/// Monday, 2026-01-05, 07:59:30 UTC.
+const START_UNIX_MS: i64 = 1_767_599_970_000;
 
 fn pacer(rules: &[&str], environment: &Environment) -> Pacer {
     let rules: Vec<RateRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
@@ -66,12 +54,10 @@ impl World {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
-            folder: TempDir::new_in("/dev/shm")
-                .or_else(|_| TempDir::new())
-                .unwrap(),
+            folder: desk::folder(),
             server: sim.serve(listener).await.unwrap(),
             sim,
-            environment: environment(),
+            environment: virtual_time(START_UNIX_MS),
         }
     }
 
@@ -87,21 +73,13 @@ impl World {
     async fn vault(&self, name: &str, pacer: Option<Pacer>) -> Vault {
         let place = self.folder.path().join(name);
         let store = create_destination_from_url(place.to_str().unwrap()).unwrap();
-        let argon2 = Argon2Params {
-            memory_kib: 64,
-            passes: 1,
-            lanes: 1,
-        };
-        let create = CreateOptions {
-            argon2,
-            ..CreateOptions::default()
-        };
         let options = VaultOptions {
             cache_dir: self.folder.path().join(format!("{name}-cache")),
             environment: self.environment.clone(),
         };
         let store = limit_store(store, pacer);
-        Vault::create(store, Passphrase::new("p"), &create, options)
+        let first = Passphrase::new("p");
+        Vault::create(store, first, &desk::quick_to_open(), options)
             .await
             .unwrap()
     }

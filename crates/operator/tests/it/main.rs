@@ -6,5 +6,6 @@ mod desk; // a simulator, repositories and connections, for the tests of runs
 mod doctoring; // what the doctor finds, of everything good and bad
 mod limits; // bandwidth, requests and memory, each in force
 mod mailing; // mail about runs, over TLS
-mod reports; // real runs, what is told of them, and the page in a browser
+mod pages; // the page of a report in a browser
+mod reports; // real runs, and what is told of them
 mod watching; // continuous mode in virtual time

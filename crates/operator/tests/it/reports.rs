@@ -1,4 +1,4 @@
-//! Real runs against a simulator, what is told of them, and the page as a browser draws it.
+//! Real runs against a simulator, and what is told of them.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,35 +7,24 @@ use engine::{Environment, Exchange, Silent, Vault};
 use ews_sim::Sim;
 use jiff::tz::TimeZone;
 use operator::{
-    Config, Connections, DestinationConfig, DestinationReport, Outcome, Point, ProbeMailbox,
-    Reason, RunReport, Runner, SetConfig, Work, history, recent_reports, report_page,
+    Config, Connections, DestinationConfig, Lookup, Outcome, ProbeMailbox, Reason, RunReport,
+    Runner, SetConfig, Work, history, recent_reports,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::desk::Desk;
+use crate::desk::{self, Desk};
 
 /// A clock that goes on by a second at each look, and randomness that repeats.
 fn environment() -> Environment {
     let now = Mutex::new(1_790_000_000_000_i64);
-    let drawn = Mutex::new(0_u64);
-    Environment::new(
-        move || {
-            let mut now = now.lock().unwrap();
-            *now += 1000;
-            *now
-        },
-        move |bytes| {
-            let mut drawn = drawn.lock().unwrap();
-            *drawn += 1;
-            blake3::Hasher::new()
-                .update(&drawn.to_le_bytes())
-                .finalize_xof()
-                .fill(bytes);
-        },
-    )
+    desk::environment(move || {
+        let mut now = now.lock().unwrap();
+        *now += 1000;
+        *now
+    })
 }
 
 pub async fn desk(faults: &str) -> Arc<Desk> {
@@ -75,7 +64,7 @@ pub fn runner(desk: &Arc<Desk>, more: &str) -> Runner {
         cache_dir: None,
         zone: TimeZone::UTC,
         machine: "desk".into(),
-        lookup: Arc::new(|name| (name == "TOKEN").then(|| "t0ken".to_owned())),
+        lookup: Lookup::new(|name| (name == "TOKEN").then(|| "t0ken".to_owned())),
     }
 }
 
@@ -397,169 +386,4 @@ async fn a_webhook_gets_the_report_as_json_with_its_token() {
         (report.set.as_str(), report.outcome),
         ("office", Some(Outcome::Success))
     );
-}
-
-/// Sixty days of runs.
-fn points() -> Vec<Point> {
-    let mut points = Vec::new();
-    for n in 0..60_u64 {
-        let busy = if n % 7 < 5 { 3 } else { 1 };
-        points.push(Point {
-            time_unix_ms: 1_790_000_000_000 + i64::try_from(n).unwrap() * 86_400_000,
-            outcome: Some(match n {
-                41 => Outcome::Failure,
-                59 => Outcome::Warning,
-                17 => Outcome::Stopped,
-                _ => Outcome::Success,
-            }),
-            elapsed_ms: 400_000 + busy * 210_000 + (n * 7919 % 97) * 2_000,
-            size_bytes: 140_000_000_000 + n * 790_000_000 + (n * n) * 3_000_000,
-            stored_bytes: busy * 260_000_000 + (n * 6131 % 89) * 1_000_000,
-            deduplicated_bytes: busy * 700_000_000 + (n * 2311 % 83) * 2_000_000,
-            failures: match n {
-                41 => 9,
-                59 => 2,
-                20 => 1,
-                _ => 0,
-            },
-        });
-    }
-    points
-}
-
-/// A report and its history as a set of some years has them, with a failed item.
-fn example() -> (RunReport, Vec<(String, Vec<Point>)>) {
-    let mut backup = engine::BackupReport {
-        bytes_stored: 812_000_000,
-        bytes_deduplicated: 2_310_000_000,
-        elapsed_ms: 1_312_000,
-        ..engine::BackupReport::default()
-    };
-    for (n, name) in ["alice", "bob", "carol", "public folders"]
-        .iter()
-        .enumerate()
-    {
-        let n = n as u64 + 1;
-        backup.mailboxes.push(engine::MailboxReport {
-            mailbox: format!("{name}@example.com"),
-            complete: n != 3,
-            folders: 20 + n,
-            items: 48_211 * n,
-            items_downloaded: 312 * n,
-            items_flagged: 87 * n,
-            items_deleted: 12 * n,
-            bytes_downloaded: 91_000_000 * n,
-            error: (n == 4).then(|| "access is denied: <no right>".to_owned()),
-            ..engine::MailboxReport::default()
-        });
-    }
-    backup.failures.push(engine::ItemFailure {
-        mailbox: "carol@example.com".into(),
-        folder: "Inbox/Projekte/Brücke".into(),
-        subject: "RE: <b>Angebot</b> & \"Preise\"".into(),
-        reason: "ErrorItemCorrupt: the store cannot read it".into(),
-        ..engine::ItemFailure::default()
-    });
-    let points = points();
-    let mut report = RunReport {
-        set: "office".into(),
-        work: Some(Work::Backup),
-        machine: "backup-1".into(),
-        program: "postkeep".into(),
-        started_unix_ms: points[59].time_unix_ms,
-        ended_unix_ms: points[59].time_unix_ms + 1_312_000,
-        outcome: Some(Outcome::Warning),
-        next_steps: vec![
-            "public folders@example.com was not backed up: access is denied. Grant the right in \
-             the Exchange Management Shell: New-ManagementRoleAssignment -Name postkeep -Role \
-             ApplicationImpersonation -User ACCOUNT"
-                .into(),
-            "1 item could not be read. The next run tries it again.".into(),
-        ],
-        ..RunReport::default()
-    };
-    report.destinations.push(DestinationReport {
-        name: "main".into(),
-        url: "s3://backup-bucket/office".into(),
-        outcome: Some(Outcome::Warning),
-        backup: Some(backup),
-        size: operator::RepositorySize {
-            stored_bytes: points[59].size_bytes,
-            chunks: 2_100_000,
-            snapshots: 1_461,
-        },
-        ..DestinationReport::default()
-    });
-    (report, vec![("main".into(), points)])
-}
-
-#[test]
-fn foreign_text_on_a_page_is_text() {
-    let (report, histories) = example();
-    let page = report_page(&report, &histories, &TimeZone::UTC);
-    assert!(page.contains("RE: &lt;b&gt;Angebot&lt;/b&gt; &amp; &quot;Preise&quot;"));
-    assert!(page.contains("default-src 'none'") && !page.contains("<script"));
-}
-
-/// The page in a real browser; the pictures stay below the target folder for people to look at.
-#[test]
-fn a_browser_draws_the_four_charts() {
-    let programs = ["chromium", "chromium-browser", "google-chrome"];
-    let is_there = |program: &&&str| {
-        let version = std::process::Command::new(program)
-            .arg("--version")
-            .output();
-        version.is_ok_and(|output| output.status.success())
-    };
-    let Some(program) = programs.iter().find(is_there) else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "no Chromium to draw the report with"
-        );
-        eprintln!("skipped: there is no Chromium to draw the report with");
-        return;
-    };
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
-    std::fs::create_dir_all(&folder).unwrap();
-    let (report, histories) = example();
-    let page = folder.join("report.html");
-    std::fs::write(&page, report_page(&report, &histories, &TimeZone::UTC)).unwrap();
-    let picture = folder.join("report.png");
-    let _ = std::fs::remove_file(&picture);
-    let profile = TempDir::new().unwrap();
-    let browse = |what: &str| {
-        std::process::Command::new(program)
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--hide-scrollbars",
-            ])
-            .arg("--force-device-scale-factor=1")
-            .arg("--window-size=1240,1500")
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg(what)
-            .arg(format!("file://{}", page.display()))
-            .output()
-            .unwrap()
-    };
-    let shot = browse(&format!("--screenshot={}", picture.display()));
-    let bytes = std::fs::read(&picture)
-        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&shot.stderr)));
-    assert!(
-        bytes.starts_with(b"\x89PNG") && bytes.len() > 40_000,
-        "{}",
-        bytes.len()
-    );
-    let dom = String::from_utf8(browse("--dump-dom").stdout).unwrap();
-    assert_eq!(dom.matches("<svg").count(), 4);
-    for chart in [
-        "Size of the repository",
-        "Duration",
-        "Deduplication",
-        "Failures",
-    ] {
-        assert!(dom.contains(&format!("aria-label=\"{chart}\"")), "{chart}");
-    }
-    assert_eq!(dom.matches("<rect").count(), 60 + 120 + 3);
 }

@@ -6,34 +6,20 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engine::{Environment, Silent, Vault};
+use engine::{Silent, Vault};
 use ews_sim::{Sim, SimBuilder};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use operator::{Config, Connections, Memory, Planner, RunWorker, Runner, Watches, run_daemon};
-use tempfile::TempDir;
+use operator::{
+    Config, Connections, Lookup, Memory, Planner, RunWorker, Runner, Watches, run_daemon,
+};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::desk::Desk;
+use crate::desk::{self, Desk, virtual_time};
 
-/// A clock that goes as Tokio's, and randomness that repeats.
-fn environment() -> Environment {
-    let began = Instant::now();
-    let drawn = Mutex::new(0_u64);
-    Environment::new(
-        move || 1_790_000_000_000 + i64::try_from(began.elapsed().as_millis()).unwrap(),
-        move |bytes| {
-            let mut drawn = drawn.lock().unwrap();
-            *drawn += 1;
-            blake3::Hasher::new()
-                .update(&drawn.to_le_bytes())
-                .finalize_xof()
-                .fill(bytes);
-        },
-    )
-}
+/// Some day.
+const START_UNIX_MS: i64 = 1_790_000_000_000;
 
 async fn secs(secs: u64) {
     tokio::time::sleep(Duration::from_secs(secs)).await;
@@ -53,11 +39,9 @@ impl Office {
         let sim = builder.build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let desk = Arc::new(Desk {
-            folder: TempDir::new_in("/dev/shm")
-                .or_else(|_| TempDir::new())
-                .unwrap(),
+            folder: desk::folder(),
             server: sim.serve(listener).await.unwrap(),
-            environment: environment(),
+            environment: virtual_time(START_UNIX_MS),
         });
         let text = format!(
             "[destinations.one]\nurl = \"one\"\n[sets.office]\nserver = \"h\"\n\
@@ -73,7 +57,7 @@ impl Office {
             cache_dir: None,
             zone: TimeZone::UTC,
             machine: "desk".into(),
-            lookup: Arc::new(|_| None),
+            lookup: Lookup::new(|_| None),
         };
         Self {
             sim,

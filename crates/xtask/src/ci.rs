@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::servers::Servers;
 use crate::workspace::Workspace;
 use crate::{
-    Result, arrows, bench, cargo_steps, fuzz, judge, judge_export, judge_format, requirements,
-    tidy, wire,
+    Result, arrows, bench, cargo_steps, fuzz, judge, judge_export, judge_format, judge_system,
+    package, requirements, tidy, wire,
 };
 
 type Step = (&'static str, fn(&Workspace) -> Result);
@@ -19,6 +19,13 @@ const CHECKS: [Step; 6] = [
     ("requirements", requirements::check),
     ("clippy", cargo_steps::clippy),
     ("documentation", cargo_steps::doc),
+];
+
+/// What stands around the program on a machine.
+const AROUND: [Step; 3] = [
+    ("traces", judge_system::traces),
+    ("keyring", judge_system::keyring),
+    ("package", package::check),
 ];
 
 pub(crate) fn run(workspace: &Workspace) -> Result {
@@ -59,6 +66,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         "sign-in",
         timed("sign-in", || judge::auth_as_tested(workspace))?,
     ));
+    for (name, step) in AROUND {
+        timings.push((name, timed(name, || step(workspace))?));
+    }
     timings.push(("clients", timed("clients", || judge::clients(workspace))?));
     let exports = timed("exports", || judge_export::check(workspace))?;
     timings.push(("exports", exports));

@@ -19,6 +19,7 @@ mod judge;
 mod judge_export;
 mod judge_format;
 mod judge_servers;
+mod judge_system;
 mod package;
 mod requirements;
 mod servers;
@@ -61,6 +62,8 @@ usage: cargo xtask <command>
   judge format       a reader written from docs/format.md against `postkeep`
   judge servers      `postkeep` against odd servers written apart from the simulator
        [NAME]...     only these oddities; joined by + for several at once
+  judge traces       what `postkeep` sends to collectors, read by OpenTelemetry's own package
+  judge keyring      secrets in a real GNOME Keyring, read by libsecret's tool
   judge export       every export format of the corpus, opened by other programs
   bench peers real|generated
                      everything one does with a backup, against restic, borg and rustic on the same
@@ -70,6 +73,8 @@ usage: cargo xtask <command>
        [--without P] leaves out restic, borg or rustic, which takes long to compile [repeatable]
   package files      what goes into packages besides the program: manual and completions
   package deb        the Debian package, by cargo-deb (cargo install cargo-deb)
+  package static     a program for any Linux that needs no library of the system (musl-tools)
+  package check      what goes into packages, written by the program as tested, and looked at
   bench index [N]    the index of a repository of N chunks (default 100,000,000): memory, look-ups
   bench export       export of 10,000 items in every format, into docs/benchmarks.md
   bench scale        cost against size, into docs/benchmarks.md and docs/scale.svg
@@ -124,6 +129,10 @@ fn dispatch(words: &[&str]) -> Result {
         ["judge", "format"] => judge_format::format(&workspace),
         ["judge", "export"] => judge_export::run(&workspace),
         ["judge", "servers", only @ ..] => judge_servers::run(&workspace, only),
+        ["judge", "traces"] => judge_system::traces(&workspace),
+        ["judge", "keyring"] => judge_system::keyring(&workspace),
+        ["package", "static"] => package::static_program(&workspace),
+        ["package", "check"] => package::check(&workspace),
         ["package", "files"] => package::files(&workspace),
         ["package", "deb"] => package::deb(&workspace),
         ["bench", "export"] => bench::export(&workspace),

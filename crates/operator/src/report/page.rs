@@ -138,7 +138,14 @@ fn tiles(body: &mut String, destination: &DestinationReport) {
             "waited for the server",
         );
         let failed = backup.failures.len() as u64;
-        tile(count(failed), if failed == 1 { "item failed" } else { "items failed" });
+        tile(
+            count(failed),
+            if failed == 1 {
+                "item failed"
+            } else {
+                "items failed"
+            },
+        );
     }
     if let Some(check) = &destination.check {
         tile(count(check.objects), "objects checked");

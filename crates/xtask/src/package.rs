@@ -154,11 +154,12 @@ fn pages(program: &Path, folder: &Path) -> Result<usize> {
     for command in commands {
         let page = man.join(format!("postkeep-{command}.1"));
         let text = fs::read_to_string(&page).map_err(|error| told(&page, &error))?;
-        for part in [".SH NAME", ".SH SYNOPSIS", ".SH OPTIONS"] {
-            if !text.contains(part) && !(part == ".SH OPTIONS" && text.contains(".SH SUBCOMMANDS"))
-            {
-                return Err(format!("{} has no {part}", page.display()));
-            }
+        let has = |part: &str| text.contains(part);
+        if !has(".SH NAME")
+            || !has(".SH SYNOPSIS")
+            || !(has(".SH OPTIONS") || has(".SH SUBCOMMANDS"))
+        {
+            return Err(format!("{} is no whole page", page.display()));
         }
     }
     let pages = fs::read_dir(&man).map_err(|error| told(&man, &error))?;

@@ -174,7 +174,9 @@ impl AsyncBufRead for BodyReader {
     fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         if this.allowance == 0 {
-            this.failure = Some(Error::protocol("a part of the answer is too long"));
+            this.failure = Some(Error::protocol(format!(
+                "a part of the answer is longer than {MAX_EVENT_BYTES} bytes"
+            )));
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         while this.piece.is_empty() {

@@ -1,6 +1,7 @@
 """Lets strangers judge how ews-client signs in: Apache with mod_auth_gssapi and gss-ntlmssp, and
 an MIT Kerberos KDC, in front of `postkeep sim`. Channel bindings, which mod_auth_gssapi knows
-nothing of, are judged by the libraries below it (`gss_acceptor.py`).
+nothing of, are judged by the libraries below it (`gss_acceptor.py`). Apache's proxy judges sign-ins
+through CONNECT, and Apache with nothing but CBC cipher suites how legacy TLS is spoken.
 
 Debian packages: apache2 libapache2-mod-auth-gssapi gss-ntlmssp krb5-kdc krb5-admin-server
 krb5-user openssl. Everything lives in a scratch folder and listens on the loopback interface.
@@ -15,14 +16,18 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 
 USER = "svc@example.test"
 PASSWORD = "Pa55 w\u00f6rd!"
 MODULES = pathlib.Path("/usr/lib/apache2/modules")
 LOADED = [
     "mpm_event", "authn_core", "authz_core", "authz_user", "auth_gssapi", "proxy", "proxy_http",
-    "headers", "ssl", "socache_shmcb",
+    "headers", "ssl", "socache_shmcb", "proxy_connect", "auth_basic", "authn_file",
 ]
+# What Windows Server 2012 R2 offers besides suites that are as old.
+CBC = "ECDHE-RSA-AES256-SHA384"
+PROXY_USER, PROXY_PASSWORD = "way", "thr\u00f6ugh"
 
 
 def free_ports(count):
@@ -56,6 +61,7 @@ class Judge:
         self.failed = 0
         self.checks = 0
         self.sim, self.kdc, self.plain, self.tls, self.krb, self.krb_tls = free_ports(6)
+        self.cbc, self.cbc_ntlm, self.proxy = free_ports(3)
         self.bound = {}
         self.environment = dict(
             os.environ,
@@ -82,9 +88,10 @@ class Judge:
             [self.postkeep, "sim", "--mailbox", USER, "--listen", f"127.0.0.1:{self.sim}"], self.sim
         )
         self.kerberos()
-        self.apache()
+        self.certificates()
         for meant in ["own", "other", "none"]:
             self.acceptor(meant)
+        self.apache()
 
     def acceptor(self, meant):
         """A server that wants tokens bound to its certificate, to another one as behind a relay,
@@ -101,6 +108,14 @@ class Judge:
             command += ["--certificate", str(self.scratch / "cert.pem")]
             command += ["--key", str(self.scratch / "key.pem")]
         self.start(command, port, f"acceptor-{meant}")
+
+    def certificates(self):
+        for key, certificate in [("key.pem", "cert.pem"), ("other-key.pem", "other.pem")]:
+            self.run(
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                "-sha384", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                "-keyout", str(self.scratch / key), "-out", str(self.scratch / certificate),
+            )
 
     def kerberos(self):
         (self.scratch / "krb5.conf").write_text(
@@ -124,12 +139,6 @@ class Judge:
         users = self.scratch / "ntlm-users"
         users.write_text(f"EXAMPLE:svc:{PASSWORD}\n", encoding="utf-8")
         users.chmod(0o644)
-        for key, certificate in [("key.pem", "cert.pem"), ("other-key.pem", "other.pem")]:
-            self.run(
-                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                "-sha384", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                "-keyout", str(self.scratch / key), "-out", str(self.scratch / certificate),
-            )
         basic = base64.b64encode(b"svc@example.test:secret").decode()
         lines = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in LOADED]
         lines += [
@@ -139,8 +148,10 @@ class Judge:
         ]
         if os.geteuid() == 0:
             lines += ["User www-data", "Group www-data"]
+        lines += self.forward_proxy()
         for port, mechanism, tls in [
             (self.plain, "ntlmssp", False), (self.tls, "ntlmssp", True),
+            (self.cbc, None, CBC), (self.cbc_ntlm, "ntlmssp", CBC),
             (self.krb, "krb5", False), (self.krb_tls, "krb5", True),
         ]:
             lines += [f"Listen 127.0.0.1:{port}", f"<VirtualHost 127.0.0.1:{port}>"]
@@ -149,6 +160,15 @@ class Judge:
                     "SSLEngine On", f"SSLCertificateFile {self.scratch}/cert.pem",
                     f"SSLCertificateKeyFile {self.scratch}/key.pem",
                 ]
+            if tls == CBC:
+                lines += ["SSLProtocol TLSv1.2", f"SSLCipherSuite {CBC}"]
+            if mechanism is None:
+                # The simulator itself asks who it is.
+                lines += [
+                    "<Location /EWS>", f"ProxyPass http://127.0.0.1:{self.sim}/EWS", "</Location>",
+                    "</VirtualHost>",
+                ]
+                continue
             bound = "On" if mechanism == "ntlmssp" else "Off"
             lines += [
                 "<Location /EWS>", "AuthType GSSAPI", "AuthName judge", "Require valid-user",
@@ -166,11 +186,28 @@ class Judge:
             ["apache2", "-DFOREGROUND", "-f", str(self.scratch / "httpd.conf")], self.krb_tls
         )
 
-    def check(self, name, port, user, way, password, expected, tls=False):
+    def forward_proxy(self):
+        """A proxy that makes tunnels for those who know its password."""
+        users = self.scratch / "proxy-users"
+        hashed = subprocess.run(
+            ["openssl", "passwd", "-apr1", PROXY_PASSWORD], capture_output=True, text=True
+        )
+        users.write_text(f"{PROXY_USER}:{hashed.stdout.strip()}\n")
+        users.chmod(0o644)
+        ports = " ".join(str(port) for port in [self.tls, self.krb_tls, *self.bound.values()])
+        return [
+            f"Listen 127.0.0.1:{self.proxy}", f"<VirtualHost 127.0.0.1:{self.proxy}>",
+            "ProxyRequests On", f"AllowCONNECT {ports}", "<Proxy *>", "AuthType Basic",
+            "AuthName proxy", "AuthBasicProvider file", f"AuthUserFile {users}",
+            "Require valid-user", "</Proxy>", "</VirtualHost>",
+        ]
+
+    def check(self, name, port, user, way, password, expected, tls=False, **more):
         scheme = "https" if tls else "http"
         url = f"{scheme}://localhost:{port}/EWS/Exchange.asmx"
-        command = [self.example, url, user, way] + ([self.fingerprint()] if tls else [])
-        environment = dict(self.environment, EWS_PASSWORD=password)
+        pin = more.pop("pin", "cert.pem") if tls else None
+        command = [self.example, url, user, way] + ([self.fingerprint(pin)] if pin else [])
+        environment = dict(self.environment, EWS_PASSWORD=password, **more)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         told = done.stdout + done.stderr
         ok = (done.returncode == 0) == (expected is None) and (expected or "Inbox") in told
@@ -178,9 +215,9 @@ class Judge:
         self.failed += not ok
         print(f"{'ok  ' if ok else 'FAIL'} {name}" + ("" if ok else f"\n     {told.strip()}"))
 
-    def fingerprint(self):
+    def fingerprint(self, name):
         command = ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in"]
-        done = subprocess.run(command + [str(self.scratch / "cert.pem")], capture_output=True, text=True)
+        done = subprocess.run(command + [str(self.scratch / name)], capture_output=True, text=True)
         return done.stdout.strip().split("=", 1)[1]
 
     def judge(self):
@@ -195,6 +232,7 @@ class Judge:
                 name = f"gss-ntlmssp refuses a wrong password by {way} over {over}"
                 self.check(name, port, "EXAMPLE\\svc", way, "wrong", refused, tls)
         self.check("auto finds NTLM", self.plain, "EXAMPLE\\svc", "auto", PASSWORD, None)
+        self.legacy_checks()
         self.kerberos_checks()
 
     def kerberos_checks(self):
@@ -209,6 +247,52 @@ class Judge:
         self.run("kinit", "-l", "2s", "svc", input=PASSWORD + "\n")
         time.sleep(3)
         self.check("an expired ticket is said", self.krb, "svc", "kerberos", "", "expired")
+
+    def legacy_checks(self):
+        """A server that offers one CBC cipher suite of TLS 1.2 and nothing else."""
+        old = {"EWS_TLS": "legacy"}
+        ca = {"EWS_CA_FILE": str(self.scratch / "cert.pem"), "pin": None}
+        other = {"EWS_CA_FILE": str(self.scratch / "other.pem"), "pin": None}
+        basic = (self.cbc, USER, "basic", "secret")
+        for name, expected, more in [
+            ("modern TLS and a CBC server have nothing in common", "only legacy TLS speaks", {}),
+            ("legacy TLS reaches a CBC server with a pinned certificate", None, old),
+            ("legacy TLS refuses another certificate than the pinned one", "not the pinned one",
+             old | {"pin": "other.pem"}),
+            ("legacy TLS trusts an authority of one's own", None, old | ca),
+            ("legacy TLS refuses what nobody vouches for", "cannot connect", old | {"pin": None}),
+            ("legacy TLS refuses what another authority did not sign", "cannot connect",
+             old | other),
+        ]:
+            self.check(name, *basic, expected, True, **more)
+        for way in ["ntlm", "negotiate"]:
+            name = f"{way} signs in over legacy TLS"
+            self.check(name, self.cbc_ntlm, "EXAMPLE\\svc", way, PASSWORD, None, True, **old)
+        refused = "refuses the user name or password"
+        name = "a wrong password is refused over legacy TLS"
+        self.check(name, self.cbc_ntlm, "EXAMPLE\\svc", "ntlm", "wrong", refused, True, **old)
+
+    def through(self, password=PROXY_PASSWORD):
+        secret = urllib.parse.quote(password)
+        return {"EWS_PROXY": f"http://{PROXY_USER}:{secret}@localhost:{self.proxy}/"}
+
+    def proxy_checks(self):
+        """The tunnel's far end is bound to, and signed in to, as without a proxy."""
+        for way, user, password in [
+            ("kerberos", "svc", ""), ("ntlm", "EXAMPLE\\svc", PASSWORD),
+            ("negotiate", "EXAMPLE\\svc", PASSWORD),
+        ]:
+            for meant, told, expected in [
+                ("own", "is taken", None), ("other", "to another certificate is refused", "refuses the"),
+            ]:
+                name = f"{way} through a proxy, bound: {told}"
+                port = self.bound[meant]
+                self.check(name, port, user, way, password, expected, True, **self.through())
+        ntlm = (self.tls, "EXAMPLE\\svc", "ntlm", PASSWORD)
+        name = "gss-ntlmssp takes ntlm through a proxy"
+        self.check(name, *ntlm, None, True, **self.through())
+        name = "a proxy that refuses its password is said"
+        self.check(name, *ntlm, "proxy", True, **self.through("wrong"))
 
     def channel_checks(self):
         self.run("kinit", "svc", input=PASSWORD + "\n")
@@ -225,6 +309,7 @@ class Judge:
                 name = f"{way} bound to {told}"
                 port = self.bound[meant]
                 self.check(name, port, user, way, password, expected, meant != "none")
+        self.proxy_checks()
         self.run("kdestroy")
 
     def stop(self):

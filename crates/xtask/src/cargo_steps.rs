@@ -28,7 +28,10 @@ pub(crate) fn doc(workspace: &Workspace) -> Result {
 }
 
 /// CI looks at everything there is; at home one builds what one works on.
-const EVERYTHING: [&str; 2] = ["--features", "postkeep/packaged,ews-client/kerberos"];
+const EVERYTHING: [&str; 2] = [
+    "--features",
+    "postkeep/packaged,postkeep/legacy-tls,ews-client/kerberos",
+];
 
 /// Builds the program and an example just as the tests did, so that nothing is compiled twice.
 pub(crate) fn build_as_tested(workspace: &Workspace, example: &str) -> Result {

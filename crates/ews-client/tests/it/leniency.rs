@@ -439,3 +439,31 @@ async fn a_time_zone_without_periods_is_passed_over() {
     assert_eq!(item.subject.as_deref(), Some("lunch"));
     assert_eq!(item.kind, ItemKind::CalendarItem);
 }
+
+#[test]
+fn every_test_that_the_page_about_odd_servers_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let page = read("docs/leniency.md");
+    let judge = read("crates/xtask/judges/quirky_server.py");
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
+    let (mut tests, mut quirks) = (0, 0);
+    for name in named {
+        if let Some((place, function)) = name.split_once("::") {
+            let (package, module) = place.split_once('/').unwrap();
+            let source = read(&format!("crates/{package}/tests/it/{module}.rs"));
+            assert!(source.contains(&format!("fn {function}(")), "{name}");
+            tests += 1;
+        } else if judge.contains(&format!("    \"{name}\": \"")) {
+            quirks += 1;
+        } else {
+            let words = ["crates", "detail", "Periods"];
+            let is_word = words.contains(&name) || name.starts_with("cargo ");
+            assert!(is_word, "{name} is neither a test nor an odd server");
+        }
+    }
+    assert!(
+        tests >= 25 && quirks >= 25,
+        "{tests} tests, {quirks} servers"
+    );
+}

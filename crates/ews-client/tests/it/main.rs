@@ -5,12 +5,16 @@
 
 /// Finding mailboxes.
 mod discovery;
+/// The examples against the simulator.
+mod examples;
 /// Export streams: events, truncation, cuts, byte-wise arrival.
 mod export;
 /// The HTTP transport against a small TCP server.
 mod http;
 /// What servers do to the schema in the wild.
 mod leniency;
+/// Answers without measure.
+mod limits;
 /// Random and damaged answers never panic.
 mod mutation;
 /// Pulled and streamed notifications.

@@ -367,8 +367,8 @@ async fn read_all(
         .collect();
     let mut known: HashSet<MailboxName> = mailboxes.iter().cloned().collect();
     // What belongs to a mailbox stands behind it.
-    let places = (0..).map(|number| (number, 0));
-    let mut waiting: VecDeque<((usize, usize), MailboxName)> = places.zip(mailboxes).collect();
+    let places = (0..).map(|number| vec![number]);
+    let mut waiting: VecDeque<(Vec<usize>, MailboxName)> = places.zip(mailboxes).collect();
     let mut tasks = JoinSet::new();
     let mut begun = HashMap::new();
     let mut outcomes = Vec::new();
@@ -401,9 +401,11 @@ async fn read_all(
             mailbox: &mailbox.stored(),
             complete: result.as_ref().is_ok_and(|read| read.report.complete),
         });
-        for other in result.iter().flat_map(|read| &read.also) {
+        let also = result.iter().flat_map(|read| read.also.iter().rev());
+        for (number, other) in also.enumerate() {
             if known.insert(other.clone()) {
-                waiting.push_front(((place.0, known.len()), other.clone()));
+                let behind = [&place[..], &[number]].concat();
+                waiting.push_front((behind, other.clone()));
             }
         }
         let result = result.doing(|| format!("back up {}", mailbox.stored()));
@@ -412,7 +414,7 @@ async fn read_all(
             round.stop.seal();
         }
     }
-    outcomes.sort_by_key(|(place, _)| *place);
+    outcomes.sort_by(|(one, _), (other, _)| one.cmp(other));
     let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     (
         outcomes,

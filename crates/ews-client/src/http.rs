@@ -33,6 +33,10 @@ const MAX_DISCARDED_BYTES: usize = 64 << 10;
 type Sent<T> = std::result::Result<T, TransportError>;
 
 /// An HTTP proxy. The password in its address is never printed.
+///
+/// NTLM, Negotiate and Kerberos work through it, but without channel binding (RFC 5929): a server
+/// whose Extended Protection requires the tokens refuses these sign-ins, and is to be reached
+/// directly.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy(Url);
 

@@ -277,17 +277,16 @@ class Judge:
         return {"EWS_PROXY": f"http://{PROXY_USER}:{secret}@localhost:{self.proxy}/"}
 
     def proxy_checks(self):
-        """The tunnel's far end is bound to, and signed in to, as without a proxy."""
+        """Sign-ins work through a tunnel, but are not bound to the server's certificate: the HTTP
+        library tells of none there. A server that insists on binding refuses them."""
         for way, user, password in [
             ("kerberos", "svc", ""), ("ntlm", "EXAMPLE\\svc", PASSWORD),
             ("negotiate", "EXAMPLE\\svc", PASSWORD),
         ]:
-            for meant, told, expected in [
-                ("own", "is taken", None), ("other", "to another certificate is refused", "refuses the"),
-            ]:
-                name = f"{way} through a proxy, bound: {told}"
+            for meant in ["own", "other"]:
+                name = f"{way} through a proxy is unbound, and refused where {meant} binding is wanted"
                 port = self.bound[meant]
-                self.check(name, port, user, way, password, expected, True, **self.through())
+                self.check(name, port, user, way, password, "refuses the", True, **self.through())
         ntlm = (self.tls, "EXAMPLE\\svc", "ntlm", PASSWORD)
         name = "gss-ntlmssp takes ntlm through a proxy"
         self.check(name, *ntlm, None, True, **self.through())

@@ -541,19 +541,23 @@ def content_record(fields):
     return record
 
 
+# The longest piece that a part is cut into.
+PIECE_LIMIT = 1_048_576
+
+
 def cut_part(part, gear):
     """The lengths of the pieces that a writer makes of a part. Readers need none of this."""
     if len(part) <= 262_144:
         return [len(part)] if part else []
     lengths, at = [], 0
     while at < len(part):
-        lengths.append(cut_piece(part[at : at + CHUNK_LIMIT], gear))
+        lengths.append(cut_piece(part[at : at + PIECE_LIMIT], gear))
         at += lengths[-1]
     return lengths
 
 
 def cut_piece(piece, gear):
-    tried = len(piece) if len(piece) == CHUNK_LIMIT else len(piece) // 2 * 2
+    tried = len(piece) if len(piece) == PIECE_LIMIT else len(piece) // 2 * 2
     gear_hash = 0
     for at in range(65_536, tried):
         gear_hash = (gear_hash << 1) + gear[piece[at]] & (1 << 64) - 1

@@ -53,7 +53,7 @@ pub(super) fn svg(curves: &[Curve]) -> String {
                 up.place(*cost)
             );
         }
-        let y = 20.0 + 16.0 * number as f64;
+        let y = 12.0 + 14.0 * number as f64;
         let _ = writeln!(
             svg,
             "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\

@@ -122,7 +122,7 @@ impl XmlElement {
         let children = node.children().filter(|child| is_name(child.name()));
         let children = children.map(|child| Self::read(child, depth + 1));
         let children = children.collect::<Result<Vec<_>>>()?;
-        let attributes = node.attributes().filter(|(name, _)| is_name(name));
+        let attributes = node.attributes().filter(|(name, _)| is_attribute(name));
         let own = |(name, value): (&str, &str)| (name.to_owned(), kept(value));
         Ok(XmlElement {
             name: node.name().to_owned(),
@@ -162,7 +162,11 @@ impl XmlElement {
             return;
         }
         writer.open(format!("{prefix}{}", self.name));
-        for (name, value) in self.attributes.iter().filter(|(name, _)| is_name(name)) {
+        for (name, value) in self
+            .attributes
+            .iter()
+            .filter(|(name, _)| is_attribute(name))
+        {
             match name.as_str() {
                 "nil" if !prefix.is_empty() => {
                     writer
@@ -201,6 +205,12 @@ fn is_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// `xmlns` is no attribute: written without the prefix it was read with, it would declare a
+/// namespace.
+fn is_attribute(name: &str) -> bool {
+    is_name(name) && name != "xmlns"
 }
 
 /// Collects the children of an element under construction, leaving out what is absent.

@@ -9,6 +9,14 @@ fn element(name: &str, children: impl IntoIterator<Item = XmlElement>) -> XmlEle
     XmlElement::new(name).with_children(children)
 }
 
+#[test]
+fn an_attribute_that_would_become_a_namespace_is_not_kept() {
+    let text = r#"<a p:xmlns="urn:other" p:Id="1"><b/></a>"#;
+    let element = XmlElement::from_xml(text).unwrap();
+    assert_eq!(element.attributes, [("Id".to_owned(), "1".to_owned())]);
+    assert_eq!(XmlElement::from_xml(&element.to_xml()).unwrap(), element);
+}
+
 /// A rule with a part of every shape, one of which no schema knows.
 fn rule() -> InboxRule {
     let folder = XmlElement::new("FolderId").with_attribute("Id", "AAMk=");

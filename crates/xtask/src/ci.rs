@@ -80,7 +80,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     timings.push(("instructions", counts));
     heading(total, total, "arbitrary bytes for every decoder");
     let fuzzing = timed("fuzzing", || {
-        fuzz::run(workspace, &fuzz::Options::default())
+        fuzz::run(workspace, &fuzz::Options::repeatable())
     })?;
     timings.push(("fuzzing", fuzzing));
     for (name, duration) in timings {

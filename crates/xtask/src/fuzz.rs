@@ -36,10 +36,14 @@ const TAIL: usize = 40;
 /// Seconds for each target where nothing else is said.
 const SECONDS: u32 = 60;
 
+/// libFuzzer's word for "another seed every time".
+const ANY_SEED: u32 = 0;
+
 /// What to run, and for how long.
 pub(crate) struct Options {
     target: Option<String>,
     seconds: u32,
+    seed: u32,
     input: Option<PathBuf>,
 }
 
@@ -48,12 +52,22 @@ impl Default for Options {
         Options {
             target: None,
             seconds: SECONDS,
+            seed: ANY_SEED,
             input: None,
         }
     }
 }
 
 impl Options {
+    /// The same inputs in the same order every time, so that a change that has nothing to do with a
+    /// decoder is not refused for what chance found in it.
+    pub(crate) fn repeatable() -> Self {
+        Options {
+            seed: 1,
+            ..Options::default()
+        }
+    }
+
     pub(crate) fn parse(words: &[&str]) -> Result<Self> {
         let mut options = Options::default();
         let mut words = words.iter();
@@ -62,6 +76,10 @@ impl Options {
                 "--seconds" => {
                     let value = words.next().and_then(|value| value.parse().ok());
                     options.seconds = value.ok_or("--seconds needs a number")?;
+                }
+                "--seed" => {
+                    let value = words.next().and_then(|value| value.parse().ok());
+                    options.seed = value.ok_or("--seed needs a number")?;
                 }
                 "--input" => {
                     let value = words.next().ok_or("--input needs a file")?;
@@ -95,7 +113,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result {
     let failures = Mutex::new(Vec::new());
     let work = || {
         while let Some(target) = next(&waiting) {
-            if let Err(message) = fuzzer.fuzz(&target, options.seconds) {
+            if let Err(message) = fuzzer.fuzz(&target, options) {
                 failures
                     .lock()
                     .unwrap_or_else(|e| e.into_inner())
@@ -175,7 +193,7 @@ impl Fuzzer {
     }
 
     /// Lets a target run; what it finds lies in a file that the error names.
-    fn fuzz(&self, target: &str, seconds: u32) -> Result {
+    fn fuzz(&self, target: &str, options: &Options) -> Result {
         let corpus = self.make("corpus", target)?;
         let seeds = self.make("seeds", target)?;
         let artifacts = self.make("artifacts", target)?;
@@ -185,7 +203,8 @@ impl Fuzzer {
         // New inputs go into the first folder; the second is only read.
         let done = self
             .tool(target)
-            .arg(format!("-max_total_time={seconds}"))
+            .arg(format!("-max_total_time={}", options.seconds))
+            .arg(format!("-seed={}", options.seed))
             .arg("-print_final_stats=1")
             .args([&corpus, &seeds])
             .capture()?;

@@ -50,6 +50,7 @@ usage: cargo xtask <command>
   servers COMMAND... runs a command while real S3, Azure, Google, WebDAV and SFTP servers run
   fuzz [TARGET]      arbitrary bytes for every decoder, or for one; needs a C++ compiler
        [--seconds N] for each target (default 60)
+       [--seed N]    the same inputs again; 0, the default, is another seed every time
        [--input F]   runs one input of TARGET again
   wire [FOLDER]      validates captured messages (default: target/wire) against the EWS schema
   judge clients      the clients below, one after the other

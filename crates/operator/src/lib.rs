@@ -31,9 +31,10 @@ pub use config::{
     NotifyConfig, SecretConfig, SelectConfig, SetConfig, SignInWay, WebhookConfig, When,
     config_as_toml, json_schema, settings_as_markdown, write_config,
 };
-pub use daemon::{Memory, Worker, run_daemon};
+pub use daemon::{Memory, Stay, Worker, run_daemon};
 pub use doctor::{Finding, Health, MAX_MAILBOXES, Machine, OpenStore, doctor};
 pub use metrics::Metrics;
+pub use notify::https_client;
 pub use plan::{JobId, JobState, Outcome, Planner, State, Step, Work};
 pub use report::{
     CopyLine, DestinationReport, FolderLine, HookReport, Point, Reason, RunReport,

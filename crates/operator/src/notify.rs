@@ -14,6 +14,7 @@ use crate::process::{self, Invocation};
 use crate::report::{Point, RunReport, report_page};
 use crate::run::one_line;
 use crate::secret::Lookup;
+pub use webhook::https_client;
 
 /// Longest time a notification may take.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -65,7 +65,7 @@ impl Traces {
         let trouble = Trouble::default();
         let sender = Sender {
             runtime: runtime.clone(),
-            client: client().map_err(|error| failed(&error))?,
+            client: operator::https_client(TIMEOUT).map_err(|error| failed(&error))?,
             trouble: Arc::clone(&trouble),
         };
         let exporter = SpanExporter::builder()
@@ -150,17 +150,6 @@ fn parsed(text: &str) -> Result<Url> {
         Failure::usage("the collector of traces is named by no http or https address")
             .hint("--traces http://127.0.0.1:4318")
     })
-}
-
-fn client() -> reqwest::Result<reqwest::Client> {
-    // reqwest takes the process-wide provider; a lost race means that somebody else just set it.
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    reqwest::Client::builder()
-        .timeout(TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
 }
 
 /// Sends what the exporter's own thread hands over, in the program's runtime.

@@ -22,7 +22,7 @@ pub(super) async fn post(webhook: &WebhookConfig, news: &News<'_>, lookup: &Look
             error.without_url(),
         )
     };
-    let mut request = client()
+    let mut request = https_client(TIMEOUT)
         .map_err(failed)?
         .post(&webhook.url)
         .header("content-type", "application/json")
@@ -39,13 +39,18 @@ pub(super) async fn post(webhook: &WebhookConfig, news: &News<'_>, lookup: &Look
     Ok(())
 }
 
-fn client() -> reqwest::Result<reqwest::Client> {
+/// A client for services beside the server and the destinations, which follows no redirect: what
+/// it sends is for that address alone. `timeout` is the longest time until an answer is there.
+///
+/// # Errors
+/// If TLS cannot be set up.
+pub fn https_client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
     // reqwest takes the process-wide provider; a lost race means that somebody else just set it.
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
     reqwest::Client::builder()
-        .timeout(TIMEOUT)
+        .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())
         .build()
 }

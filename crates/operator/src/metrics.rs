@@ -163,8 +163,8 @@ impl Metrics {
 impl Numbers {
     fn destination(&mut self, report: &RunReport, destination: &DestinationReport) {
         let name = &destination.name;
-        if destination.size.chunks > 0 {
-            let size = (destination.size.stored_bytes, destination.size.snapshots);
+        if let Some(size) = destination.size {
+            let size = (size.stored_bytes, size.snapshots);
             self.repositories.insert(name.clone(), size);
         }
         let key = (report.set.clone(), name.clone());

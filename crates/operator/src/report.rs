@@ -113,8 +113,8 @@ pub struct DestinationReport {
     pub drill: Option<Drill>,
     /// What was forgotten.
     pub retention: Option<RetentionLine>,
-    /// How much the repository holds after the run.
-    pub size: Size,
+    /// How much the repository holds after the run; nothing where it could not be opened.
+    pub size: Option<Size>,
 }
 
 /// What was copied from another destination.

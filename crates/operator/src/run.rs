@@ -411,11 +411,11 @@ impl Task<'_> {
                     report.error_kind = Some(error.kind());
                 }
                 let size = vault.size();
-                report.size = Size {
+                report.size = Some(Size {
                     stored_bytes: size.stored_bytes,
                     chunks: size.chunks,
                     snapshots: size.snapshots,
-                };
+                });
                 opened = Some(vault);
             }
             Err(error) => {

@@ -38,7 +38,9 @@ pub(super) fn charts(points: &[Point], zone: &TimeZone) -> String {
     [
         frame(
             "Size of the repository",
-            &format!("now {}", bytes(last.size_bytes)),
+            &last
+                .size_bytes
+                .map_or_else(String::new, |size| format!("now {}", bytes(size))),
             draw.growth(),
         ),
         frame(
@@ -63,29 +65,28 @@ struct Draw<'a> {
 
 impl Draw<'_> {
     fn growth(&self) -> String {
-        let top = nice(self.max(|point| point.size_bytes), 1000);
+        let top = nice(self.max(|point| point.size_bytes.unwrap_or(0)), 1000);
         let mut svg = self.axes(top, bytes);
         let first = self.points.first().map_or(0, |point| point.time_unix_ms);
         let last = self.points.last().map_or(1, |point| point.time_unix_ms);
         let span = (last - first).max(1) as f64;
-        let place = |point: &Point| {
+        // A run that could not open the repository says nothing of its size.
+        let places = self.points.iter().filter_map(|point| {
             let x = LEFT + (point.time_unix_ms - first) as f64 / span * (WIDTH - LEFT - RIGHT);
-            (x, y(point.size_bytes, top))
-        };
-        let line: Vec<String> = self
-            .points
+            Some((x, y(point.size_bytes?, top)))
+        });
+        let places: Vec<_> = places.collect();
+        let line: Vec<String> = places
             .iter()
-            .map(|point| {
-                let (x, y) = place(point);
-                format!("{x:.1},{y:.1}")
-            })
+            .map(|(x, y)| format!("{x:.1},{y:.1}"))
             .collect();
         let line = line.join(" ");
-        let (end_x, end_y) = self.points.last().map_or((LEFT, y(0, top)), place);
+        let (start_x, _) = places.first().copied().unwrap_or((LEFT, 0.0));
+        let (end_x, end_y) = places.last().copied().unwrap_or((LEFT, y(0, top)));
         let base = y(0, top);
         let _ = write!(
             svg,
-            "<polygon class=\"area\" points=\"{LEFT},{base:.1} {line} {end_x:.1},{base:.1}\"/>\
+            "<polygon class=\"area\" points=\"{start_x:.1},{base:.1} {line} {end_x:.1},{base:.1}\"/>\
              <polyline class=\"line\" points=\"{line}\"/>\
              <circle class=\"dot\" cx=\"{end_x:.1}\" cy=\"{end_y:.1}\" r=\"3.5\"/>"
         );

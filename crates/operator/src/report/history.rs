@@ -14,8 +14,8 @@ pub struct Point {
     pub outcome: Option<Outcome>,
     /// How long it took.
     pub elapsed_ms: u64,
-    /// Bytes in the repository after it.
-    pub size_bytes: u64,
+    /// Bytes in the repository after it, where it could be opened.
+    pub size_bytes: Option<u64>,
     /// Bytes it added.
     pub stored_bytes: u64,
     /// Bytes that were there already and so were not added.
@@ -39,7 +39,7 @@ impl Point {
             time_unix_ms: report.started_unix_ms,
             outcome: destination.outcome,
             elapsed_ms: report.elapsed_ms(),
-            size_bytes: destination.size.stored_bytes,
+            size_bytes: destination.size.map(|size| size.stored_bytes),
             stored_bytes: backup.map_or(0, |backup| backup.bytes_stored),
             deduplicated_bytes: backup.map_or(0, |backup| backup.bytes_deduplicated),
             failures: backup.map_or(1, |backup| {

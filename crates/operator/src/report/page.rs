@@ -124,8 +124,10 @@ fn tiles(body: &mut String, destination: &DestinationReport) {
             "<div><strong>{value}</strong><span>{label}</span></div>"
         );
     };
-    tile(bytes(destination.size.stored_bytes), "in the repository");
-    tile(count(destination.size.snapshots), "snapshots");
+    if let Some(size) = destination.size {
+        tile(bytes(size.stored_bytes), "in the repository");
+        tile(count(size.snapshots), "snapshots");
+    }
     if let Some(backup) = &destination.backup {
         let sum = |of: fn(&engine::MailboxReport) -> u64| backup.mailboxes.iter().map(of).sum();
         let (items, read): (u64, u64) = (sum(|m| m.items_downloaded), sum(|m| m.bytes_downloaded));
@@ -161,7 +163,9 @@ fn tiles(body: &mut String, destination: &DestinationReport) {
         tile(count(retention.snapshots_forgotten), "snapshots forgotten");
         tile(bytes(retention.deleted_bytes), "given back");
     }
-    let _ = write!(body, "<div class=\"tiles\">{tiles}</div>");
+    if !tiles.is_empty() {
+        let _ = write!(body, "<div class=\"tiles\">{tiles}</div>");
+    }
 }
 
 fn rate(read: u64, ms: u64) -> String {

@@ -107,10 +107,7 @@ fn of_destination(destination: &DestinationReport) -> String {
     }
     if let Some(retention) = &destination.retention {
         text.push_str(&of_retention(retention));
-        text.push_str(&format!(
-            "  the repository holds {}\n",
-            bytes(destination.size.stored_bytes)
-        ));
+        text.push_str(&format!("  {}\n", held(destination)));
     }
     let Some(backup) = &destination.backup else {
         return text;
@@ -129,10 +126,10 @@ fn of_destination(destination: &DestinationReport) -> String {
         text.push_str(&format!("  {}: {line}\n", mailbox.mailbox));
     }
     text.push_str(&format!(
-        "  {} stored, {} were there already; the repository holds {}\n",
+        "  {} stored, {} were there already; {}\n",
         bytes(backup.bytes_stored),
         bytes(backup.bytes_deduplicated),
-        bytes(destination.size.stored_bytes)
+        held(destination)
     ));
     if destination.traffic.waits > 0 {
         text.push_str(&format!(
@@ -152,6 +149,11 @@ fn of_destination(destination: &DestinationReport) -> String {
         text.push_str(&format!("  and {} more\n", count(more as u64)));
     }
     text
+}
+
+fn held(destination: &DestinationReport) -> String {
+    let stored = destination.size.map_or(0, |size| size.stored_bytes);
+    format!("the repository holds {}", bytes(stored))
 }
 
 fn of_drill(drill: &engine::Drill) -> String {

@@ -23,7 +23,7 @@ fn points() -> Vec<Point> {
                 _ => Outcome::Success,
             }),
             elapsed_ms: 400_000 + busy * 210_000 + (n * 7919 % 97) * 2_000,
-            size_bytes: 140_000_000_000 + n * 790_000_000 + (n * n) * 3_000_000,
+            size_bytes: Some(140_000_000_000 + n * 790_000_000 + (n * n) * 3_000_000),
             stored_bytes: busy * 260_000_000 + (n * 6131 % 89) * 1_000_000,
             deduplicated_bytes: busy * 700_000_000 + (n * 2311 % 83) * 2_000_000,
             failures: match n {
@@ -93,11 +93,11 @@ fn example() -> (RunReport, Vec<(String, Vec<Point>)>) {
         url: "s3://backup-bucket/office".into(),
         outcome: Some(Outcome::Warning),
         backup: Some(backup),
-        size: operator::RepositorySize {
-            stored_bytes: points[59].size_bytes,
+        size: Some(operator::RepositorySize {
+            stored_bytes: points[59].size_bytes.unwrap(),
             chunks: 2_100_000,
             snapshots: 1_461,
-        },
+        }),
         ..DestinationReport::default()
     });
     (report, vec![("main".into(), points)])
@@ -130,6 +130,7 @@ fn failed() -> (RunReport, Vec<(String, Vec<Point>)>) {
     };
     let last = histories[0].1.last_mut().unwrap();
     last.outcome = Some(Outcome::Failure);
+    last.size_bytes = None;
     (report, histories)
 }
 
@@ -257,4 +258,5 @@ fn a_first_run_and_a_failed_one_have_pages_too() {
     let dom = browser.dom(&page);
     assert_eq!(dom.matches("<svg").count(), 4);
     assert!(dom.contains("there is no repository") && dom.contains("Mount /srv/backup"));
+    assert!(!dom.contains("in the repository"), "nobody knows its size");
 }

@@ -107,7 +107,7 @@ async fn every_destination_is_complete_on_its_own_in_sequence_and_side_by_side()
             assert_eq!(kept[0].destinations.len(), 2);
             let points = history(&vault, ("office", name), 9).await.unwrap();
             assert_eq!(points.len(), 1);
-            assert!(points[0].size_bytes > 0 && points[0].stored_bytes > 0);
+            assert!(points[0].size_bytes > Some(0) && points[0].stored_bytes > 0);
         }
     }
 }

@@ -50,9 +50,18 @@ pub trait Worker {
     fn note(&self, _line: &str) {}
 }
 
-/// Runs jobs as the planner says until the token is cancelled; then stops what is running and
-/// waits for it. Jobs run side by side within this future, which need not be `Send`; what is heavy
-/// in them are tasks of the engine's.
+/// How long a daemon stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// Until it is told to stop.
+    ForEver,
+    /// Until nothing is due any more: another program's timer starts it again and again.
+    WhileDue,
+}
+
+/// Runs jobs as the planner says until the token is cancelled, or as long as `stay` says; then
+/// stops what is running and waits for it. Jobs run side by side within this future, which need not
+/// be `Send`; what is heavy in them are tasks of the engine's. Gives the worst end of a job.
 ///
 /// # Errors
 /// If what must be remembered cannot be written: a daemon that forgets would run wrongly.
@@ -64,8 +73,10 @@ pub async fn run_daemon(
     memory: &Memory,
     worker: Rc<dyn Worker>,
     environment: &Environment,
+    stay: Stay,
     shutdown: &CancellationToken,
-) -> Result<()> {
+) -> Result<Option<Outcome>> {
+    let mut worst = None;
     let mut running = FuturesUnordered::new();
     let mut tokens: Vec<(JobId, CancellationToken)> = Vec::new();
     let beside = worker.accompany().fuse();
@@ -98,9 +109,13 @@ pub async fn run_daemon(
                 (id, outcome)
             });
         }
+        if stay == Stay::WhileDue && running.is_empty() {
+            break;
+        }
         tokio::select! {
             biased;
             Some(ended) = running.next() => {
+                worst = worst.max(Some(ended.1));
                 end(&mut planner, &mut tokens, ended, environment);
             }
             () = shutdown.cancelled() => break,
@@ -113,9 +128,11 @@ pub async fn run_daemon(
         token.cancel();
     }
     while let Some(ended) = running.next().await {
+        worst = worst.max(Some(ended.1));
         end(&mut planner, &mut tokens, ended, environment);
     }
-    memory.save(planner.state())
+    memory.save(planner.state())?;
+    Ok(worst)
 }
 
 /// A defect in one job must not end the others.

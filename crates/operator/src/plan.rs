@@ -75,18 +75,18 @@ impl fmt::Display for JobId {
     }
 }
 
-/// How a job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a job ended, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// All was done.
     Success,
     /// All was done that could be; something is missing.
     Warning,
-    /// It failed.
-    Failure,
     /// It was stopped before its end and is to be continued.
     Stopped,
+    /// It failed.
+    Failure,
 }
 
 impl Outcome {

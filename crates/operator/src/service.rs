@@ -1,4 +1,4 @@
-//! systemd units: a daemon, or a timer for each set's schedule.
+//! systemd units: a daemon, or a timer that starts one as long as something is due.
 
 use crate::config::Config;
 
@@ -25,7 +25,8 @@ pub struct UnitFile {
 }
 
 /// The units for a configuration: one service that runs the daemon, or with `timer` a service
-/// that runs all sets once and a timer that starts it every night.
+/// that does what is due, and a timer that starts it every two minutes. Both follow the schedules
+/// of the configuration: a copy of them in a unit would be forgotten when they change.
 pub fn unit_files(options: &ServiceOptions, timer: bool) -> Vec<UnitFile> {
     let ServiceOptions {
         program,
@@ -44,20 +45,19 @@ pub fn unit_files(options: &ServiceOptions, timer: bool) -> Vec<UnitFile> {
         }];
     }
     let exec = format!(
-        "{} run --all-sets --config {}",
+        "{} daemon --once --config {}",
         escape(program),
         escape(config_file)
     );
-    let timer = "[Unit]\nDescription=Postkeep backs up mailboxes every night\n\n[Timer]\n\
-                 OnCalendar=*-*-* 22:00\nRandomizedDelaySec=10min\nPersistent=true\n\n[Install]\n\
-                 WantedBy=timers.target\n";
+    let timer = "[Unit]\nDescription=Postkeep does what is due\n\n[Timer]\nOnCalendar=*:0/2\n\
+                 AccuracySec=15s\n\n[Install]\nWantedBy=timers.target\n";
     vec![
         UnitFile {
-            name: "postkeep-backup.service".to_owned(),
+            name: "postkeep-due.service".to_owned(),
             text: service(options, "oneshot", &exec),
         },
         UnitFile {
-            name: "postkeep-backup.timer".to_owned(),
+            name: "postkeep-due.timer".to_owned(),
             text: timer.to_owned(),
         },
     ]

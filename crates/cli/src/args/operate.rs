@@ -126,6 +126,9 @@ pub struct ScheduleNextArgs {
 pub struct DaemonArgs {
     #[command(flatten)]
     pub file: ConfigFileArgs,
+    /// Do what is due and end: for a timer, cron or a task scheduler that starts it every two minutes
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Debug, Args)]
@@ -178,7 +181,7 @@ pub struct ServiceInstallArgs {
     /// The user that runs it
     #[arg(long, value_name = "NAME", default_value = "postkeep")]
     pub run_as: String,
-    /// A timer that runs each set once, in place of the daemon
+    /// A timer that starts `postkeep daemon --once`, in place of a daemon that stays
     #[arg(long)]
     pub timer: bool,
     /// Print the files and write nothing

@@ -1,11 +1,12 @@
-//! `postkeep daemon`: runs the sets by their schedules until it is told to stop.
+//! `postkeep daemon`: runs the sets by their schedules until it is told to stop, or what is due.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use engine::Silent;
 use jiff::tz::TimeZone;
-use operator::{Memory, Metrics, Planner, RunWorker, run_daemon};
+use operator::{Memory, Metrics, Outcome, Planner, RunWorker, Stay, run_daemon};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,15 +19,9 @@ use crate::{operate, platform};
 pub async fn run(context: &Context, args: DaemonArgs) -> Result<Code> {
     let config = operate::load(&args.file, None)?;
     let folder = operate::state_dir(&config)?;
-    let memory = Memory::hold(&folder).map_err(|error| {
-        let failure = Failure::from(error);
-        match failure.code {
-            Code::Conflict => {
-                failure.hint("stop the other one, or give this one another state_dir")
-            }
-            _ => failure,
-        }
-    })?;
+    let Some(memory) = hold(&folder, args.once)? else {
+        return Ok(Code::Done);
+    };
     let zone = TimeZone::system();
     let seed = platform::machine_seed();
     let planner = Planner::new(&config, &zone, seed, memory.load()?, now(context));
@@ -37,9 +32,15 @@ pub async fn run(context: &Context, args: DaemonArgs) -> Result<Code> {
         let time = jiff::Timestamp::from_millisecond(time).unwrap_or_default();
         output.log(&time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), line);
     };
+    let stay = match args.once {
+        true => Stay::WhileDue,
+        false => Stay::ForEver,
+    };
     match planner.next_runs(now(context), 1).first() {
+        // What is started every few minutes says nothing where it does nothing.
+        Some(_) if args.once => {}
         Some((job, next)) => log(&format!("waiting; next is the {job} at {}", next.at)),
-        None if config.sets.values().any(|set| set.continuous.is_some()) => {
+        None if config.sets.values().any(|set| set.continuous.is_some()) && !args.once => {
             log("waiting for changes");
         }
         None => {
@@ -48,18 +49,8 @@ pub async fn run(context: &Context, args: DaemonArgs) -> Result<Code> {
         }
     }
     let shutdown = CancellationToken::new();
-    let stop = shutdown.clone();
-    let said = log.clone();
-    let watcher = tokio::spawn(async move {
-        if platform::stop_requested().await.is_ok() {
-            said("stopping: what was read is being committed");
-            stop.cancel();
-        }
-        if platform::stop_requested().await.is_ok() {
-            std::process::exit(Code::Interrupted as i32);
-        }
-    });
-    let metrics = config.daemon.metrics.clone();
+    let watcher = tokio::spawn(stop_when_told(shutdown.clone(), log.clone()));
+    let metrics = config.daemon.metrics.clone().filter(|_| !args.once);
     let worker = RunWorker::new(
         operate::runner(context, config),
         Arc::new(Silent),
@@ -76,11 +67,46 @@ pub async fn run(context: &Context, args: DaemonArgs) -> Result<Code> {
         &memory,
         Rc::new(worker),
         &context.environment,
+        stay,
         &shutdown,
     )
     .await;
     watcher.abort();
-    done?;
-    log("stopped");
-    Ok(Code::Done)
+    let worst = done?;
+    if !args.once {
+        log("stopped");
+        return Ok(Code::Done);
+    }
+    Ok(match worst {
+        None | Some(Outcome::Success) => Code::Done,
+        Some(Outcome::Warning) => Code::Incomplete,
+        // Why has been told, line by line; a window that closes is no mistake.
+        Some(Outcome::Stopped) if shutdown.is_cancelled() => Code::Interrupted,
+        Some(Outcome::Stopped) => Code::Done,
+        Some(Outcome::Failure) => Code::Internal,
+    })
+}
+
+/// The first wish to stop ends cleanly, the second one at once.
+async fn stop_when_told(shutdown: CancellationToken, log: impl Fn(&str)) {
+    if platform::stop_requested().await.is_ok() {
+        log("stopping: what was read is being committed");
+        shutdown.cancel();
+    }
+    if platform::stop_requested().await.is_ok() {
+        std::process::exit(Code::Interrupted as i32);
+    }
+}
+
+/// Holds what daemons remember; nothing if another one does and that is no mistake.
+fn hold(folder: &Path, once: bool) -> Result<Option<Memory>> {
+    match Memory::hold(folder).map_err(Failure::from) {
+        Ok(memory) => Ok(Some(memory)),
+        // What is due is being done, or looked for, already.
+        Err(failure) if failure.code == Code::Conflict && once => Ok(None),
+        Err(failure) if failure.code == Code::Conflict => {
+            Err(failure.hint("stop the other one, or give this one another state_dir"))
+        }
+        Err(failure) => Err(failure),
+    }
 }

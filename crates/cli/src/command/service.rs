@@ -73,7 +73,7 @@ fn people(document: &Document, args: &ServiceInstallArgs) -> String {
     }
     if document.written {
         let unit = if args.timer {
-            "postkeep-backup.timer"
+            "postkeep-due.timer"
         } else {
             "postkeep.service"
         };

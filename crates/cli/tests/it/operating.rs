@@ -191,6 +191,32 @@ fn a_configuration_is_written_from_options_and_its_next_runs_are_listed() {
         "{units}"
     );
     assert!(units.contains("ReadWritePaths=/srv/backup"), "{units}");
+    let units = desk.ok(&["service", "install", "--timer", "--dry-run"]);
+    assert!(
+        units.contains("daemon --once --config") && units.contains("OnCalendar=*:0/2"),
+        "{units}"
+    );
+}
+
+#[test]
+fn a_timer_starts_a_daemon_that_does_what_is_due_and_ends() {
+    let desk = Desk::new();
+    let server = Server::with_mail(&desk, &[]);
+    configuration(&desk, &server.url, "");
+    desk.ok(&["init"]);
+    // A set that is new has missed nothing.
+    let new = desk.run(&["daemon", "--once"]);
+    assert_eq!((new.code, new.stderr.as_str()), (0, ""));
+    let long_ago =
+        r#"{"sets":{"office":{"backup":{"handled":"2026-01-01T00:00:00Z","missed":0}}}}"#;
+    desk.write("state/daemon.json", long_ago.as_bytes());
+    let due = desk.run(&["daemon", "--once"]);
+    assert_eq!(due.code, 0, "{}", due.stderr);
+    assert!(due.stderr.contains("backup of office"), "{}", due.stderr);
+    let snapshots = desk.ok(&["snapshots"]);
+    assert!(snapshots.contains("alice@example.test") && snapshots.contains("bob@example.test"));
+    let idle = desk.run(&["daemon", "--once"]);
+    assert_eq!((idle.code, idle.stderr.as_str()), (0, ""));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use engine::Environment;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use operator::{Config, JobId, Memory, Outcome, Planner, State, Work, Worker, run_daemon};
+use operator::{Config, JobId, Memory, Outcome, Planner, State, Stay, Work, Worker, run_daemon};
 use tempfile::TempDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -124,11 +124,37 @@ async fn live(
         stop.cancel();
     });
     let worker: Rc<dyn Worker> = worklog.clone();
-    run_daemon(planner, &memory, worker, &environment, &shutdown)
+    let stay = Stay::ForEver;
+    run_daemon(planner, &memory, worker, &environment, stay, &shutdown)
         .await
         .unwrap();
     ends.await.unwrap();
     worklog
+}
+
+/// Starts a daemon every two minutes that ends when nothing is due; gives what ran and the worst
+/// that happened.
+async fn visit(
+    config: &Config,
+    (from, to): (Timestamp, Timestamp),
+    folder: &TempDir,
+    hours: &[(&'static str, f64)],
+) -> (Rc<Worklog>, Option<Outcome>) {
+    let environment = virtual_time(from.as_millisecond());
+    let worklog = Worklog::new(&environment, hours);
+    let mut worst = None;
+    while worklog.now() < to {
+        let memory = Memory::hold(folder.path()).unwrap();
+        let state = memory.load().unwrap();
+        let planner = Planner::new(config, &TimeZone::UTC, 7, state, worklog.now());
+        let worker: Rc<dyn Worker> = worklog.clone();
+        let never = CancellationToken::new();
+        let stay = Stay::WhileDue;
+        let ended = run_daemon(planner, &memory, worker, &environment, stay, &never).await;
+        worst = worst.max(ended.unwrap());
+        tokio::time::sleep(Duration::from_secs(120)).await;
+    }
+    (worklog, worst)
 }
 
 /// Days of 2026 by their number from 0.
@@ -206,6 +232,33 @@ async fn a_year_runs_at_the_expected_times_through_both_clock_changes() {
         .map(|job| job.missed)
         .sum();
     assert_eq!(missed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_a_timer_starts_does_the_same_as_one_that_stays() {
+    let config = config(
+        "nightly\nschedule = \"daily 02:30\"\n---
+         weekly\nschedule = \"weekly sun 01:00\"\ncatch_up = false\n[sets.weekly.check]\n\
+         schedule = \"monthly last sun 03:00\"\n---
+         cut\nschedule = \"every 24h\"\nwindow = \"22:00-06:00\"",
+    );
+    let week = (utc("2026-03-26T12:01"), utc("2026-04-02T12:00"));
+    let hours = [("nightly", 0.5), ("weekly", 0.5), ("cut", 8.3)];
+    let (stays, comes) = (desk::folder(), desk::folder());
+    let stayed = live(&config, week, &stays, &hours).await;
+    let (came, worst) = visit(&config, week, &comes, &hours).await;
+    for set in ["nightly", "weekly", "cut"] {
+        for work in [Work::Backup, Work::Check] {
+            let (one, other) = (stayed.starts(set, work), came.starts(set, work));
+            assert_eq!(one.len(), other.len(), "{set} {work}");
+            let late = one.iter().zip(&other);
+            let late = late.map(|(one, other)| other.as_second() - one.as_second());
+            let late: Vec<_> = late.collect();
+            assert!(late.iter().all(|late| (0..=120).contains(late)), "{late:?}");
+        }
+    }
+    assert!(came.starts("weekly", Work::Check).len() == 1);
+    assert_eq!(worst, Some(Outcome::Stopped), "the window stopped a run");
 }
 
 #[tokio::test(start_paused = true)]
@@ -320,7 +373,9 @@ async fn a_defect_in_one_run_is_a_failure_and_no_end() {
     let memory = Memory::hold(folder.path()).unwrap();
     let planner = Planner::new(&config, &TimeZone::UTC, 7, State::default(), start);
     let shutdown = CancellationToken::new();
-    let daemon = run_daemon(planner, &memory, Rc::new(Broken), &environment, &shutdown);
+    let broken = Rc::new(Broken);
+    let stay = Stay::ForEver;
+    let daemon = run_daemon(planner, &memory, broken, &environment, stay, &shutdown);
     let stop = async {
         tokio::time::sleep(Duration::from_secs(3 * 3600)).await;
         shutdown.cancel();

@@ -11,7 +11,7 @@ use ews_sim::{Sim, SimBuilder};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use operator::{
-    Config, Connections, Lookup, Memory, Planner, RunWorker, Runner, Watches, run_daemon,
+    Config, Connections, Lookup, Memory, Planner, RunWorker, Runner, Stay, Watches, run_daemon,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,9 @@ impl Office {
         let worker = RunWorker::new(self.runner.clone(), Arc::new(Silent), log);
         let shutdown = CancellationToken::new();
         let environment = &self.desk.environment;
-        let daemon = run_daemon(planner, &memory, Rc::new(worker), environment, &shutdown);
+        let worker = Rc::new(worker);
+        let stay = Stay::ForEver;
+        let daemon = run_daemon(planner, &memory, worker, environment, stay, &shutdown);
         let script = async {
             script.await;
             shutdown.cancel();

@@ -66,13 +66,19 @@ pub fn per_second(number: u64, ms: u64) -> u64 {
 
 /// A time in this machine's time zone, to the minute.
 pub fn time(unix_ms: i64) -> String {
-    match Timestamp::from_millisecond(unix_ms) {
-        Ok(time) => time
-            .to_zoned(TimeZone::system())
-            .strftime("%Y-%m-%d %H:%M")
-            .to_string(),
-        Err(_) => String::new(),
-    }
+    shown(unix_ms, TimeZone::system(), "%Y-%m-%d %H:%M")
+}
+
+/// A time in a set's time zone, which it names, to the minute.
+pub fn time_in(zone: &TimeZone, unix_ms: i64) -> String {
+    shown(unix_ms, zone.clone(), "%Y-%m-%d %H:%M %Z")
+}
+
+fn shown(unix_ms: i64, zone: TimeZone, form: &str) -> String {
+    let time = Timestamp::from_millisecond(unix_ms);
+    time.map_or(String::new(), |time| {
+        time.to_zoned(zone).strftime(form).to_string()
+    })
 }
 
 /// The part of an item's key that tables show and commands accept.

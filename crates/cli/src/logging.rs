@@ -151,5 +151,5 @@ fn of_command(command: &Command) -> Option<Config> {
         Command::Run(args) => &args.file,
         _ => return None,
     };
-    operate::load(file, None).ok()
+    operate::load(file).ok()
 }

@@ -57,14 +57,20 @@ pub fn config_text(file: &Path) -> Result<String> {
     String::from_utf8(text).map_err(|_| Failure::usage(format!("{}: it is no text", what())))
 }
 
-/// Reads the configuration, in which settings of one set can be others.
-pub fn load(args: &ConfigFileArgs, with: Option<(&str, &[String])>) -> Result<Config> {
+/// Reads the configuration.
+pub fn load(args: &ConfigFileArgs) -> Result<Config> {
+    load_with(args, |_| false, &[])
+}
+
+/// Reads the configuration, in which settings of some sets are others.
+pub fn load_with(
+    args: &ConfigFileArgs,
+    chosen: impl Fn(&str) -> bool,
+    settings: &[String],
+) -> Result<Config> {
     let file = config_path(args)?;
     let text = config_text(&file)?;
-    let parsed = match with {
-        Some((set, settings)) => Config::parse_with(&text, set, settings),
-        None => Config::parse(&text),
-    };
+    let parsed = Config::parse_with(&text, chosen, settings);
     let mut config = parsed.map_err(|mistakes| refused(&file, &mistakes))?;
     let absolute = std::path::absolute(&file).unwrap_or(file);
     if let Some(folder) = absolute.parent() {

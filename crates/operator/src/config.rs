@@ -349,16 +349,21 @@ impl Config {
         }
     }
 
-    /// Reads a configuration in which some settings of a set are others: each is
-    /// `setting=value`, as `limits.requests=2`, its value TOML or bare text.
+    /// Reads a configuration in which some settings of the sets that `chosen` names are others: each
+    /// is `setting=value`, as `limits.requests=2`, its value TOML or bare text.
     ///
     /// # Errors
     /// The mistakes of the file; one at line 0 for a setting that makes it wrong.
-    pub fn parse_with(text: &str, set: &str, settings: &[String]) -> Result<Self, Vec<Mistake>> {
-        Self::parse(text)?;
+    pub fn parse_with(
+        text: &str,
+        chosen: impl Fn(&str) -> bool,
+        settings: &[String],
+    ) -> Result<Self, Vec<Mistake>> {
+        let config = Self::parse(text)?;
         if settings.is_empty() {
-            return Self::parse(text);
+            return Ok(config);
         }
+        let sets = config.sets.keys().filter(|set| chosen(set));
         let wrong = |message: String| {
             let mistake = Mistake::at("", 0, message);
             vec![Mistake { line: 0, ..mistake }]
@@ -373,9 +378,11 @@ impl Config {
                 .ok()
                 .and_then(|mut table| table.remove("v"))
                 .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-            let path = ["sets", set].into_iter().chain(path.trim().split('.'));
-            put(&mut document, &path.collect::<Vec<_>>(), value)
-                .ok_or_else(|| wrong(format!("`{setting}` leads through something else")))?;
+            for set in sets.clone() {
+                let path = ["sets", set].into_iter().chain(path.trim().split('.'));
+                put(&mut document, &path.collect::<Vec<_>>(), value.clone())
+                    .ok_or_else(|| wrong(format!("`{setting}` leads through something else")))?;
+            }
         }
         let text = toml::to_string(&document).map_err(|e| wrong(format!("{e}")))?;
         Self::parse(&text).map_err(|mistakes| {

@@ -145,6 +145,7 @@ Examples:
     postkeep drill --items 500 --to-server mail.example.com --user svc@example.com \\
         --to-mailbox probe@example.com
     postkeep drill --list
+    postkeep run --set office --drill  what the configuration says of a set
 The result is kept in the repository, sealed. Exit code 4 says that something did not come back
 as it was. A probe mailbox keeps what was restored, below a folder of its own.";
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use operator::Shard;
 
 /// Where the configuration is.
 #[derive(Clone, Debug, Args)]
@@ -91,7 +92,11 @@ pub struct RunArgs {
     /// All backup sets, one after the other
     #[arg(long, conflicts_with = "sets")]
     pub all_sets: bool,
-    /// Another value for a setting of the set, such as limits.requests=2 or shard=2/5 [repeatable]
+    /// Only this part of each set's mailboxes, as 2/5: five machines, each with a number of its own,
+    /// do the whole
+    #[arg(long, value_name = "N/OF")]
+    pub shard: Option<Shard>,
+    /// Another value for a setting of the sets, such as limits.requests=2 [repeatable]
     #[arg(long = "with", value_name = "SETTING=VALUE")]
     pub with: Vec<String>,
     /// Check the set's destinations instead of backing up

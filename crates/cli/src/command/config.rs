@@ -57,7 +57,7 @@ fn check(context: &Context, args: &ConfigFileArgs) -> Result<Code> {
 }
 
 fn show(context: &Context, args: &ConfigFileArgs) -> Result<Code> {
-    let config = operate::load(args, None)?;
+    let config = operate::load(args)?;
     context.output.result(&config, |config| {
         // Only where secrets are is in there, not what they are.
         operator::config_as_toml(config)

@@ -17,7 +17,7 @@ use crate::exit::{Code, Failure, Result};
 use crate::{operate, platform};
 
 pub async fn run(context: &Context, args: DaemonArgs) -> Result<Code> {
-    let config = operate::load(&args.file, None)?;
+    let config = operate::load(&args.file)?;
     let folder = operate::state_dir(&config)?;
     let Some(memory) = hold(&folder, args.once)? else {
         return Ok(Code::Done);

@@ -16,7 +16,7 @@ struct Document {
 }
 
 pub async fn run(context: &Context, args: DoctorArgs) -> Result<Code> {
-    let config = operate::load(&args.file, None)?;
+    let config = operate::load(&args.file)?;
     let cache_dir = config.cache_dir.clone().or_else(platform::cache_dir);
     let runner = operate::runner(context, config);
     for set in &args.sets {

@@ -9,7 +9,7 @@ use crate::human::plain_lines;
 use crate::operate;
 
 pub async fn run(context: &Context, args: ReportArgs) -> Result<Code> {
-    let config = operate::load(&args.file, None)?;
+    let config = operate::load(&args.file)?;
     let runner = operate::runner(context, config);
     let name = match (&args.set, runner.config.sets.len()) {
         (Some(name), _) => name.clone(),

@@ -19,10 +19,10 @@ struct Document {
 }
 
 pub async fn run(context: &Context, args: RunArgs) -> Result<Code> {
-    let config = match &args.sets[..] {
-        [set] => operate::load(&args.file, Some((set, &args.with)))?,
-        _ => operate::load(&args.file, None)?,
-    };
+    let mut with = args.with.clone();
+    with.extend(args.shard.map(|shard| format!("shard={shard}")));
+    let chosen = |set: &str| args.all_sets || args.sets.iter().any(|name| name == set);
+    let config = operate::load_with(&args.file, chosen, &with)?;
     let sets: Vec<String> = match args.all_sets {
         true => config.sets.keys().cloned().collect(),
         false => args.sets.clone(),

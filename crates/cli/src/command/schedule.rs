@@ -32,7 +32,7 @@ pub fn run(context: &Context, command: ScheduleCommand) -> Result<Code> {
 }
 
 fn next(context: &Context, args: &ScheduleNextArgs) -> Result<Code> {
-    let config = operate::load(&args.file, None)?;
+    let config = operate::load(&args.file)?;
     let now = now(context);
     let zone = TimeZone::system();
     let state = Memory::at(&operate::state_dir(&config)?).load()?;

@@ -26,7 +26,7 @@ pub fn run(context: &Context, command: ServiceCommand) -> Result<Code> {
 }
 
 fn install(context: &Context, args: &ServiceInstallArgs) -> Result<Code> {
-    let config = operate::load(&args.file, None)?;
+    let config = operate::load(&args.file)?;
     let config_file = operate::config_path(&args.file)?;
     let config_file = std::path::absolute(&config_file)
         .map_err(|error| Failure::io("find the configuration", &error))?;

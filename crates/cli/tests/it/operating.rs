@@ -220,6 +220,26 @@ fn a_timer_starts_a_daemon_that_does_what_is_due_and_ends() {
 }
 
 #[test]
+fn machines_share_a_set_by_numbers() {
+    let desk = Desk::new();
+    let server = Server::with_mail(&desk, &[]);
+    configuration(&desk, &server.url, "");
+    desk.ok(&["init"]);
+    let mut mailboxes = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        let run = desk.json(&["run", "--all-sets", "--shard", shard]);
+        assert_eq!(run["runs"][0]["shard"], shard);
+        let backup = &run["runs"][0]["destinations"][0]["backup"];
+        let names = backup["mailboxes"].as_array().into_iter().flatten();
+        mailboxes.extend(names.map(|line| line["mailbox"].as_str().unwrap().to_owned()));
+    }
+    mailboxes.sort();
+    assert_eq!(mailboxes, ["alice@example.test", "bob@example.test"]);
+    let wrong = desk.run(&["run", "--all-sets", "--shard", "3/2"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.stderr);
+}
+
+#[test]
 fn packages_get_completions_and_manual_pages() {
     let desk = Desk::new();
     for shell in ["bash", "zsh", "fish"] {

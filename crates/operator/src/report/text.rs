@@ -43,12 +43,16 @@ fn essence(report: &RunReport) -> String {
     let Some(first) = backups.first() else {
         return String::new();
     };
-    let items: u64 = first.mailboxes.iter().map(|m| m.items_downloaded).sum();
+    // Destinations may lie behind one another: what is new is what is new to one of them.
+    let of = |backup: &&engine::BackupReport| -> u64 {
+        backup.mailboxes.iter().map(|m| m.items_downloaded).sum()
+    };
+    let items = backups.iter().map(of).max().unwrap_or(0);
     let stored: u64 = backups.iter().map(|backup| backup.bytes_stored).sum();
     format!(
-        ": {} new items from {} mailboxes, {} stored",
-        count(items),
-        count(first.mailboxes.len() as u64),
+        ": {} from {}, {} stored",
+        counted(items, "new item", "new items"),
+        counted(first.mailboxes.len() as u64, "mailbox", "mailboxes"),
         bytes(stored)
     )
 }
@@ -149,6 +153,11 @@ fn of_destination(destination: &DestinationReport) -> String {
         text.push_str(&format!("  and {} more\n", count(more as u64)));
     }
     text
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    let word = if number == 1 { one } else { many };
+    format!("{} {word}", count(number))
 }
 
 fn held(destination: &DestinationReport) -> String {

@@ -142,8 +142,13 @@ async fn of_set(runner: &Runner, name: &str, set: &SetConfig, findings: &mut Vec
         }
     };
     let mailboxes = match roster_of(set, &exchange).await {
-        Ok(roster) if roster.mailboxes.is_empty() => vec![set.user.clone()],
-        Ok(roster) => roster.mailboxes,
+        Ok(Some(roster)) if roster.mailboxes.is_empty() => vec![set.user.clone()],
+        Ok(Some(roster)) => roster.mailboxes,
+        Ok(None) => {
+            let what = "all of the set's belong to other shards";
+            findings.push(Finding::good(name, "mailboxes", what));
+            return;
+        }
         Err(error) => {
             let fix = "correct `mailboxes` of the set";
             findings.push(Finding::bad(name, "mailboxes", one_line(&error), fix));

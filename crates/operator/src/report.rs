@@ -220,10 +220,10 @@ impl RunReport {
             None => Outcome::Success,
         };
         for destination in &self.destinations {
-            outcome = worse(outcome, destination.outcome.unwrap_or(Outcome::Failure));
+            outcome = outcome.max(destination.outcome.unwrap_or(Outcome::Failure));
         }
         if self.hooks.iter().any(|hook| !hook.success) {
-            outcome = worse(outcome, Outcome::Warning);
+            outcome = outcome.max(Outcome::Warning);
         }
         self.outcome = Some(outcome);
         self.next_steps = advice::next_steps(self);
@@ -271,15 +271,4 @@ impl DestinationReport {
             _ => Outcome::Failure,
         });
     }
-}
-
-/// Failure is worst; a run that was stopped says so unless something is worse.
-fn worse(a: Outcome, b: Outcome) -> Outcome {
-    let rank = |outcome| match outcome {
-        Outcome::Success => 0,
-        Outcome::Warning => 1,
-        Outcome::Stopped => 2,
-        Outcome::Failure => 3,
-    };
-    if rank(b) > rank(a) { b } else { a }
 }

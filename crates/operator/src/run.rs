@@ -263,8 +263,12 @@ impl Runner {
     ) -> Result<Vec<(String, Vault)>> {
         let is_chosen = only.is_some();
         let mailboxes = match only {
-            Some(mailboxes) => mailboxes,
+            Some(mailboxes) => Some(mailboxes),
             None => mailboxes_of(set).await?,
+        };
+        // Other machines do all of it.
+        let Some(mailboxes) = mailboxes else {
+            return Ok(Vec::new());
         };
         report.mailboxes = mailboxes.len().max(1) as u64;
         if let Some(command) = &set.hooks.before {

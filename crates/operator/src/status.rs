@@ -134,7 +134,7 @@ async fn look(
         shard: None,
         ..set.clone()
     };
-    let mut mailboxes = mailboxes_of(&whole).await?;
+    let mut mailboxes = mailboxes_of(&whole).await?.unwrap_or_default();
     if set.asks_server() {
         let known = of_last_runs(name, vault).await?.into_iter();
         let named: BTreeSet<String> = mailboxes.iter().map(|m| m.to_lowercase()).collect();

@@ -214,10 +214,11 @@ impl Following<'_> {
 
     /// The primary mailboxes of the set: archives and public folders tell nobody.
     async fn mailboxes(&self, exchange: &Exchange) -> Result<BTreeSet<String>> {
-        let mut mailboxes = roster_of(self.set, exchange).await?.mailboxes;
-        if mailboxes.is_empty() {
-            mailboxes.push(self.set.user.clone());
-        }
+        let roster = roster_of(self.set, exchange).await?;
+        let mailboxes = roster.map_or(Vec::new(), |roster| match roster.mailboxes.is_empty() {
+            true => vec![self.set.user.clone()],
+            false => roster.mailboxes,
+        });
         // By the names that reports call them.
         let names = mailboxes.iter().filter_map(|mailbox| mailbox.parse().ok());
         let primary = names.filter(|name: &MailboxName| name.part() == MailboxPart::Primary);

@@ -41,7 +41,12 @@ fn essence(report: &RunReport) -> String {
         .filter_map(|d| d.backup.as_ref())
         .collect();
     let Some(first) = backups.first() else {
-        return String::new();
+        return match &report.shard {
+            Some(shard) if report.destinations.is_empty() => {
+                format!(": no mailbox belongs to shard {shard}")
+            }
+            _ => String::new(),
+        };
     };
     // Destinations may lie behind one another: what is new is what is new to one of them.
     let of = |backup: &&engine::BackupReport| -> u64 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{BackupOptions, Result, Roster, SnapshotSelector, Vault};
+use engine::{BackupOptions, BackupReport, Result, Roster, SnapshotSelector, Vault};
 
 use super::{Task, roster_of};
 use crate::plan::Work;
@@ -24,10 +24,14 @@ impl Task<'_> {
         let only_changed = work == Work::Changes;
         let roster = match self.set.asks_server() && !only_changed {
             true => roster_of(self.set, &exchange).await?,
-            false => Roster {
+            false => Some(Roster {
                 mailboxes: self.mailboxes.clone(),
                 ..Roster::default()
-            },
+            }),
+        };
+        let Some(roster) = roster else {
+            report.backup = Some(BackupReport::default());
+            return Ok(());
         };
         let options = BackupOptions {
             mailboxes: roster.mailboxes,

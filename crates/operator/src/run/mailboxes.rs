@@ -10,16 +10,18 @@ use crate::report::recent_reports;
 use crate::secret::io_error;
 
 /// The mailboxes of a set, as the server knows them: groups, patterns and `all` included. What is
-/// left out, other shards' mailboxes excepted, is told. Empty means the account's own mailbox.
+/// left out, other shards' mailboxes excepted, is told. Empty means the account's own mailbox;
+/// nothing, that all belong to other shards.
 ///
 /// # Errors
 /// Those of [`mailboxes_of`] and of [`Exchange::roster`].
-pub async fn roster_of(set: &SetConfig, exchange: &Exchange) -> Result<Roster> {
+pub async fn roster_of(set: &SetConfig, exchange: &Exchange) -> Result<Option<Roster>> {
     if !set.asks_server() {
-        return Ok(Roster {
-            mailboxes: mailboxes_of(set).await?,
+        let roster = |mailboxes| Roster {
+            mailboxes,
             ..Roster::default()
-        });
+        };
+        return Ok(mailboxes_of(set).await?.map(roster));
     }
     let names = named(set).await?;
     let (patterns, addresses) = names.into_iter().partition(|name| is_pattern(name));
@@ -35,11 +37,10 @@ pub async fn roster_of(set: &SetConfig, exchange: &Exchange) -> Result<Roster> {
     if let Some(shard) = set.shard {
         roster.mailboxes.retain(|mailbox| shard.has(mailbox));
         if roster.mailboxes.is_empty() {
-            let message = format!("none of the set's mailboxes belongs to shard {shard}");
-            return Err(Error::new(ErrorKind::NotFound, message));
+            return Ok(None);
         }
     }
-    Ok(roster)
+    Ok(Some(roster))
 }
 
 /// Runs whose mailboxes are taken for those of a set that leaves them to the server.
@@ -75,12 +76,12 @@ async fn named(set: &SetConfig) -> Result<Vec<String>> {
 
 /// The mailboxes that a set names itself: lists are read, each counts once, and those of other
 /// shards are left out. Empty means the account's own mailbox, unless the set asks the server
-/// ([`roster_of`]).
+/// ([`roster_of`]); nothing, that all belong to other shards.
 ///
 /// # Errors
 /// `NotFound`, `Denied` for files; `Invalid` for a line that is no address, and for a set whose
 /// lists are all empty.
-pub async fn mailboxes_of(set: &SetConfig) -> Result<Vec<String>> {
+pub async fn mailboxes_of(set: &SetConfig) -> Result<Option<Vec<String>>> {
     let mut mailboxes = named(set).await?;
     mailboxes.retain(|name| !is_pattern(name));
     // An empty list must not turn into the account's own mailbox.
@@ -96,11 +97,10 @@ pub async fn mailboxes_of(set: &SetConfig) -> Result<Vec<String>> {
         }
         mailboxes.retain(|mailbox| shard.has(mailbox));
         if mailboxes.is_empty() {
-            let message = format!("none of the set's mailboxes belongs to shard {shard}");
-            return Err(Error::new(ErrorKind::NotFound, message));
+            return Ok(None);
         }
     }
-    Ok(mailboxes)
+    Ok(Some(mailboxes))
 }
 
 async fn list(file: &str) -> Result<Vec<String>> {

@@ -13,13 +13,46 @@ use crate::error::{Error, ErrorKind, Result};
 
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod cloud;
+#[cfg(any(
+    feature = "oss",
+    feature = "gdrive",
+    feature = "onedrive",
+    feature = "dropbox"
+))]
+mod drives;
 mod folder;
+#[cfg(feature = "ftp")]
+mod ftp;
 #[cfg(feature = "http-client")]
 mod http;
+mod service;
 #[cfg(feature = "sftp")]
 mod sftp;
+#[cfg(feature = "swift")]
+mod swift;
+#[cfg(feature = "web")]
+mod web;
 #[cfg(feature = "webdav")]
 mod webdav;
+
+use service::{Kind, Service};
+
+/// Opens a destination, or says which feature this build lacks.
+macro_rules! built_in {
+    ($feature:literal, $open:expr) => {{
+        #[cfg(feature = $feature)]
+        {
+            $open
+        }
+        #[cfg(not(feature = $feature))]
+        {
+            Err(Error::new(
+                ErrorKind::Unsupported,
+                concat!("this program was built without the feature ", $feature),
+            ))
+        }
+    }};
+}
 
 /// Where a repository is, and what it takes to get in.
 ///
@@ -31,7 +64,14 @@ mod webdav;
 /// | `azure://CONTAINER/PREFIX`, `azure+https://HOST/ACCOUNT/CONTAINER/PREFIX` | Azure Blob Storage | `azure` |
 /// | `gs://BUCKET/PREFIX`, `gs+https://HOST/BUCKET/PREFIX` | Google Cloud Storage | `gcs` |
 /// | `webdav+https://HOST/PATH` | a WebDAV server | `webdav` |
+/// | `https://HOST/PATH` | a web server that lists its folders, to read from | `web` |
 /// | `sftp://USER@HOST/PATH` | an SSH server with SFTP | `sftp` |
+/// | `ftps://USER@HOST/PATH`, `ftp://USER@HOST/PATH` | an FTP server, with TLS and without | `ftp` |
+/// | `swift://CONTAINER/PREFIX` | OpenStack Swift | `swift` |
+/// | `oss://BUCKET/PREFIX`, `oss+https://HOST/BUCKET/PREFIX` | Alibaba Cloud OSS | `oss` |
+/// | `gdrive://FOLDER/FOLDER` | Google Drive | `gdrive` |
+/// | `onedrive://FOLDER/FOLDER` | OneDrive | `onedrive` |
+/// | `dropbox://FOLDER/FOLDER` | Dropbox | `dropbox` |
 ///
 /// `http` in place of `https` is not encrypted and meant for servers on the same machine.
 #[derive(Clone)]
@@ -82,10 +122,16 @@ impl Destination {
     /// Like [`Destination::open`], and creates the folder where it does not exist.
     ///
     /// # Errors
-    /// `Denied`, `NoSpace`, `Unavailable` when it cannot be created.
+    /// `Denied`, `NoSpace`, `Unavailable` when it cannot be created; `Unsupported` where nothing can.
     pub fn create(&self) -> Result<Arc<dyn ObjectStore>> {
         match self.location()? {
             Location::Folder(path) => folder::create(&path),
+            Location::Service(service) if matches!(service.kind, Kind::Http | Kind::Https) => {
+                Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "a repository cannot be created at http:// or https://, which are only read from",
+                ))
+            }
             _ => self.open(),
         }
     }
@@ -126,24 +172,18 @@ impl Destination {
             "a destination is opened"
         );
         match service.kind {
-            #[cfg(feature = "s3")]
-            Kind::S3 => cloud::s3(service, &self.settings),
-            #[cfg(feature = "azure")]
-            Kind::Azure => cloud::azure(service, &self.settings),
-            #[cfg(feature = "gcs")]
-            Kind::Gcs => cloud::gcs(service, &self.settings),
-            #[cfg(feature = "webdav")]
-            Kind::WebDav => webdav::open(service, &self.settings),
-            #[cfg(feature = "sftp")]
-            Kind::Sftp => sftp::open(service, &self.settings),
-            #[cfg(not(all(
-                feature = "s3",
-                feature = "azure",
-                feature = "gcs",
-                feature = "webdav",
-                feature = "sftp"
-            )))]
-            _ => Err(not_built_in(service.kind.feature())),
+            Kind::S3 => built_in!("s3", cloud::s3(service, &self.settings)),
+            Kind::Azure => built_in!("azure", cloud::azure(service, &self.settings)),
+            Kind::Gcs => built_in!("gcs", cloud::gcs(service, &self.settings)),
+            Kind::Oss => built_in!("oss", drives::oss(service, &self.settings)),
+            Kind::WebDav => built_in!("webdav", webdav::open(service, &self.settings)),
+            Kind::Http | Kind::Https => built_in!("web", web::open(service, &self.settings)),
+            Kind::Sftp => built_in!("sftp", sftp::open(service, &self.settings)),
+            Kind::Ftp | Kind::Ftps => built_in!("ftp", ftp::open(service, &self.settings)),
+            Kind::Swift => built_in!("swift", swift::open(service, &self.settings)),
+            Kind::GDrive => built_in!("gdrive", drives::gdrive(service, &self.settings)),
+            Kind::OneDrive => built_in!("onedrive", drives::onedrive(service, &self.settings)),
+            Kind::Dropbox => built_in!("dropbox", drives::dropbox(service, &self.settings)),
         }
     }
 }
@@ -176,156 +216,6 @@ enum Location {
     Memory,
     Folder(std::path::PathBuf),
     Service(Service),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    S3,
-    Azure,
-    Gcs,
-    WebDav,
-    Sftp,
-}
-
-impl Kind {
-    fn feature(self) -> &'static str {
-        match self {
-            Self::S3 => "s3",
-            Self::Azure => "azure",
-            Self::Gcs => "gcs",
-            Self::WebDav => "webdav",
-            Self::Sftp => "sftp",
-        }
-    }
-}
-
-/// A destination behind a protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Service {
-    kind: Kind,
-    /// `http://host:port` or `https://…`, where the URL names a server.
-    endpoint: Option<String>,
-    /// For SFTP.
-    user: Option<String>,
-    /// For SFTP: host and port.
-    host: String,
-    /// The segments behind the host, decoded; bucket and prefix where there is no host.
-    path: Vec<String>,
-}
-
-impl Service {
-    fn parse(scheme: &str, rest: &str) -> Result<Self> {
-        let (base, transport) = match scheme.split_once('+') {
-            Some((base, transport)) => (base, Some(transport)),
-            None => (scheme, None),
-        };
-        let kind = match base {
-            "s3" => Kind::S3,
-            "azure" => Kind::Azure,
-            "gs" => Kind::Gcs,
-            "webdav" => Kind::WebDav,
-            "sftp" => Kind::Sftp,
-            _ => return Err(unknown_scheme(scheme)),
-        };
-        let may_name_host = !matches!(kind, Kind::Sftp);
-        let must_name_host = matches!(kind, Kind::WebDav);
-        let secure = match transport {
-            Some("https") if may_name_host => Some(true),
-            Some("http") if may_name_host => Some(false),
-            None if !must_name_host => None,
-            _ => return Err(unknown_scheme(scheme)),
-        };
-        if rest.contains(['?', '#']) {
-            return Err(Error::invalid(
-                "a destination's URL takes no ? and no #; credentials belong into settings",
-            ));
-        }
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (user, host) = match authority.rsplit_once('@') {
-            Some((user, host)) if kind == Kind::Sftp && !user.contains(':') => (Some(user), host),
-            Some(_) => {
-                return Err(Error::invalid(
-                    "a destination's URL must not hold credentials; they belong into settings",
-                ));
-            }
-            None => (None, authority),
-        };
-        if host.is_empty() {
-            return Err(Error::invalid(
-                "the destination's URL names no host or bucket",
-            ));
-        }
-        let mut path: Vec<String> = path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(decode)
-            .collect::<Result<_>>()?;
-        let endpoint = secure.map(|secure| match secure {
-            true => format!("https://{host}"),
-            false => format!("http://{host}"),
-        });
-        if endpoint.is_none() && kind != Kind::Sftp {
-            path.insert(0, decode(host)?);
-        }
-        Ok(Self {
-            kind,
-            endpoint,
-            user: user.map(decode).transpose()?,
-            host: host.to_owned(),
-            path,
-        })
-    }
-}
-
-/// Percent-decodes one segment.
-fn decode(segment: &str) -> Result<String> {
-    let bytes = folder::percent_decode(segment)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::invalid("the destination's URL is not UTF-8 after decoding"))?;
-    if matches!(text.as_str(), "." | "..") || text.contains(['/', '\0']) {
-        return Err(Error::invalid(
-            "the destination's URL has an impossible path",
-        ));
-    }
-    Ok(text)
-}
-
-fn unknown_scheme(scheme: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!(
-            "destinations of scheme {scheme}:// are not supported; give a folder, or a URL of {}",
-            built_in().join(", ")
-        ),
-    )
-}
-
-#[cfg(not(all(
-    feature = "s3",
-    feature = "azure",
-    feature = "gcs",
-    feature = "webdav",
-    feature = "sftp"
-)))]
-fn not_built_in(feature: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("this program was built without the feature {feature}"),
-    )
-}
-
-/// The schemes that this build opens.
-fn built_in() -> Vec<&'static str> {
-    let all = [
-        (true, "file://"),
-        (cfg!(feature = "s3"), "s3:// or s3+https://"),
-        (cfg!(feature = "azure"), "azure:// or azure+https://"),
-        (cfg!(feature = "gcs"), "gs://"),
-        (cfg!(feature = "webdav"), "webdav+https://"),
-        (cfg!(feature = "sftp"), "sftp://"),
-    ];
-    let built_in = all.into_iter().filter(|(is, _)| *is);
-    built_in.map(|(_, scheme)| scheme).collect()
 }
 
 #[cfg(test)]
@@ -362,6 +252,15 @@ mod tests {
             &["dav", "backup"],
         );
         check("sftp://mia@host:2222/srv/backup", None, &["srv", "backup"]);
+        check("ftps://mia@host/srv/backup", None, &["srv", "backup"]);
+        check("swift://container/p", None, &["container", "p"]);
+        check("https://host:81/a/b", Some("https://host:81"), &["a", "b"]);
+        check("gdrive://Backups/mail", None, &["Backups", "mail"]);
+        check(
+            "oss+https://oss.example.test/bucket/p",
+            Some("https://oss.example.test"),
+            &["bucket", "p"],
+        );
     }
 
     #[test]
@@ -376,6 +275,9 @@ mod tests {
             ("webdav://host/topsecret", ErrorKind::Unsupported),
             ("sftp+https://host/topsecret", ErrorKind::Unsupported),
             ("gopher://topsecret", ErrorKind::Unsupported),
+            ("ftp://me:topsecret@host/b", ErrorKind::Invalid),
+            ("ftp://me@host/b%0d%0aDELE%20topsecret", ErrorKind::Invalid),
+            ("dropbox+https://host/topsecret", ErrorKind::Unsupported),
         ] {
             let error = Destination::new(url).unwrap_err();
             assert_eq!(error.kind(), kind, "{url}");

@@ -214,7 +214,7 @@ pub enum Command {
 #[command(next_help_heading = "Repository")]
 pub struct RepositoryArgs {
     /// Where the repository is: a folder, or a URL (s3://BUCKET/PREFIX, azure://, gs://,
-    /// webdav+https://, sftp://; docs/destinations.md)
+    /// webdav+https://, sftp://, ftps://, swift:// and more; docs/destinations.md)
     #[arg(
         long,
         value_name = "URL",

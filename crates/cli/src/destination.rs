@@ -8,7 +8,23 @@ use crate::exit::{Failure, Result};
 use crate::platform;
 
 /// Variables of the environment that begin like this are settings of services.
-const PREFIXES: [&str; 5] = ["AWS_", "AZURE_", "GOOGLE_", "WEBDAV_", "SFTP_"];
+const PREFIXES: [&str; 15] = [
+    "AWS_",
+    "S3_",
+    "AZURE_",
+    "GOOGLE_",
+    "WEBDAV_",
+    "HTTP_",
+    "SFTP_",
+    "FTP_",
+    "OS_",
+    "ST_",
+    "ALIBABA_CLOUD_",
+    "OSS_",
+    "GDRIVE_",
+    "ONEDRIVE_",
+    "DROPBOX_",
+];
 /// A file of settings is a few lines.
 const MAX_BYTES: u64 = 64 * 1024;
 

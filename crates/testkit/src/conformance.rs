@@ -34,6 +34,38 @@ pub async fn whole(store: &Arc<dyn ObjectStore>, folder: &str, listed: usize) {
     deletes(store, folder).await;
 }
 
+/// The same for a store that cannot create only what is not there, and says so.
+///
+/// # Panics
+/// At the first thing that is wrong.
+pub async fn of_one_writer(store: &Arc<dyn ObjectStore>, folder: &str, listed: usize) {
+    let path = path(folder, "conditional");
+    let refused = create(store, &path, Bytes::from_static(b"x")).await;
+    assert!(
+        matches!(
+            refused,
+            Err(Error::NotImplemented { .. } | Error::NotSupported { .. })
+        ),
+        "{refused:?}"
+    );
+    let gone = store.head(&path).await.unwrap_err();
+    assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
+    reads_back(store, folder).await;
+    overwrites(store, folder).await;
+    lists_all(store, folder, listed).await;
+    deletes(store, folder).await;
+}
+
+/// Writes a new object: by a create where the store has that.
+async fn write(store: &Arc<dyn ObjectStore>, path: &Path, body: Bytes) -> Result<PutResult> {
+    match create(store, path, body.clone()).await {
+        Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => {
+            store.put(path, PutPayload::from(body)).await
+        }
+        done => done,
+    }
+}
+
 /// Creates an object as a repository does.
 ///
 /// # Errors
@@ -58,7 +90,7 @@ fn body(len: usize) -> Bytes {
 async fn reads_back(store: &Arc<dyn ObjectStore>, folder: &str) {
     for (name, len) in [("empty", 0), ("small", 300), ("deep/er/large", 9 << 20)] {
         let (path, bytes) = (path(folder, name), body(len));
-        create(store, &path, bytes.clone()).await.unwrap();
+        write(store, &path, bytes.clone()).await.unwrap();
         let answer = store.get(&path).await.unwrap();
         assert_eq!(answer.meta.size, len as u64, "{name}");
         assert!(answer.bytes().await.unwrap() == bytes, "{name} differs");
@@ -83,6 +115,19 @@ async fn reads_back(store: &Arc<dyn ObjectStore>, folder: &str) {
     assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
     let gone = store.head(&path(folder, "nothing")).await.unwrap_err();
     assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
+}
+
+/// A put replaces what was there.
+async fn overwrites(store: &Arc<dyn ObjectStore>, folder: &str) {
+    let path = path(folder, "deep/twice");
+    for body in [&b"first"[..], b"the second", b"3"] {
+        store
+            .put(&path, PutPayload::from_static(body))
+            .await
+            .unwrap();
+        let there = store.get(&path).await.unwrap().bytes().await.unwrap();
+        assert_eq!(there, body);
+    }
 }
 
 /// A second create is refused and changes nothing.
@@ -146,13 +191,13 @@ async fn lists_all(store: &Arc<dyn ObjectStore>, folder: &str, count: usize) {
     futures::stream::iter(names.iter().cloned())
         .map(|name| {
             let store = Arc::clone(store);
-            async move { create(&store, &Path::from(name), Bytes::from_static(b"x")).await }
+            async move { write(&store, &Path::from(name), Bytes::from_static(b"x")).await }
         })
         .buffer_unordered(16)
         .try_collect::<Vec<_>>()
         .await
         .unwrap();
-    create(store, &path(folder, "many-others"), Bytes::new())
+    write(store, &path(folder, "many-others"), Bytes::new())
         .await
         .unwrap();
     let listed = list(store, &path(folder, "many")).await;
@@ -178,9 +223,7 @@ pub async fn list(store: &Arc<dyn ObjectStore>, folder: &Path) -> Vec<String> {
 /// A deleted object is gone from reads and listings, and its name can be created again.
 async fn deletes(store: &Arc<dyn ObjectStore>, folder: &str) {
     let path = path(folder, "deleted/one");
-    create(store, &path, Bytes::from_static(b"x"))
-        .await
-        .unwrap();
+    write(store, &path, Bytes::from_static(b"x")).await.unwrap();
     store.delete(&path).await.unwrap();
     let gone = store.get(&path).await.unwrap_err();
     assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
@@ -189,9 +232,7 @@ async fn deletes(store: &Arc<dyn ObjectStore>, folder: &str) {
             .await
             .is_empty()
     );
-    create(store, &path, Bytes::from_static(b"y"))
-        .await
-        .unwrap();
+    write(store, &path, Bytes::from_static(b"y")).await.unwrap();
     // Of a name that is not there, destinations say either.
     let never = store.delete(&Path::from(format!("{folder}/never"))).await;
     assert!(

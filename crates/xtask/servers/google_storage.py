@@ -1,4 +1,5 @@
-"""A stand-in for the part of Google Cloud Storage's XML interface that a repository uses.
+"""A stand-in for the part of Google Cloud Storage's XML interface that a repository uses, and of
+Alibaba Cloud OSS's, which differs in one header here.
 
 Puts with x-goog-if-generation-match, gets with ranges, heads, deletes, and listings of the second
 version in pages. It forgets everything when it ends. With --ignore-conditions it takes every put, as
@@ -63,9 +64,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_PUT(self):
         key, _ = self.target()
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        entry = self.store.put(key, body, self.headers.get("x-goog-if-generation-match"))
-        if entry is None:
-            return self.problem(412, "PreconditionFailed")
+        if self.headers.get("x-oss-forbid-overwrite") == "true":
+            entry = self.store.put(key, body, "0")
+            if entry is None:
+                return self.problem(409, "FileAlreadyExists")
+        else:
+            entry = self.store.put(key, body, self.headers.get("x-goog-if-generation-match"))
+            if entry is None:
+                return self.problem(412, "PreconditionFailed")
         self.answer(200, **self.describe(entry))
 
     @staticmethod

@@ -47,7 +47,7 @@ usage: cargo xtask <command>
   requirements       writes docs/requirements.md: which test covers which requirement of the protocol
        --check       only says whether it is current
   test [--nextest]   cargo test --workspace, or the same by nextest and cargo test --doc
-  servers COMMAND... runs a command while real S3, Azure, Google, WebDAV and SFTP servers run
+  servers COMMAND... runs a command while real servers of every kind of destination run
   fuzz [TARGET]      arbitrary bytes for every decoder, or for one; needs a C++ compiler
        [--seconds N] for each target (default 60)
        [--seed N]    the same inputs again; 0, the default, is another seed every time

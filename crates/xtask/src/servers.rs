@@ -15,13 +15,15 @@ use crate::tool::Tool;
 use crate::workspace::Workspace;
 
 mod apache;
+mod ftp;
+mod moto;
 mod openssh;
+mod swift;
 
 /// How long a server may take to listen: Python starts slowly on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the tests find them by.
 pub(crate) const VARIABLE: &str = "POSTKEEP_SERVERS";
-const MOTO: &str = "moto[server]==5.2.5";
 const AZURITE: &str = "azurite@3.35.0";
 /// Azurite's documented account; it takes no other.
 const AZURITE_ACCOUNT: &str = "devstoreaccount1";
@@ -75,32 +77,17 @@ impl Servers {
             servers.azurite((&root, &state), &scripts)?,
             servers.google(&scripts, false)?,
             servers.google(&scripts, true)?,
-            servers.apache(&state)?,
+            servers.oss(&scripts)?,
             servers.openssh(&state)?,
+            servers.ftp((&root, &state), &scripts)?,
+            servers.ftps((&root, &state), &scripts)?,
+            servers.swift((&root, &state), &scripts)?,
         ];
-        let lines: Vec<String> = offers.iter().map(line).collect();
+        let web = servers.apache(&state)?;
+        let lines: Vec<String> = offers.iter().chain(&web).map(line).collect();
         fs::write(&servers.list, lines.concat())
             .map_err(|error| failed("write", &servers.list, &error))?;
         Ok(servers)
-    }
-
-    fn moto(&mut self, root: &Path) -> Result<Offer> {
-        let python = python_with(root, "moto", MOTO)?;
-        let port = free_port()?;
-        let program = python.with_file_name("moto_server");
-        let address = ["-H", "127.0.0.1", "-p", &port.to_string()];
-        self.run(Tool::new(program).args(address), port)?;
-        let url = format!("http://127.0.0.1:{port}");
-        // A bucket is made by a put to its name.
-        http_put(&format!("127.0.0.1:{port}"), "/postkeep")?;
-        Ok(Offer {
-            name: "moto",
-            url: format!("s3+{url}/postkeep/tests"),
-            settings: vec![
-                ("AWS_ACCESS_KEY_ID", "test".into()),
-                ("AWS_SECRET_ACCESS_KEY", "test".into()),
-            ],
-        })
     }
 
     fn azurite(&mut self, (root, state): (&Path, &Path), scripts: &Path) -> Result<Offer> {
@@ -162,6 +149,25 @@ impl Servers {
             },
             url: format!("gs+http://127.0.0.1:{port}/postkeep/tests"),
             settings: vec![("GOOGLE_SERVICE_ACCOUNT_KEY", GOOGLE_ACCOUNT.into())],
+        })
+    }
+
+    /// What signs requests is OpenDAL's; nobody here looks at signatures.
+    fn oss(&mut self, scripts: &Path) -> Result<Offer> {
+        let port = free_port()?;
+        let tool = Tool::new(system_python())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .arg(scripts.join("google_storage.py"))
+            .args(["--port", &port.to_string()]);
+        self.run(tool, port)?;
+        Ok(Offer {
+            name: "oss",
+            url: format!("oss+http://127.0.0.1:{port}/postkeep/tests"),
+            settings: vec![
+                ("ALIBABA_CLOUD_ACCESS_KEY_ID", "test".into()),
+                ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "test".into()),
+                ("OSS_ADDRESSING_STYLE", "path".into()),
+            ],
         })
     }
 
@@ -246,13 +252,13 @@ fn free_port() -> Result<u16> {
         .map_err(|error| format!("no port can be had: {error}"))
 }
 
-fn http_put(host: &str, path: &str) -> Result {
+fn http_put(host: &str, path: &str, headers: &str) -> Result {
     use std::io::{Read, Write};
     let put = || {
         let mut stream = TcpStream::connect(host)?;
         write!(
             stream,
-            "PUT {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            "PUT {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\n{headers}connection: close\r\n\r\n"
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,18 +21,14 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url};
 
 use super::{Service, http};
-use crate::error::Error as OwnError;
 
 mod multistatus;
-mod retry;
 
+use http::answer::{describe, e_tag, read_body};
+use http::retry::retrying;
 use multistatus::Entry;
-use retry::retrying;
 
 const STORE: &str = "WebDAV";
-/// A connection that gives nothing for so long is given up.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest listing of one folder: about 50,000 files.
 const MAX_LISTING_BYTES: usize = 64 << 20;
 /// Folders listed at the same time.
@@ -46,57 +41,11 @@ pub(super) fn open(
     service: &Service,
     settings: &BTreeMap<String, String>,
 ) -> crate::error::Result<Arc<dyn ObjectStore>> {
-    http::ensure_tls();
-    let endpoint = service.endpoint.as_deref().unwrap_or_default();
-    let mut base = Url::parse(endpoint)
-        .map_err(|_| OwnError::invalid("the destination's URL names an impossible host"))?;
-    base.path_segments_mut()
-        .map_err(|()| OwnError::invalid("the destination's URL names an impossible host"))?
-        .clear()
-        .extend(&service.path);
-    let mut headers = HeaderMap::new();
-    if let Some(value) = authorization(settings)? {
-        headers.insert(header::AUTHORIZATION, value);
-    }
-    let client = reqwest::Client::builder()
-        .http1_only()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .default_headers(headers);
-    let client = match settings.get("webdav_ca_file") {
-        Some(file) => client.tls_certs_merge(certificates(file)?),
-        None => client,
-    };
-    let client = client.build();
-    let client = client
-        .map_err(|e| OwnError::internal("the HTTP client cannot be set up").with_source(e))?;
+    let client = http::client::client(settings, "webdav")?;
+    let base = http::client::base(service)?;
     Ok(Arc::new(WebDav {
         inner: Arc::new(Inner { client, base }),
     }))
-}
-
-fn certificates(file: &str) -> crate::error::Result<Vec<reqwest::Certificate>> {
-    let failed = |what: &str| OwnError::invalid(format!("webdav_ca_file: {what}"));
-    let pem = std::fs::read(file).map_err(|e| failed("it cannot be read").with_source(e))?;
-    reqwest::Certificate::from_pem_bundle(&pem)
-        .map_err(|e| failed("it holds no certificates").with_source(e))
-}
-
-fn authorization(settings: &BTreeMap<String, String>) -> crate::error::Result<Option<HeaderValue>> {
-    let value = match (settings.get("webdav_token"), settings.get("webdav_user")) {
-        (Some(token), _) => format!("Bearer {token}"),
-        (None, Some(user)) => {
-            let password = settings.get("webdav_password");
-            let pair = format!("{user}:{}", password.map_or("", |text| text));
-            format!("Basic {}", base64_simd::STANDARD.encode_to_string(pair))
-        }
-        (None, None) => return Ok(None),
-    };
-    let mut value = HeaderValue::from_str(&value)
-        .map_err(|_| OwnError::invalid("the WebDAV credentials have impossible characters"))?;
-    value.set_sensitive(true);
-    Ok(Some(value))
 }
 
 /// A folder on a WebDAV server.
@@ -281,22 +230,17 @@ impl Inner {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/xml"),
         );
-        let body = Bytes::from_static(multistatus::REQUEST);
-        let mut response = self
-            .send(&method, url.clone(), &headers, Some(body))
+        let asked = Bytes::from_static(multistatus::REQUEST);
+        let response = self
+            .send(&method, url.clone(), &headers, Some(asked))
             .await?;
         match response.status() {
             StatusCode::MULTI_STATUS => {}
             StatusCode::NOT_FOUND => return Ok(Vec::new()),
             status => return Err(refused(folder, status)),
         }
-        let mut text = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(generic)? {
-            if text.len() + piece.len() > MAX_LISTING_BYTES {
-                return Err(generic(format!("the listing of {folder} is too long")));
-            }
-            text.extend_from_slice(&piece);
-        }
+        let text = read_body(response, MAX_LISTING_BYTES).await;
+        let text = text.map_err(|why| generic(format!("the listing of {folder}: {why}")))?;
         multistatus::parse(&text, &url).map_err(generic)
     }
 
@@ -327,37 +271,6 @@ impl Inner {
         }
         Err(generic("the folders are nested too deep"))
     }
-}
-
-fn e_tag(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::ETAG)?.to_str().ok()?;
-    Some(value.to_owned())
-}
-
-/// What a GET or HEAD says of the object, and which bytes it brings.
-fn describe(path: &Path, response: &Response) -> Result<(ObjectMeta, std::ops::Range<u64>)> {
-    let headers = response.headers();
-    let number = |name| headers.get(name)?.to_str().ok()?.parse::<u64>().ok();
-    let (range, size) = if response.status() == StatusCode::PARTIAL_CONTENT {
-        let value = headers.get(header::CONTENT_RANGE);
-        value
-            .and_then(|value| multistatus::content_range(value.to_str().ok()?))
-            .ok_or_else(|| generic(format!("{path}: the answer has no usable Content-Range")))?
-    } else {
-        let length = number(header::CONTENT_LENGTH)
-            .ok_or_else(|| generic(format!("{path}: the answer has no Content-Length")))?;
-        (0..length, length)
-    };
-    let modified = headers.get(header::LAST_MODIFIED);
-    let modified = modified.and_then(|value| multistatus::http_date(value.to_str().ok()?));
-    let meta = ObjectMeta {
-        location: path.clone(),
-        last_modified: modified.unwrap_or_default(),
-        size,
-        e_tag: e_tag(headers),
-        version: None,
-    };
-    Ok((meta, range))
 }
 
 #[async_trait]
@@ -407,7 +320,7 @@ impl ObjectStore for WebDav {
         if options.range.is_some() && !options.head && status == StatusCode::OK {
             return Err(not_implemented("ranged read"));
         }
-        let (meta, range) = describe(location, &response)?;
+        let (meta, range) = describe(location, &response).map_err(generic)?;
         options.check_preconditions(&meta)?;
         let body = response
             .bytes_stream()

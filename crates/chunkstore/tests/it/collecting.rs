@@ -7,8 +7,8 @@ use bytes::Bytes;
 use chunkstore::{
     Change, CheckOptions, ChunkSource, CollectHost, CollectOptions, CollectReport, CollectStage,
     Error, ErrorKind, Formats, ItemWriter, ObjectStore, OnOpen, Opaque, OpenSession, Repository,
-    SegmentOptions, SegmentStore, Session, SessionOptions, SnapshotId, TreeReader, content_chunks,
-    read_content_to_vec, write_tree,
+    SegmentOptions, SegmentStore, Session, SessionOptions, SnapshotId, SnapshotInfo, TreeReader,
+    content_chunks, read_content_to_vec, write_tree,
 };
 use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
@@ -18,7 +18,7 @@ use testkit::{Fault, FaultyStore, Rule};
 use crate::support::{create, names, noise, open, small_packs, snapshot};
 
 /// What a snapshot holds: items by their key.
-type Items = BTreeMap<Vec<u8>, Bytes>;
+pub type Items = BTreeMap<Vec<u8>, Bytes>;
 
 struct EndAll;
 
@@ -44,7 +44,7 @@ async fn collect(repository: &Repository) -> Result<CollectReport, Error> {
 }
 
 /// Changes a mailbox (`None` removes) on top of its newest snapshot, and commits it.
-async fn back_up(
+pub async fn back_up(
     repository: &Repository,
     name: &str,
     changes: &BTreeMap<Vec<u8>, Option<Bytes>>,
@@ -94,6 +94,19 @@ async fn write(
     })?;
     session.commit().await?;
     Ok(id)
+}
+
+/// A snapshot holds these items, byte for byte, and no others.
+pub async fn assert_holds(repository: &Repository, found: &SnapshotInfo, items: &Items) {
+    let source: Arc<dyn ChunkSource> = Arc::new(repository.clone());
+    let reader = TreeReader::new(source.clone(), found.root.clone());
+    let entries: Vec<_> = reader.all().try_collect().await.unwrap();
+    assert_eq!(entries.len(), items.len());
+    for entry in entries {
+        let content = &entry.contents[0];
+        let read = read_content_to_vec(source.clone(), Formats::new(), content, 1 << 20);
+        assert_eq!(read.await.unwrap(), items[&entry.key], "{}", found.name);
+    }
 }
 
 /// A repository and what must be in it.
@@ -184,18 +197,10 @@ impl World {
         let repository = open(self.store.clone(), 777).await.unwrap();
         let there: BTreeSet<_> = repository.snapshots().iter().map(|s| s.id).collect();
         assert_eq!(there, self.expected.keys().copied().collect());
-        let source: Arc<dyn ChunkSource> = Arc::new(repository.clone());
         for found in repository.snapshots() {
             let (name, items) = &self.expected[&found.id];
             assert_eq!(&found.name, name);
-            let reader = TreeReader::new(source.clone(), found.root.clone());
-            let entries: Vec<_> = reader.all().try_collect().await.unwrap();
-            assert_eq!(entries.len(), items.len());
-            for entry in entries {
-                let content = &entry.contents[0];
-                let read = read_content_to_vec(source.clone(), Formats::new(), content, 1 << 20);
-                assert_eq!(read.await.unwrap(), items[&entry.key], "{name}");
-            }
+            assert_holds(&repository, &found, items).await;
         }
         let read_data = CheckOptions {
             read_data: true,

@@ -13,23 +13,29 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use testkit::conformance;
 use testkit::proxy::{Mischief, Proxy};
 
-use crate::support::{assert_readable, cheap, environment, fill, open, passphrase};
+use crate::collecting::{Items, back_up};
+use crate::support::{assert_readable, cheap, environment, fill, noise, open, passphrase};
+
+// Rights of a writer, a custodian and a restorer.
+mod identities;
+// Web servers, to read from.
+mod web;
 
 /// A destination of the list.
-struct Offer {
-    url: String,
+pub struct Offer {
+    pub url: String,
     settings: Vec<(String, String)>,
 }
 
 /// The destination of a name; see `testkit::service`.
-fn offer(name: &str) -> Option<Offer> {
+pub fn offer(name: &str) -> Option<Offer> {
     let testkit::Service { url, settings } = testkit::service(name)?;
     Some(Offer { url, settings })
 }
 
 impl Offer {
     /// A folder of the destination; each test has its own, each run too, since servers stay.
-    fn open(&self, folder: &str) -> Arc<dyn ObjectStore> {
+    pub fn open(&self, folder: &str) -> Arc<dyn ObjectStore> {
         let url = format!("{}/{folder}-{}", self.url, std::process::id());
         let destination = Destination::new(&url).unwrap();
         destination
@@ -39,17 +45,37 @@ impl Offer {
     }
 
     /// Host and port, for a proxy to stand in front of.
-    fn address(&self) -> String {
+    pub fn address(&self) -> String {
         let (_, rest) = self.url.split_once("://").unwrap();
         rest.split('/').next().unwrap().to_owned()
     }
 
-    fn through(&self, proxy: &Proxy) -> Self {
+    pub fn through(&self, proxy: &Proxy) -> Self {
+        self.at(self.url.replace(&self.address(), &proxy.address()))
+    }
+
+    /// The same settings for another URL.
+    pub fn at(&self, url: String) -> Self {
         Self {
-            url: self.url.replace(&self.address(), &proxy.address()),
+            url,
             settings: self.settings.clone(),
         }
     }
+}
+
+/// Backs up twenty items into packs of their own; returns them.
+async fn back_up_items(repository: &Repository, name: &str, seed: u64) -> Items {
+    let items = (0..20).map(|n| {
+        (
+            noise(seed << 32 | n, 12).to_vec(),
+            noise(seed << 32 | n, 9_000),
+        )
+    });
+    let items: Items = items.collect();
+    let put = items.clone().into_iter();
+    let changes = put.map(|(key, bytes)| (key, Some(bytes))).collect();
+    back_up(repository, name, &changes).await.unwrap();
+    items
 }
 
 async fn conforms(name: &str, listed: usize) {
@@ -90,8 +116,13 @@ async fn google_storage_keeps_a_repository() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn apaches_webdav_keeps_a_repository_of_one_writer() {
-    let Some(offer) = offer("apache") else { return };
+async fn oss_as_a_stand_in_speaks_it_keeps_a_repository() {
+    conforms("oss", conformance::MANY).await;
+}
+
+async fn conforms_for_one_writer(name: &str, listed: usize) {
+    let Some(offer) = offer(name) else { return };
+    conformance::of_one_writer(&offer.open("suite"), "suite", listed).await;
     let store = offer.open("repository");
     let repository =
         Repository::create(Arc::clone(&store), &passphrase(), &cheap(), environment(1))
@@ -107,9 +138,50 @@ async fn apaches_webdav_keeps_a_repository_of_one_writer() {
         part: None,
     };
     let report = other.check(&options, &|_| {}).await.unwrap();
-    assert!(report.is_clean(), "{report:?}");
+    assert!(report.is_clean(), "{name}: {report:?}");
     let again = Repository::create(store, &passphrase(), &cheap(), environment(3)).await;
     assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apaches_webdav_keeps_a_repository_of_one_writer() {
+    conforms_for_one_writer("apache", 300).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pyftpdlib_keeps_a_repository_of_one_writer() {
+    conforms_for_one_writer("ftp", 300).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pyftpdlib_with_tls_keeps_a_repository_of_one_writer() {
+    conforms_for_one_writer("ftps", 100).await;
+    let Some(mut offer) = offer("ftps") else {
+        return;
+    };
+    offer.settings.retain(|(name, _)| name != "FTP_CA_FILE");
+    let stranger = offer.open("stranger").get(&Path::from("any")).await;
+    assert!(stranger.is_err(), "nobody vouches for its certificate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openstack_swift_keeps_a_repository_of_one_writer() {
+    conforms_for_one_writer("swift", 600).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_from_a_server_that_is_away() {
+    for (name, setting) in [("ftp", "FTP_PASSWORD"), ("swift", "ST_KEY")] {
+        let Some(mut offer) = offer(name) else { return };
+        for (key, value) in &mut offer.settings {
+            if key == setting {
+                *value = "wrong".to_owned();
+            }
+        }
+        let opened = open(offer.open("wrong"), 1).await.unwrap_err();
+        assert_eq!(opened.kind(), ErrorKind::Denied, "{name}: {opened:?}");
+        assert!(!format!("{opened:?}").contains("wrong\""), "{opened:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,57 +300,4 @@ async fn a_slow_line_only_delays() {
         .await
         .unwrap();
     assert!(store.get(&path).await.unwrap().bytes().await.unwrap() == body);
-}
-
-/// Which credentials a request was made with: what a bucket policy decides by.
-fn policy_of_writers(head: &testkit::proxy::Head) -> Mischief {
-    let is_create = head.header("if-none-match") == Some("*");
-    match head.method.as_str() {
-        "GET" | "HEAD" => Mischief::None,
-        "PUT" if is_create => Mischief::None,
-        _ => Mischief::Forbidden,
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_writers_credentials_back_up_and_can_destroy_nothing() {
-    let Some(offer) = offer("moto") else { return };
-    let owner = offer.open("policy");
-    let created = Repository::create(owner, &passphrase(), &cheap(), environment(1)).await;
-    let before = fill(&created.unwrap(), 1, 20).await;
-    let proxy = Proxy::start(&offer.address(), Duration::ZERO, policy_of_writers).await;
-    let store = offer.through(&proxy).open("policy");
-    let writer = open(Arc::clone(&store), 2).await.unwrap();
-    let added = fill(&writer, 2, 20).await;
-    let mut listed = Vec::new();
-    for folder in ["packs", "keys", "sessions", "index"] {
-        let names = conformance::list(&store, &Path::from(folder)).await;
-        listed.extend(names.into_iter().map(Path::from));
-    }
-    assert!(listed.len() > 8, "{listed:?}");
-    for path in &listed {
-        let denied = store.delete(path).await.unwrap_err();
-        assert!(is_denied(&denied), "delete {path}: {denied}");
-        let options = PutOptions::from(PutMode::Overwrite);
-        let denied = store
-            .put_opts(path, Bytes::from_static(b"gone").into(), options)
-            .await
-            .unwrap_err();
-        assert!(is_denied(&denied), "overwrite {path}: {denied}");
-    }
-    let removed = writer.remove_key(writer.opened_with()).await;
-    assert_eq!(removed.unwrap_err().kind(), ErrorKind::Conflict);
-    let key = chunkstore::NewKey::KeyFile(chunkstore::KeyFile::generate(&environment(7)));
-    let key = writer.add_key(&key, "").await.unwrap();
-    assert_eq!(
-        writer.remove_key(key).await.unwrap_err().kind(),
-        ErrorKind::Denied
-    );
-    let owner = open(offer.open("policy"), 3).await.unwrap();
-    assert_readable(&owner, &before).await;
-    assert_readable(&owner, &added).await;
-}
-
-fn is_denied(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::PermissionDenied { .. })
 }

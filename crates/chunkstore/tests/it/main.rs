@@ -19,8 +19,12 @@ mod keys;
     feature = "s3",
     feature = "azure",
     feature = "gcs",
+    feature = "oss",
     feature = "webdav",
-    feature = "sftp"
+    feature = "web",
+    feature = "sftp",
+    feature = "ftp",
+    feature = "swift"
 ))]
 mod destinations;
 // Fixtures of the modules above.

@@ -69,7 +69,7 @@ fn requests(counts: Counts) -> u64 {
     counts.gets + counts.heads + counts.lists
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_item_takes_two_reads_and_on_a_new_machine_twelve_requests() {
     let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let repository = create(memory.clone()).await;
@@ -80,7 +80,7 @@ async fn one_item_takes_two_reads_and_on_a_new_machine_twelve_requests() {
     let report = repository.collect(&options, &LeaveOpen).await.unwrap();
     assert!(report.finished);
 
-    let counting = FaultyStore::new(memory);
+    let counting = FaultyStore::new(Arc::clone(&memory));
     let cold = open(Arc::new(counting.clone()), 2).await.unwrap();
     let cold = Arc::new(cold);
     read_one(&cold, 777, 5).await;
@@ -100,4 +100,63 @@ async fn one_item_takes_two_reads_and_on_a_new_machine_twelve_requests() {
         0,
         "its neighbour was read along"
     );
+    #[cfg(feature = "s3")]
+    over_http(&memory).await;
+}
+
+/// The same as an S3 server counts it: whole requests, whatever adapters make of a read.
+#[cfg(feature = "s3")]
+async fn over_http(memory: &Arc<dyn ObjectStore>) {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use chunkstore::Destination;
+    use futures::TryStreamExt;
+    use object_store::ObjectStoreExt;
+    use testkit::proxy::{Head, Mischief, Proxy};
+
+    let Some(service) = testkit::service("moto") else {
+        return;
+    };
+    let open_store = |url: &str| {
+        let url = format!("{url}/reads-{}", std::process::id());
+        let destination = Destination::new(&url).unwrap();
+        let settings = service.settings.clone();
+        destination.with_settings(settings).open().unwrap()
+    };
+    let bucket = open_store(&service.url);
+    let objects: Vec<_> = memory.list(None).try_collect().await.unwrap();
+    for meta in objects {
+        let bytes = memory.get(&meta.location).await.unwrap().bytes().await;
+        let bytes = bytes.unwrap();
+        bucket.put(&meta.location, bytes.into()).await.unwrap();
+    }
+    let (_, rest) = service.url.split_once("://").unwrap();
+    let address = rest.split('/').next().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let proxy = Proxy::start(address, Duration::ZERO, move |head: &Head| {
+        let line = format!("{} {}", head.method, head.target);
+        log.lock().unwrap().push(line);
+        Mischief::None
+    })
+    .await;
+    let store = open_store(&service.url.replace(address, &proxy.address()));
+    let take = || std::mem::take(&mut *seen.lock().unwrap());
+    let cold = Arc::new(open(store, 3).await.unwrap());
+    read_one(&cold, 777, 5).await;
+    let asked = take();
+    let is_listing = |line: &&String| line.contains("list-type=2");
+    let listings = asked.iter().filter(is_listing).count();
+    assert!(
+        asked.iter().all(|line| line.starts_with("GET ")),
+        "{asked:?}"
+    );
+    assert!(
+        asked.len() - listings <= 12 && asked.len() <= 18,
+        "{asked:?}"
+    );
+    read_one(&cold, 333, 17).await;
+    let asked = take();
+    assert!(!asked.is_empty() && asked.len() <= 2, "{asked:?}");
 }

@@ -1,18 +1,20 @@
-//! Apache as a WebDAV server.
+//! Apache as a WebDAV server, and web servers that show the same files.
 
 use std::fs;
 use std::path::Path;
 
 use super::{Offer, Servers, failed, free_port};
 use crate::Result;
+use crate::judge::system_python;
 use crate::tool::Tool;
 
 const USER: &str = "mia";
 const PASSWORD: &str = "webdav secret";
 
 impl Servers {
-    /// Needs Apache with mod_dav, as Debian packages it.
-    pub(super) fn apache(&mut self, state: &Path) -> Result<Offer> {
+    /// Needs Apache with mod_dav, as Debian packages it. Python's own web server is the other kind:
+    /// it knows no ranges.
+    pub(super) fn apache(&mut self, state: &Path) -> Result<[Offer; 3]> {
         let home = state.join("apache");
         let documents = home.join("documents");
         fs::create_dir_all(documents.join("dav"))
@@ -36,14 +38,30 @@ impl Servers {
             .ok_or("Apache is not installed (Debian: apache2)")?;
         let tool = Tool::new(program).arg("-DFOREGROUND").arg("-f").arg(&file);
         self.run(tool, port)?;
-        Ok(Offer {
-            name: "apache",
-            url: format!("webdav+http://127.0.0.1:{port}/dav/tests"),
-            settings: vec![
-                ("WEBDAV_USER", USER.into()),
-                ("WEBDAV_PASSWORD", PASSWORD.into()),
-            ],
-        })
+        let python = free_port()?;
+        let tool = Tool::new(system_python())
+            .args(["-m", "http.server", "--bind", "127.0.0.1", "--directory"])
+            .arg(documents.join("dav"))
+            .arg(python.to_string());
+        self.run(tool, python)?;
+        let signed_in = |user, password| vec![(user, USER.into()), (password, PASSWORD.into())];
+        Ok([
+            Offer {
+                name: "apache",
+                url: format!("webdav+http://127.0.0.1:{port}/dav/tests"),
+                settings: signed_in("WEBDAV_USER", "WEBDAV_PASSWORD"),
+            },
+            Offer {
+                name: "apache-web",
+                url: format!("http://127.0.0.1:{port}/web/tests"),
+                settings: signed_in("HTTP_USER", "HTTP_PASSWORD"),
+            },
+            Offer {
+                name: "python-web",
+                url: format!("http://127.0.0.1:{python}/tests"),
+                settings: Vec::new(),
+            },
+        ])
     }
 }
 
@@ -51,6 +69,9 @@ fn configuration(home: &Path, documents: &Path, port: u16) -> String {
     const MODULES: &str = "/usr/lib/apache2/modules";
     let modules = [
         "mpm_event",
+        "alias",
+        "autoindex",
+        "dir",
         "authn_core",
         "authn_file",
         "authz_core",
@@ -74,7 +95,12 @@ fn configuration(home: &Path, documents: &Path, port: u16) -> String {
          PidFile \"{home}/pid\"\nErrorLog \"{home}/errors\"\nDocumentRoot \"{documents}\"\n\
          DavLockDB \"{documents}/locks\"\nKeepAlive On\nMaxKeepAliveRequests 0\n\
          <Location /dav>\nDav On\nAuthType Basic\nAuthName dav\n\
-         AuthUserFile \"{home}/passwords\"\nRequire valid-user\n</Location>\n"
+         AuthUserFile \"{home}/passwords\"\nRequire valid-user\n</Location>\n\
+         Alias /web \"{documents}/dav\"\nAlias /unlisted \"{documents}/dav\"\n\
+         IndexOptions FancyIndexing HTMLTable\n\
+         <Location /web>\nOptions Indexes\nAuthType Basic\nAuthName web\n\
+         AuthUserFile \"{home}/passwords\"\nRequire valid-user\n</Location>\n\
+         <Location /unlisted>\nOptions None\n</Location>\n"
     )
 }
 

@@ -44,20 +44,11 @@ impl Login {
         service: &Service,
         settings: &BTreeMap<String, String>,
     ) -> crate::error::Result<Self> {
-        let (host, port) = match service.host.rsplit_once(':') {
-            // An IPv6 address has colons and stands in brackets.
-            Some((host, port)) if !port.contains(']') => (
-                host,
-                port.parse().map_err(|_| {
-                    OwnError::invalid("the destination's URL has an impossible port")
-                })?,
-            ),
-            _ => (service.host.as_str(), DEFAULT_PORT),
-        };
+        let (host, port) = service.host_and_port(DEFAULT_PORT)?;
         let secret = |name| settings.get(name).map(|text| Zeroizing::new(text.clone()));
         let user = service.user.as_ref().or_else(|| settings.get("sftp_user"));
         let login = Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
+            host,
             port,
             user: user
                 .ok_or_else(|| OwnError::invalid("no user: give sftp://USER@HOST/PATH"))?

@@ -1,6 +1,4 @@
-//! Answers of PROPFIND (RFC 4918, 13), and the headers of an object.
-
-use std::ops::Range;
+//! Answers of PROPFIND (RFC 4918, 13).
 
 use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
@@ -11,6 +9,7 @@ use quick_xml::name::ResolveResult;
 use reqwest::Url;
 
 use crate::destination::folder::percent_decode;
+use crate::destination::http::answer::http_date;
 
 /// Asks for what a listing needs and nothing else.
 pub(super) const REQUEST: &[u8] = br#"<?xml version="1.0" encoding="utf-8"?>
@@ -127,21 +126,6 @@ fn finish(open: Open, folder: &Url) -> Option<Entry> {
     Some(Entry { name, ..open.entry })
 }
 
-/// A date as HTTP writes it.
-pub(super) fn http_date(text: &str) -> Option<DateTime<Utc>> {
-    let date = DateTime::parse_from_rfc2822(text).ok()?;
-    Some(date.with_timezone(&Utc))
-}
-
-/// `bytes 0-99/1234`: which bytes, of how many.
-pub(super) fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
-    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-    let size = size.parse().ok()?;
-    (first <= last && last < size).then_some((first..last + 1, size))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,19 +168,5 @@ mod tests {
             assert!(parse(text.as_bytes(), &folder).is_err(), "{text}");
         }
         assert!(parse(&[0xff, 0xfe], &folder).is_err());
-    }
-
-    #[test]
-    fn content_ranges_are_believed_only_when_they_make_sense() {
-        assert_eq!(content_range("bytes 2-5/10"), Some((2..6, 10)));
-        for bad in [
-            "bytes */10",
-            "bytes 5-2/10",
-            "bytes 0-10/10",
-            "items 0-1/2",
-            "",
-        ] {
-            assert_eq!(content_range(bad), None, "{bad}");
-        }
     }
 }

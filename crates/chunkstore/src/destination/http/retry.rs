@@ -16,7 +16,7 @@ const WAITS: [Duration; 5] = [
 
 /// Sends until the answer is neither a server's failure nor no connection. A create that is repeated
 /// may find its own success; who asked for it compares.
-pub(super) async fn retrying<F>(send: impl Fn() -> F) -> Result<Response, Error>
+pub(in crate::destination) async fn retrying<F>(send: impl Fn() -> F) -> Result<Response, Error>
 where
     F: Future<Output = Result<Response, Error>>,
 {
@@ -25,9 +25,9 @@ where
             Ok(response) if !is_transient(response.status()) => return Ok(response),
             Err(error) if !(error.is_connect() || error.is_request()) => return Err(error),
             Ok(response) => {
-                tracing::debug!(status = %response.status(), "a WebDAV request is repeated");
+                tracing::debug!(status = %response.status(), "a request is repeated");
             }
-            Err(error) => tracing::debug!(%error, "a WebDAV request is repeated"),
+            Err(error) => tracing::debug!(%error, "a request is repeated"),
         }
         tokio::time::sleep(wait).await;
     }

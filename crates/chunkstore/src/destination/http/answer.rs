@@ -1,0 +1,102 @@
+//! Answers: what their headers say of an object, and their bodies.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use object_store::ObjectMeta;
+use object_store::path::Path;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Response, StatusCode};
+
+pub(in crate::destination) fn e_tag(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::ETAG)?.to_str().ok()?;
+    Some(value.to_owned())
+}
+
+/// What a GET or HEAD says of the object, and which bytes it brings.
+///
+/// # Errors
+/// Text where the answer does not tell.
+pub(in crate::destination) fn describe(
+    path: &Path,
+    response: &Response,
+) -> Result<(ObjectMeta, Range<u64>), String> {
+    let headers = response.headers();
+    let number = |name| headers.get(name)?.to_str().ok()?.parse::<u64>().ok();
+    let (range, size) = if response.status() == StatusCode::PARTIAL_CONTENT {
+        let value = headers.get(header::CONTENT_RANGE);
+        value
+            .and_then(|value| content_range(value.to_str().ok()?))
+            .ok_or_else(|| format!("{path}: the answer has no usable Content-Range"))?
+    } else {
+        let length = number(header::CONTENT_LENGTH)
+            .ok_or_else(|| format!("{path}: the answer has no Content-Length"))?;
+        (0..length, length)
+    };
+    let modified = headers.get(header::LAST_MODIFIED);
+    let modified = modified.and_then(|value| http_date(value.to_str().ok()?));
+    let meta = ObjectMeta {
+        location: path.clone(),
+        last_modified: modified.unwrap_or_default(),
+        size,
+        e_tag: e_tag(headers),
+        version: None,
+    };
+    Ok((meta, range))
+}
+
+/// The whole of a body that is no object: a listing, a token.
+///
+/// # Errors
+/// Text where it is longer than `max` bytes, or does not come to its end.
+pub(in crate::destination) async fn read_body(
+    mut response: Response,
+    max: usize,
+) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    while let Some(piece) = response
+        .chunk()
+        .await
+        .map_err(|error| error.without_url().to_string())?
+    {
+        if text.len() + piece.len() > max {
+            return Err(format!("the answer is longer than {max} bytes"));
+        }
+        text.extend_from_slice(&piece);
+    }
+    Ok(text)
+}
+
+/// A date as HTTP writes it.
+pub(in crate::destination) fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    let date = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(date.with_timezone(&Utc))
+}
+
+/// `bytes 0-99/1234`: which bytes, of how many.
+fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
+    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    let size = size.parse().ok()?;
+    (first <= last && last < size).then_some((first..last + 1, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_believed_only_when_they_make_sense() {
+        assert_eq!(content_range("bytes 2-5/10"), Some((2..6, 10)));
+        for bad in [
+            "bytes */10",
+            "bytes 5-2/10",
+            "bytes 0-10/10",
+            "items 0-1/2",
+            "",
+        ] {
+            assert_eq!(content_range(bad), None, "{bad}");
+        }
+    }
+}

@@ -15,6 +15,7 @@
 //! that others have finished the epoch, and stops.
 
 mod epoch;
+mod locks;
 pub(crate) mod mark;
 #[cfg(test)]
 mod model;
@@ -33,6 +34,7 @@ use crate::repository::Repository;
 use crate::session::SessionOptions;
 
 use epoch::Custodian;
+pub use locks::LockReport;
 pub use reindex::IndexRepair;
 pub(crate) use survey::list_packs;
 

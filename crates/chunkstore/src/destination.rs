@@ -9,6 +9,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
+use crate::env::Environment;
 use crate::error::{Error, ErrorKind, Result};
 
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
@@ -25,6 +26,8 @@ mod folder;
 mod ftp;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "s3")]
+mod object_lock;
 mod service;
 #[cfg(feature = "sftp")]
 mod sftp;
@@ -78,6 +81,37 @@ macro_rules! built_in {
 pub struct Destination {
     url: String,
     settings: BTreeMap<String, String>,
+    now: Option<Clock>,
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Keeps what is needed at a destination from being deleted by anybody for a time: see
+/// [`Repository::renew_locks`](crate::Repository::renew_locks).
+#[derive(Clone, Debug)]
+pub struct ObjectLock(LockKind);
+
+#[derive(Clone, Debug)]
+enum LockKind {
+    #[cfg(feature = "s3")]
+    S3(object_lock::S3Lock),
+}
+
+impl ObjectLock {
+    /// Keeps an object longer if half of its time is over; says whether that was so.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn renew(&self, name: &str) -> Result<bool> {
+        match &self.0 {
+            LockKind::S3(lock) => lock.renew(name).await,
+        }
+    }
+
+    /// No destination of this build has locks.
+    #[cfg(not(feature = "s3"))]
+    pub(crate) async fn renew(&self, _: &str) -> Result<bool> {
+        match self.0 {}
+    }
 }
 
 impl Destination {
@@ -90,6 +124,7 @@ impl Destination {
         let destination = Self {
             url: url.to_owned(),
             settings: BTreeMap::new(),
+            now: None,
         };
         destination.location()?;
         Ok(destination)
@@ -104,6 +139,31 @@ impl Destination {
             .map(|(name, value)| (name.to_ascii_lowercase(), value));
         self.settings.extend(lower);
         self
+    }
+
+    /// Says what time it is, which object locks are counted from.
+    #[must_use]
+    pub fn with_clock(mut self, environment: &Environment) -> Self {
+        self.now = Some(Arc::clone(&environment.now_unix_ms));
+        self
+    }
+
+    /// What renews locks, where the settings ask for them (`S3_OBJECT_LOCK_DAYS`).
+    ///
+    /// # Errors
+    /// `Invalid` for settings that are wrong or missing, and without a clock.
+    pub fn object_lock(&self) -> Result<Option<ObjectLock>> {
+        let location = self.location()?;
+        #[cfg(feature = "s3")]
+        if let Location::Service(service) = &location
+            && service.kind == Kind::S3
+        {
+            let lock = cloud::s3_lock(service, &self.settings, self.now.as_ref())?;
+            return Ok(lock.map(|lock| ObjectLock(LockKind::S3(lock))));
+        }
+        // Nothing else has locks that are set object by object.
+        drop(location);
+        Ok(None)
     }
 
     /// Opens the destination of an existing repository.
@@ -169,10 +229,11 @@ impl Destination {
             user = service.user,
             path = ?service.path,
             settings = self.settings.len(),
+            has_clock = self.now.is_some(),
             "a destination is opened"
         );
         match service.kind {
-            Kind::S3 => built_in!("s3", cloud::s3(service, &self.settings)),
+            Kind::S3 => built_in!("s3", cloud::s3(service, &self.settings, self.now.as_ref())),
             Kind::Azure => built_in!("azure", cloud::azure(service, &self.settings)),
             Kind::Gcs => built_in!("gcs", cloud::gcs(service, &self.settings)),
             Kind::Oss => built_in!("oss", drives::oss(service, &self.settings)),

@@ -65,10 +65,10 @@ pub use chunk_id::ChunkId;
 pub use chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
 pub use collect::{
     CollectHost, CollectOptions, CollectPlan, CollectReport, CollectStage, IndexRepair, LeaveOpen,
-    OnOpen, OpenSession,
+    LockReport, OnOpen, OpenSession,
 };
 pub use config::{CreateOptions, RepositoryId, Writers};
-pub use destination::{Destination, create_destination_from_url, destination_from_url};
+pub use destination::{Destination, ObjectLock, create_destination_from_url, destination_from_url};
 pub use env::Environment;
 pub use error::{Error, ErrorKind, Result};
 pub use escrow::{EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS};

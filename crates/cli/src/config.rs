@@ -32,7 +32,11 @@ pub async fn open_vault(context: &Context, args: &RepositoryArgs) -> Result<Vaul
     let failed = |failure: Failure| failure.for_repository(&args.repo);
     let access = &args.access;
     // A folder that is not there needs no passphrase to be told so.
-    let found = destination::find(&args.repo, access.destination_file.as_deref())?;
+    let found = destination::find(
+        &args.repo,
+        access.destination_file.as_deref(),
+        &context.environment,
+    )?;
     found.open().map_err(|e| failed(e.into()))?;
     let unlock = unlock(&args.repo, access)?;
     open_vault_with(context, args, &unlock).await
@@ -46,12 +50,14 @@ pub async fn open_vault_with(
 ) -> Result<Vault> {
     let failed = |failure: Failure| failure.for_repository(&args.repo);
     let file = args.access.destination_file.as_deref();
-    let destination = destination::find(&args.repo, file)?;
+    let destination = destination::find(&args.repo, file, &context.environment)?;
+    let lock = destination.object_lock().map_err(|e| failed(e.into()))?;
     let destination = destination.open().map_err(|e| failed(e.into()))?;
     let destination = limit_store(destination, pacer(context, &args.repo_bandwidth));
     let options = vault_options(context, &args.access)?;
     Vault::open(destination, unlock, options)
         .await
+        .map(|vault| vault.with_object_lock(lock))
         .map_err(|e| failed(e.into()))
 }
 
@@ -69,7 +75,11 @@ pub async fn create_vault(
         _ => failure.for_repository(repo),
     };
     let options = vault_options(context, access)?;
-    let destination = destination::find(repo, access.destination_file.as_deref())?;
+    let destination = destination::find(
+        repo,
+        access.destination_file.as_deref(),
+        &context.environment,
+    )?;
     let destination = destination.create().map_err(|e| failed(e.into()))?;
     let suite = match cipher {
         Cipher::Aes256Gcm => engine::Suite::Aes256Gcm,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::Destination;
+use engine::{Destination, Environment};
 
 use crate::exit::{Failure, Result};
 use crate::platform;
@@ -29,8 +29,10 @@ const PREFIXES: [&str; 15] = [
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// The destination of a URL, with settings from the environment and a file.
-pub fn find(url: &str, file: Option<&Path>) -> Result<Destination> {
-    let destination = Destination::new(url)?.with_settings(from_environment());
+pub fn find(url: &str, file: Option<&Path>, environment: &Environment) -> Result<Destination> {
+    let destination = Destination::new(url)?
+        .with_settings(from_environment())
+        .with_clock(environment);
     match file {
         Some(file) => Ok(destination.with_settings(from_file(file)?)),
         None => Ok(destination),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use engine::{
-    Error, ErrorKind, Exchange, MemoryBudget, ObjectStore, Passphrase, SharedThrottle,
-    ThrottleOptions, TokioSleeper, Unlock, Vault, VaultOptions,
+    Environment, Error, ErrorKind, Exchange, MemoryBudget, ObjectLock, ObjectStore, Passphrase,
+    SharedThrottle, ThrottleOptions, TokioSleeper, Unlock, Vault, VaultOptions,
 };
 use jiff::tz::TimeZone;
 use operator::{
@@ -268,7 +268,7 @@ impl Connections for Real {
             Ok(options) => options.clone(),
             Err(failure) => return Err(told(failure, name)),
         };
-        let store = open_store(&destination.url)?;
+        let (store, lock) = open_locked(&destination.url, &self.context.environment)?;
         let pacer = self.shared.pacer(("destination", name), || {
             Pacer::new(
                 &destination.bandwidth,
@@ -276,7 +276,8 @@ impl Connections for Real {
                 &self.context.environment,
             )
         });
-        Vault::open(limit_store(store, pacer), unlock, options).await
+        let vault = Vault::open(limit_store(store, pacer), unlock, options).await?;
+        Ok(vault.with_object_lock(lock))
     }
 }
 
@@ -307,12 +308,20 @@ fn sign_in(set: &SetConfig) -> ServerArgs {
 }
 
 /// Opens a destination, without any key.
-pub fn open_store(url: &str) -> engine::Result<Arc<dyn ObjectStore>> {
-    let destination = engine::Destination::new(url);
-    let opened = destination.and_then(|found| {
-        found
+pub fn open_store(url: &str, environment: &Environment) -> engine::Result<Arc<dyn ObjectStore>> {
+    open_locked(url, environment).map(|(store, _)| store)
+}
+
+/// The same with what renews its locks, if it has any.
+fn open_locked(
+    url: &str,
+    environment: &Environment,
+) -> engine::Result<(Arc<dyn ObjectStore>, Option<ObjectLock>)> {
+    let opened = engine::Destination::new(url).and_then(|found| {
+        let found = found
             .with_settings(crate::destination::from_environment())
-            .open()
+            .with_clock(environment);
+        Ok((found.open()?, found.object_lock()?))
     });
     opened.map_err(|error| {
         let kind = match error.kind() {

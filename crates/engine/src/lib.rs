@@ -75,7 +75,7 @@ pub use mailbox_name::{MailboxName, MailboxPart};
 pub use monitor::{Event, Monitor, Silent};
 pub use notes::VaultSize;
 pub use probe::MailboxLook;
-pub use prune::{OpenBackup, PruneOptions, PrunePlan, PruneReport};
+pub use prune::{OpenBackup, PruneOptions, PrunePlan, PruneReport, RenewedLocks};
 pub use repair::{
     Donors, IndexRepairReport, PackRepairOptions, PackRepairReport, RebuiltSnapshot, TreeSource,
 };
@@ -111,8 +111,8 @@ pub use jiff::{Timestamp, Zoned, tz::TimeZone};
 pub use chunkstore::{
     Argon2Params, CheckPart, Destination, Environment, Error as RepositoryError,
     ErrorKind as RepositoryErrorKind, EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile,
-    KeyId, KeyInfo, KeyList, KeyMethod, KeyState, NewKey, NoteId, ObjectStore, Passphrase,
-    RecoveryPhrase, Rotation, Suite, Unlock, Writers, create_destination_from_url,
+    KeyId, KeyInfo, KeyList, KeyMethod, KeyState, NewKey, NoteId, ObjectLock, ObjectStore,
+    Passphrase, RecoveryPhrase, Rotation, Suite, Unlock, Writers, create_destination_from_url,
     destination_from_url,
 };
 pub use ews_client::{

@@ -109,6 +109,19 @@ pub struct PruneReport {
     pub undeletable: u64,
     /// Half-written files of killed processes that were removed from a folder.
     pub half_written: u64,
+    /// What became of object locks; absent where there are none.
+    pub locks: Option<RenewedLocks>,
+}
+
+/// Object locks that a prune renewed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RenewedLocks {
+    /// Objects that are needed.
+    pub objects: u64,
+    /// Those of them that are kept longer now.
+    pub extended: u64,
+    /// Those whose lock the destination did not let change.
+    pub refused: u64,
 }
 
 impl Vault {
@@ -144,12 +157,13 @@ impl Vault {
         options: &PruneOptions,
         monitor: Arc<dyn Monitor>,
     ) -> Result<PruneReport> {
-        let host = Host::new(self, options, monitor);
+        let host = Host::new(self, options, Arc::clone(&monitor));
         let done = self
             .repository
             .collect(&options.collect(), &host)
             .await
             .doing(|| "delete what nothing needs any more".into())?;
+        let locks = self.renew_locks(&*monitor).await?;
         let planned = done.plan != chunkstore::CollectPlan::default();
         Ok(PruneReport {
             plan: planned.then(|| shown(&done.plan)),
@@ -163,7 +177,23 @@ impl Vault {
             deleted_objects: done.deleted_objects,
             undeletable: done.undeletable,
             half_written: 0,
+            locks,
         })
+    }
+
+    /// After what nothing needs is gone: its locks end when they end.
+    async fn renew_locks(&self, monitor: &dyn Monitor) -> Result<Option<RenewedLocks>> {
+        let Some(lock) = &self.object_lock else {
+            return Ok(None);
+        };
+        let progress = |done, total| monitor.event(Event::Checked { done, total });
+        let renewed = self.repository.renew_locks(lock, &progress).await;
+        let report = renewed.doing(|| "renew the locks of what is needed".into())?;
+        Ok(Some(RenewedLocks {
+            objects: report.objects,
+            extended: report.extended,
+            refused: report.refused,
+        }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chunkstore::{Environment, Formats, NewKey, Repository, Unlock};
+use chunkstore::{Environment, Formats, NewKey, ObjectLock, Repository, Unlock};
 use object_store::ObjectStore;
 
 use crate::error::{Doing, Result};
@@ -22,6 +22,8 @@ pub struct Vault {
     pub(crate) cache: Arc<Path>,
     pub(crate) formats: Formats,
     pub(crate) environment: Environment,
+    /// Renewed by each prune.
+    pub(crate) object_lock: Option<ObjectLock>,
 }
 
 /// What a vault needs besides the repository.
@@ -79,7 +81,16 @@ impl Vault {
                 .with(Arc::new(FtsFormat))
                 .with(Arc::new(MimeFormat)),
             environment: options.environment,
+            object_lock: None,
         }
+    }
+
+    /// From now on a prune renews the locks of what is needed
+    /// ([`Destination::object_lock`](chunkstore::Destination::object_lock)).
+    #[must_use]
+    pub fn with_object_lock(mut self, lock: Option<ObjectLock>) -> Self {
+        self.object_lock = lock;
+        self
     }
 
     /// The repository's id, as text.

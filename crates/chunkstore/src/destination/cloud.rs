@@ -8,6 +8,8 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore};
 
+#[cfg(feature = "s3")]
+use super::object_lock::{LockedS3, S3Lock, Terms};
 use super::{Service, http};
 use crate::error::{Error, Result};
 
@@ -63,7 +65,38 @@ fn refused(what: &str, error: object_store::Error) -> Error {
 }
 
 #[cfg(feature = "s3")]
-pub(super) fn s3(service: &Service, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
+pub(super) fn s3(
+    service: &Service,
+    settings: &Settings,
+    now: Option<&super::Clock>,
+) -> Result<Arc<dyn ObjectStore>> {
+    let (store, prefix) = build_s3(service, settings)?;
+    Ok(match Terms::of(settings, now)? {
+        Some(terms) => below(LockedS3::new(store, terms)?, prefix),
+        None => below(store, prefix),
+    })
+}
+
+/// What renews the locks of a bucket, if the settings ask for locks.
+#[cfg(feature = "s3")]
+pub(super) fn s3_lock(
+    service: &Service,
+    settings: &Settings,
+    now: Option<&super::Clock>,
+) -> Result<Option<S3Lock>> {
+    let Some(terms) = Terms::of(settings, now)? else {
+        return Ok(None);
+    };
+    let (store, prefix) = build_s3(service, settings)?;
+    let prefix = prefix.iter().map(String::as_str).collect();
+    Ok(Some(S3Lock::new(LockedS3::new(store, terms)?, prefix)))
+}
+
+#[cfg(feature = "s3")]
+fn build_s3<'a>(
+    service: &'a Service,
+    settings: &Settings,
+) -> Result<(object_store::aws::AmazonS3, &'a [String])> {
     use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
     let ([bucket], prefix) = split(service, "bucket")?;
     let mut builder = AmazonS3Builder::new();
@@ -101,7 +134,7 @@ pub(super) fn s3(service: &Service, settings: &Settings) -> Result<Arc<dyn Objec
         .with_client_options(options)
         .build()
         .map_err(|error| refused("S3", error))?;
-    Ok(below(store, prefix))
+    Ok((store, prefix))
 }
 
 #[cfg(feature = "azure")]

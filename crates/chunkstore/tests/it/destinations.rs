@@ -18,6 +18,8 @@ use crate::support::{assert_readable, cheap, environment, fill, noise, open, pas
 
 // Rights of a writer, a custodian and a restorer.
 mod identities;
+// Locks on objects.
+mod object_lock;
 // Web servers, to read from.
 mod web;
 

@@ -249,8 +249,12 @@ async fn open_or_create(
     passphrase: &Passphrase,
 ) -> Result<(Vault, &'static str)> {
     let is_there = async {
-        let destination =
-            crate::destination::find(repo, access.destination_file.as_deref())?.open()?;
+        let destination = crate::destination::find(
+            repo,
+            access.destination_file.as_deref(),
+            &context.environment,
+        )?
+        .open()?;
         let options = config::vault_options(context, access)?;
         Ok::<_, Failure>(Vault::open(destination, passphrase, options).await?)
     };

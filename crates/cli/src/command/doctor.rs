@@ -26,7 +26,7 @@ pub async fn run(context: &Context, args: DoctorArgs) -> Result<Code> {
         true => runner.config.sets.keys().cloned().collect(),
         false => args.sets.clone(),
     };
-    let open = |config: &DestinationConfig| operate::open_store(&config.url);
+    let open = |config: &DestinationConfig| operate::open_store(&config.url, &context.environment);
     let machine = Machine::this(cache_dir.as_deref());
     let findings = doctor(&runner, &sets, &open, &machine).await;
     let document = Document {

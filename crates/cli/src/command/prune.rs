@@ -30,7 +30,7 @@ pub async fn run(context: &Context, args: PruneArgs) -> Result<Code> {
     progress.finish();
     let mut report = report?;
     let file = args.repository.access.destination_file.as_deref();
-    let destination = destination::find(&args.repository.repo, file)?;
+    let destination = destination::find(&args.repository.repo, file, &context.environment)?;
     let now = (context.environment.now_unix_ms)();
     report.half_written = destination.remove_half_written(now)?;
     context.output.result(&report, people)?;
@@ -105,6 +105,19 @@ pub fn people(report: &PruneReport) -> String {
             "removed {} that killed programs had left half-written\n",
             counted(report.half_written, "file")
         ));
+    }
+    if let Some(locks) = &report.locks {
+        text.push_str(&format!(
+            "locks: {} kept longer, of {} needed\n",
+            counted(locks.extended, "object"),
+            count(locks.objects)
+        ));
+        if locks.refused > 0 {
+            text.push_str(&format!(
+                "warning: the lock of {} could not be renewed: it takes s3:PutObjectRetention\n",
+                counted(locks.refused, "object")
+            ));
+        }
     }
     if !report.waiting_for.is_empty() {
         text.push_str("backups are running that began before this prune:\n");

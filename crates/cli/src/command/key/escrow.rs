@@ -86,7 +86,11 @@ struct Shares {
 
 pub async fn share(context: &Context, args: KeyShareArgs) -> Result<Code> {
     let failed = |failure: Failure| failure.for_repository(&args.repo);
-    let destination = destination::find(&args.repo, args.destination_file.as_deref())?;
+    let destination = destination::find(
+        &args.repo,
+        args.destination_file.as_deref(),
+        &context.environment,
+    )?;
     let destination = destination.open().map_err(|e| failed(e.into()))?;
     let text = Zeroizing::new(secrets::from_file(
         Secret::EscrowKey,

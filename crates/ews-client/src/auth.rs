@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 pub(crate) use challenge::{Challenges, Scheme};
 pub(crate) use channel_binding::channel_binding;
 #[cfg(feature = "kerberos")]
-pub(crate) use kerberos::Kerberos;
+pub(crate) use kerberos::kerberos_authorization;
 pub(crate) use ntlm::{Freshness as NtlmFreshness, Ntlm};
 pub(crate) use oauth::TokenCache;
 pub use oauth::{ClientSecret, Token, TokenSource};

@@ -1,10 +1,13 @@
 //! The real transport: HTTP/1.1 over TCP or TLS, by reqwest and rustls, with the sign-in.
 
 mod gate;
+mod lease;
 #[cfg(feature = "legacy-tls")]
 mod legacy;
 mod maker;
 mod session;
+#[cfg(feature = "kerberos")]
+mod tickets;
 
 use std::error::Error as _;
 use std::fmt;
@@ -19,13 +22,14 @@ use url::Url;
 use crate::auth::{self, Challenges, Credentials, Kind, Password, Scheme, TokenCache};
 use crate::client::ClientOptions;
 use crate::error::{Error, Result};
+use crate::tls::Shown;
 use crate::transport::{
     RequestBody, Transport, TransportError, TransportErrorKind, TransportRequest, TransportResponse,
 };
 pub(crate) use maker::Maker;
+use session::Sessions;
 #[cfg(feature = "kerberos")]
-use maker::built;
-use session::{Leased, Sessions};
+use tickets::Tickets;
 
 /// Most bytes of an answer read only for the connection's sake.
 const MAX_DISCARDED_BYTES: usize = 64 << 10;
@@ -34,9 +38,9 @@ type Sent<T> = std::result::Result<T, TransportError>;
 
 /// An HTTP proxy. The password in its address is never printed.
 ///
-/// NTLM, Negotiate and Kerberos work through it, but without channel binding (RFC 5929): a server
-/// whose Extended Protection requires the tokens refuses these sign-ins, and is to be reached
-/// directly.
+/// NTLM, Negotiate and Kerberos work through it, bound to the certificate of the server behind it
+/// (RFC 5929). Only with [`TlsSupport::Legacy`](crate::TlsSupport::Legacy) they are not bound: a
+/// server whose Extended Protection requires that is then to be reached directly.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy(Url);
 
@@ -76,7 +80,7 @@ enum SignIn {
     Sessions(Box<Sessions>),
     Tokens(Box<TokenCache>),
     #[cfg(feature = "kerberos")]
-    Kerberos(Box<auth::Kerberos>),
+    Tickets(Box<Tickets>),
 }
 
 impl HttpTransport {
@@ -84,7 +88,7 @@ impl HttpTransport {
         let maker = Maker::new(options)?;
         // What is wrong with the options is said at once, where it can be.
         let client = match maker.is_ready() {
-            true => OnceCell::new_with(Some(pooled(&maker, &options.credentials)?)),
+            true => OnceCell::new_with(Some(maker.pooled()?)),
             false => OnceCell::new(),
         };
         let sign_in = match options.credentials.kind() {
@@ -102,7 +106,7 @@ impl HttpTransport {
                 Some(SignIn::Tokens(Box::new(cache)))
             }
             #[cfg(feature = "kerberos")]
-            Kind::Ticket { .. } => Some(SignIn::Kerberos(Box::default())),
+            Kind::Ticket { .. } => Some(SignIn::Tickets(Box::new(Tickets::new(maker.clone())))),
         };
         Ok(HttpTransport {
             client,
@@ -116,7 +120,7 @@ impl HttpTransport {
     async fn client(&self, url: &Url) -> Sent<&reqwest::Client> {
         let made = || async {
             self.maker.prepare(url).await?;
-            pooled(&self.maker, &self.credentials).map_err(|error| {
+            self.maker.pooled().map_err(|error| {
                 TransportError::new(TransportErrorKind::Payload, error.to_string())
             })
         };
@@ -203,14 +207,6 @@ impl HttpTransport {
     }
 }
 
-fn pooled(maker: &Maker, credentials: &Credentials) -> Result<reqwest::Client> {
-    match credentials.kind() {
-        #[cfg(feature = "kerberos")]
-        Kind::Ticket { .. } => built(maker.builder()?.tls_info(true)),
-        _ => maker.pooled(),
-    }
-}
-
 fn sessions(maker: &Maker, scheme: Scheme, credentials: &Credentials) -> SignIn {
     let (user, password) = match credentials.kind() {
         Kind::Password { user, password, .. } => (user.as_str(), password.as_str()),
@@ -235,11 +231,14 @@ impl Transport for HttpTransport {
         let response = match sign_in {
             SignIn::Sessions(sessions) => {
                 let (response, lease) = sessions.send(&request).await?;
-                return Ok(answer(response, |body| Leased { body, lease }.boxed()));
+                return Ok(answer(response, |body| lease.hold(body)));
             }
             SignIn::Tokens(tokens) => self.send_with_token(tokens, &request).await?,
             #[cfg(feature = "kerberos")]
-            SignIn::Kerberos(kerberos) => kerberos.send(client, &request).await?,
+            SignIn::Tickets(tickets) => {
+                let (response, lease) = tickets.send(&request).await?;
+                return Ok(answer(response, |body| lease.hold(body)));
+            }
             SignIn::Header(value) => {
                 let value = value.as_deref().unwrap_or(&request.authorization);
                 let value = Some(value.as_str()).filter(|value| !value.is_empty());
@@ -313,8 +312,14 @@ pub(crate) fn challenges_of(response: &reqwest::Response) -> Challenges {
     Challenges::read(values.filter_map(|value| value.to_str().ok()))
 }
 
-/// The certificate of the connection that an answer came by.
-pub(crate) fn certificate_of(response: &reqwest::Response) -> Option<Vec<u8>> {
+/// The certificate of the connection that an answer came by: through a proxy the HTTP library
+/// knows none, and the one that was judged counts.
+fn certificate_of(response: &reqwest::Response, url: &Url, shown: &Shown) -> Option<Vec<u8>> {
+    told_certificate(response).or_else(|| shown.certificate(url))
+}
+
+/// The certificate that the HTTP library tells.
+fn told_certificate(response: &reqwest::Response) -> Option<Vec<u8>> {
     let info = response.extensions().get::<reqwest::tls::TlsInfo>()?;
     info.peer_certificate().map(<[u8]>::to_vec)
 }

@@ -1,9 +1,12 @@
 //! Whom to trust: the system's authorities and more, or one certificate by its fingerprint.
 
+mod shown;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -12,6 +15,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, Sig
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+pub(crate) use shown::Shown;
+use shown::Watching;
 
 /// The SHA-256 hash of a server's certificate in DER form.
 ///
@@ -79,42 +84,78 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(CryptoProvider::get_default().unwrap_or(&Arc::new(ours)))
 }
 
-/// The configuration of all connections of a client. For plain http nothing is read from the
-/// system: machines without any certificate could not even set up a client otherwise.
-pub(crate) fn config(
-    is_https: bool,
-    extra_root_pem: Option<&[u8]>,
-    pins: &[Fingerprint],
-) -> Result<ClientConfig> {
-    let provider = provider();
-    let extra = certificates(extra_root_pem.unwrap_or_default())?;
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::invalid("cannot set up TLS").with_source(error))?;
-    if !is_https {
-        let none = RootCertStore::empty();
-        return Ok(builder.with_root_certificates(none).with_no_client_auth());
-    }
-    let system: Option<Arc<dyn ServerCertVerifier>> = match pins {
-        [] => {
-            let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(
-                extra,
-                Arc::clone(&provider),
-            )
-            .map_err(|error| Error::invalid("unusable certificates").with_source(error))?;
-            Some(Arc::new(verifier))
+/// What all connections of a client trust.
+#[derive(Clone)]
+pub(crate) struct Trust {
+    config: ClientConfig,
+    /// `None` where TLS is not spoken.
+    verifier: Option<Arc<Verifier>>,
+}
+
+impl Trust {
+    /// For plain http nothing is read from the system: machines without any certificate could not
+    /// even set up a client otherwise.
+    pub(crate) fn new(
+        is_https: bool,
+        extra_root_pem: Option<&[u8]>,
+        pins: &[Fingerprint],
+    ) -> Result<Trust> {
+        let provider = provider();
+        let extra = certificates(extra_root_pem.unwrap_or_default())?;
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::invalid("cannot set up TLS").with_source(error))?;
+        if !is_https {
+            let none = RootCertStore::empty();
+            return Ok(Trust {
+                config: builder.with_root_certificates(none).with_no_client_auth(),
+                verifier: None,
+            });
         }
-        _ => None,
-    };
-    let verifier = Arc::new(Verifier {
-        system,
-        pins: pins.to_vec(),
-        provider,
-    });
-    Ok(builder
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth())
+        let system: Option<Arc<dyn ServerCertVerifier>> = match pins {
+            [] => {
+                let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(
+                    extra,
+                    Arc::clone(&provider),
+                )
+                .map_err(|error| Error::invalid("unusable certificates").with_source(error))?;
+                Some(Arc::new(verifier))
+            }
+            _ => None,
+        };
+        let verifier = Arc::new(Verifier {
+            system,
+            pins: pins.to_vec(),
+            provider,
+        });
+        let shared: Arc<dyn ServerCertVerifier> = Arc::<Verifier>::clone(&verifier);
+        let builder = builder.dangerous().with_custom_certificate_verifier(shared);
+        Ok(Trust {
+            config: builder.with_no_client_auth(),
+            verifier: Some(verifier),
+        })
+    }
+
+    /// The configuration of connections that nobody has to tell apart.
+    pub(crate) fn config(&self) -> ClientConfig {
+        self.config.clone()
+    }
+
+    /// The configuration of connections whose certificates are taken down.
+    pub(crate) fn watched(&self, shown: &Shown) -> ClientConfig {
+        let mut config = self.config.clone();
+        if let Some(verifier) = &self.verifier {
+            // A resumed session shows no certificate.
+            config.resumption = Resumption::disabled();
+            let watching = Watching {
+                verifier: Arc::clone(verifier),
+                shown: shown.clone(),
+            };
+            let mut dangerous = config.dangerous();
+            dangerous.set_certificate_verifier(Arc::new(watching));
+        }
+        config
+    }
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
@@ -142,6 +183,10 @@ struct Verifier {
 #[error("{0}")]
 struct Refused(String);
 
+fn refused(text: String) -> rustls::Error {
+    rustls::Error::Other(OtherError(Arc::new(Refused(text))))
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -152,12 +197,11 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
         let fingerprint = Fingerprint::of(end_entity);
-        let refuse = |text| rustls::Error::Other(OtherError(Arc::new(Refused(text))));
         let Some(system) = &self.system else {
             return if self.pins.contains(&fingerprint) {
                 Ok(ServerCertVerified::assertion())
             } else {
-                Err(refuse(format!(
+                Err(refused(format!(
                     "the server's certificate is not the pinned one; its SHA-256 fingerprint is \
                      {fingerprint}"
                 )))
@@ -166,7 +210,7 @@ impl ServerCertVerifier for Verifier {
         system
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
             .map_err(|error| {
-                refuse(format!(
+                refused(format!(
                     "the server's certificate is not trusted ({}); its SHA-256 fingerprint is \
                      {fingerprint}",
                     crate::error::quote(&error.to_string())

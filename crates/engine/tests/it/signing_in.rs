@@ -283,13 +283,13 @@ async fn a_token_that_the_server_refuses_is_renewed_once_and_then_kept() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn ntlm_goes_through_a_proxy() {
-    let (_, server, identity) = tls(Sim::builder()).await;
+/// A proxy that wants a password and makes its tunnels to servers in turn, as a load balancer
+/// does; the count of its tunnels, and its address.
+async fn proxy_to(servers: Vec<String>) -> (Arc<AtomicUsize>, String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = format!("http://user:geheim@{}/", listener.local_addr().unwrap());
+    let address = format!("http://user:geheim@{}/", listener.local_addr().unwrap());
     let tunnels = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&tunnels);
+    let made = Arc::clone(&tunnels);
     let task = tokio::spawn(async move {
         loop {
             let (client, _) = listener.accept().await.unwrap();
@@ -299,8 +299,7 @@ async fn ntlm_goes_through_a_proxy() {
                 client.read_line(&mut head).await.unwrap();
             }
             assert!(head.contains("dXNlcjpnZWhlaW0="), "{head}");
-            let target = head.split_whitespace().nth(1).unwrap().to_owned();
-            seen.fetch_add(1, Ordering::SeqCst);
+            let target = servers[made.fetch_add(1, Ordering::SeqCst) % servers.len()].clone();
             tokio::spawn(async move {
                 let mut server = TcpStream::connect(target).await.unwrap();
                 client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
@@ -308,13 +307,55 @@ async fn ntlm_goes_through_a_proxy() {
             });
         }
     });
-    let mut options = pinned(&server, &identity, Credentials::ntlm(USER, PASSWORD));
-    options.proxy = Some(Proxy::new(proxy.parse().unwrap()).unwrap());
-    assert!(!format!("{options:?}").contains("geheim"));
-    ask(options).await.unwrap();
-    assert_eq!(tunnels.load(Ordering::SeqCst), 1);
-    task.abort();
+    (tunnels, address, task)
+}
+
+fn authority(server: &RunningServer) -> String {
+    let url: Url = server.url().parse().unwrap();
+    url.socket_addrs(|| None).unwrap()[0].to_string()
+}
+
+#[tokio::test]
+async fn a_sign_in_through_a_proxy_is_bound_to_the_certificate_behind_it() {
+    let (_, server, identity) = tls(Sim::builder().require_channel_binding()).await;
+    for credentials in [
+        Credentials::ntlm(USER, PASSWORD),
+        Credentials::negotiate(USER, PASSWORD),
+    ] {
+        let (tunnels, proxy, task) = proxy_to(vec![authority(&server)]).await;
+        let mut options = pinned(&server, &identity, credentials);
+        options.proxy = Some(Proxy::new(proxy.parse().unwrap()).unwrap());
+        assert!(!format!("{options:?}").contains("geheim"));
+        ask(options).await.unwrap();
+        assert_eq!(tunnels.load(Ordering::SeqCst), 1);
+        task.abort();
+    }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn each_connection_is_bound_to_its_own_certificate_behind_a_load_balancer() {
+    let (one_sim, one, one_identity) = tls(Sim::builder().require_channel_binding()).await;
+    let (other_sim, other, other_identity) = tls(Sim::builder().require_channel_binding()).await;
+    let (tunnels, proxy, task) = proxy_to(vec![authority(&one), authority(&other)]).await;
+    let mut options = pinned(&one, &one_identity, Credentials::ntlm(USER, PASSWORD));
+    let fingerprint = other_identity.fingerprint().parse().unwrap();
+    options.pinned_certificates.push(fingerprint);
+    options.proxy = Some(Proxy::new(proxy.parse().unwrap()).unwrap());
+    let client = Client::new(options).unwrap();
+    for _ in 0..5 {
+        let workers = (0..8).map(|_| get_inbox(&client));
+        futures::future::try_join_all(workers).await.unwrap();
+    }
+    let (one_stats, other_stats) = (one_sim.stats(), other_sim.stats());
+    assert_eq!(one_stats.requests_total + other_stats.requests_total, 40);
+    assert_eq!(one_stats.unauthorized + other_stats.unauthorized, 0);
+    let sign_ins = one_stats.connection_sign_ins + other_stats.connection_sign_ins;
+    assert_eq!(sign_ins, tunnels.load(Ordering::SeqCst) as u64);
+    assert!(other_stats.connection_sign_ins > 0);
+    task.abort();
+    one.stop().await;
+    other.stop().await;
 }
 
 fn look_for(server: &RunningServer, address: &str, password: &str) -> AutodiscoverOptions {

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::maker::built;
-use super::{Sent, certificate_of, failure, finished};
+use super::{Sent, failure, finished, told_certificate};
 use crate::error::{Error, Result};
 use crate::tls::Fingerprint;
 use crate::transport::{TransportError, TransportErrorKind};
@@ -82,7 +82,7 @@ impl Legacy {
                 .tls_danger_accept_invalid_hostnames(true)
         });
         let answer = ask(url, blind).await?;
-        let der = certificate_of(&answer)
+        let der = told_certificate(&answer)
             .ok_or_else(|| unreachable("the server shows no certificate".to_owned()))?;
         finished(answer).await;
         let fingerprint = Fingerprint::of(&der);
@@ -96,14 +96,15 @@ impl Legacy {
     }
 
     /// Makes a client trust what it should.
-    pub(super) fn apply(&self, builder: ClientBuilder) -> Result<ClientBuilder> {
+    pub(super) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
         match self.shown.get() {
-            Some(certificate) => Ok(only(builder, certificate.clone())),
+            Some(certificate) => only(builder, certificate.clone()),
             // Over plain http there is nothing to pin.
-            None if self.pins.is_empty() => Ok(builder
-                .tls_backend_native()
-                .tls_certs_merge(self.extra.clone())),
-            None => Ok(builder.tls_backend_native().tls_certs_only([])),
+            None if self.pins.is_empty() => {
+                let builder = builder.tls_backend_native();
+                builder.tls_certs_merge(self.extra.clone())
+            }
+            None => builder.tls_backend_native().tls_certs_only([]),
         }
     }
 }

@@ -11,12 +11,12 @@ use super::{Proxy, Sent, root_cause};
 use crate::auth::Kind;
 use crate::client::{ClientOptions, TlsSupport};
 use crate::error::{Error, Result};
-use crate::tls;
+use crate::tls::{Shown, Trust};
 
 /// Whose TLS is spoken.
 #[derive(Clone)]
 enum Tls {
-    Rustls(Box<rustls::ClientConfig>),
+    Rustls(Box<Trust>),
     #[cfg(feature = "legacy-tls")]
     Legacy(Legacy),
 }
@@ -62,22 +62,32 @@ impl Maker {
 
     /// A client with a pool of connections.
     pub(crate) fn pooled(&self) -> Result<reqwest::Client> {
-        built(self.builder()?)
-    }
-
-    /// A client with one connection, made only when the gate is open.
-    pub(super) fn pinned(&self, gate: Gate) -> Result<reqwest::Client> {
-        let builder = self.builder()?.pool_max_idle_per_host(1);
-        built(builder.connector_layer(gate).tls_info(true))
-    }
-
-    pub(super) fn builder(&self) -> Result<reqwest::ClientBuilder> {
         let builder = self.plain()?;
-        match &self.tls {
-            Tls::Rustls(config) => Ok(builder.tls_backend_preconfigured((**config).clone())),
+        built(match &self.tls {
+            Tls::Rustls(trust) => builder.tls_backend_preconfigured(trust.config()),
             #[cfg(feature = "legacy-tls")]
             Tls::Legacy(legacy) => legacy.apply(builder),
-        }
+        })
+    }
+
+    /// A client with one connection, made only when the gate is open, whose certificate is shown.
+    pub(super) fn pinned(&self, gate: Gate, shown: &Shown) -> Result<reqwest::Client> {
+        built(self.watched(shown)?.connector_layer(gate))
+    }
+
+    /// A client with one connection for one request at a time, whose certificate is shown.
+    #[cfg(feature = "kerberos")]
+    pub(super) fn single(&self, shown: &Shown) -> Result<reqwest::Client> {
+        built(self.watched(shown)?)
+    }
+
+    fn watched(&self, shown: &Shown) -> Result<reqwest::ClientBuilder> {
+        let builder = self.plain()?.pool_max_idle_per_host(1).tls_info(true);
+        Ok(match &self.tls {
+            Tls::Rustls(trust) => builder.tls_backend_preconfigured(trust.watched(shown)),
+            #[cfg(feature = "legacy-tls")]
+            Tls::Legacy(legacy) => legacy.apply(builder),
+        })
     }
 
     /// Everything but TLS.
@@ -107,10 +117,12 @@ impl Tls {
         let pins = &options.pinned_certificates;
         match options.tls {
             TlsSupport::Modern => {
+                let proxy = options.proxy.as_ref();
                 let is_https = options.endpoint.scheme() == "https"
+                    || proxy.is_some_and(|Proxy(url)| url.scheme() == "https")
                     || matches!(options.credentials.kind(), Kind::OAuth { .. });
-                let config = tls::config(is_https, extra, pins)?;
-                Ok(Tls::Rustls(Box::new(config)))
+                let trust = Trust::new(is_https, extra, pins)?;
+                Ok(Tls::Rustls(Box::new(trust)))
             }
             #[cfg(feature = "legacy-tls")]
             TlsSupport::Legacy => Ok(Tls::Legacy(Legacy::new(extra, pins)?)),

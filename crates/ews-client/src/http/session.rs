@@ -1,17 +1,11 @@
 //! Connections that are signed in as a whole: NTLM, bare or inside Negotiate.
 
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
-
-use bytes::Bytes;
-use futures::stream::BoxStream;
-use futures::{Stream, StreamExt};
-
 use super::gate::Gate;
-use super::{Maker, certificate_of, challenges_of, failure, finished, post};
+use super::lease::{Free, Lease};
+use super::{Maker, Sent, certificate_of, challenges_of, failure, finished, post};
 use crate::auth::{Ntlm, NtlmFreshness, Scheme, Spnego, channel_binding};
 use crate::error::Result;
+use crate::tls::Shown;
 use crate::transport::{TransportError, TransportErrorKind, TransportRequest};
 
 /// Sign-ins tried for one request, where connections break during them.
@@ -19,19 +13,18 @@ const MAX_SIGN_INS: u32 = 3;
 /// 100-nanosecond ticks from 1601 to 1970.
 const EPOCH_TICKS: i64 = 116_444_736_000_000_000;
 
-type Sent<T> = std::result::Result<T, TransportError>;
-
 /// The connections of an account, each with one request at a time.
 pub(crate) struct Sessions {
     maker: Maker,
     scheme: Scheme,
     account: Ntlm,
-    free: Arc<Mutex<Vec<Session>>>,
+    free: Free<Session>,
 }
 
-struct Session {
+pub(crate) struct Session {
     http: reqwest::Client,
     gate: Gate,
+    shown: Shown,
     is_signed_in: bool,
 }
 
@@ -41,7 +34,7 @@ impl Sessions {
             maker,
             scheme,
             account: Ntlm::new(user, password),
-            free: Arc::default(),
+            free: Free::default(),
         }
     }
 
@@ -49,28 +42,24 @@ impl Sessions {
     pub(crate) async fn send(
         &self,
         request: &TransportRequest,
-    ) -> Sent<(reqwest::Response, Lease)> {
-        let free = lock(&self.free).pop();
-        let mut session = match free {
+    ) -> Sent<(reqwest::Response, Lease<Session>)> {
+        let mut session = match self.free.take() {
             Some(session) => session,
             None => self.connect().map_err(|error| {
                 TransportError::new(TransportErrorKind::Payload, error.to_string())
             })?,
         };
         let response = self.exchange(&mut session, request).await?;
-        let lease = Lease {
-            session: Some(session),
-            free: Arc::clone(&self.free),
-        };
-        Ok((response, lease))
+        Ok((response, self.free.lease(session)))
     }
 
     fn connect(&self) -> Result<Session> {
-        let gate = Gate::default();
-        let http = self.maker.pinned(gate.clone())?;
+        let (gate, shown) = (Gate::default(), Shown::default());
+        let http = self.maker.pinned(gate.clone(), &shown)?;
         Ok(Session {
             http,
             gate,
+            shown,
             is_signed_in: false,
         })
     }
@@ -134,7 +123,8 @@ impl Sessions {
         let file_time = date
             .and_then(file_time)
             .unwrap_or(EPOCH_TICKS.unsigned_abs());
-        let binding = certificate_of(&answer).map(|der| channel_binding(&der));
+        let binding = certificate_of(&answer, &request.url, &session.shown);
+        let binding = binding.map(|der| channel_binding(&der));
         finished(answer).await;
         let third = self.answer(&token, request, file_time, binding.as_deref())?;
         match post(&session.http, request, Some(&self.header(&third)), true).await {
@@ -183,42 +173,6 @@ impl Sessions {
         let encoded = base64_simd::STANDARD.encode_to_string(token);
         format!("{} {encoded}", self.scheme.name())
     }
-}
-
-/// A connection in use. It goes back when its answer was read to the end; otherwise it is closed.
-pub(crate) struct Lease {
-    session: Option<Session>,
-    free: Arc<Mutex<Vec<Session>>>,
-}
-
-impl Lease {
-    fn give_back(&mut self) {
-        if let Some(session) = self.session.take() {
-            lock(&self.free).push(session);
-        }
-    }
-}
-
-/// A body that holds its connection.
-pub(crate) struct Leased {
-    pub(crate) body: BoxStream<'static, Sent<Bytes>>,
-    pub(crate) lease: Lease,
-}
-
-impl Stream for Leased {
-    type Item = Sent<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Sent<Bytes>>> {
-        let item = ready!(self.body.poll_next_unpin(context));
-        if item.is_none() {
-            self.lease.give_back();
-        }
-        Poll::Ready(item)
-    }
-}
-
-fn lock(free: &Mutex<Vec<Session>>) -> std::sync::MutexGuard<'_, Vec<Session>> {
-    free.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A Date header as Windows counts time.

@@ -18,7 +18,7 @@ use crate::response_code::ResponseCode;
 use crate::retry::{self, Attempt, Failure};
 use crate::status;
 use crate::throttle::{Call, Permit, Refused};
-use crate::transport::{RequestBody, TransportErrorKind, TransportRequest, TransportResponse};
+use crate::transport::{RequestBody, TransportRequest, TransportResponse};
 use crate::version::SchemaVersion;
 use crate::xml::Document;
 
@@ -241,17 +241,9 @@ impl Client {
         let response = match response {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                let failure = match error.kind {
-                    TransportErrorKind::Unreachable => Failure::NotSent,
-                    TransportErrorKind::Payload
-                    | TransportErrorKind::Auth
-                    | TransportErrorKind::Protocol
-                    | TransportErrorKind::OldTls => Failure::Final,
-                    _ => Failure::Unknown,
-                };
                 return Err(Failed {
+                    failure: Failure::of(error.kind),
                     error: body::from_transport(error),
-                    failure,
                 });
             }
             Err(_) => {

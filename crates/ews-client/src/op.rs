@@ -21,6 +21,7 @@ mod inbox_rules;
 pub(crate) mod item_fields;
 mod move_folder;
 mod move_item;
+mod relocation;
 mod resolve_names;
 mod restriction;
 mod streaming_events;

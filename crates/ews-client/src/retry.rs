@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::transport::TransportErrorKind;
+
 /// How persistent a client is. The defaults suit a backup: patient with a busy server, quick to
 /// report one that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,20 @@ pub(crate) enum Failure {
     Unknown,
     /// Repeating would not change the answer.
     Final,
+}
+
+impl Failure {
+    /// What it means for a repeat that no whole answer arrived.
+    pub(crate) fn of(kind: TransportErrorKind) -> Failure {
+        match kind {
+            TransportErrorKind::Unreachable => Failure::NotSent,
+            TransportErrorKind::Payload
+            | TransportErrorKind::Auth
+            | TransportErrorKind::Protocol
+            | TransportErrorKind::OldTls => Failure::Final,
+            TransportErrorKind::Timeout | TransportErrorKind::Interrupted => Failure::Unknown,
+        }
+    }
 }
 
 /// What happened so far.

@@ -12,7 +12,7 @@ use crate::client::{Client, Routing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Folder;
 use crate::retry::{self, Attempt, Failure};
-use crate::transport::{RequestBody, TransportErrorKind, TransportRequest};
+use crate::transport::{RequestBody, TransportRequest};
 
 /// Most bytes of an answer.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
@@ -148,14 +148,7 @@ impl Client {
         let answer = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                let failure = match error.kind {
-                    TransportErrorKind::Unreachable => Failure::NotSent,
-                    TransportErrorKind::Payload
-                    | TransportErrorKind::Auth
-                    | TransportErrorKind::Protocol
-                    | TransportErrorKind::OldTls => Failure::Final,
-                    _ => Failure::Unknown,
-                };
+                let failure = Failure::of(error.kind);
                 return Err((from_transport(error), failure));
             }
             Err(_) => {

@@ -1,11 +1,8 @@
 //! CopyFolder (MS-OXWSFOLD 3.1.4.1).
 
-use crate::answer;
-use crate::element;
 use crate::error::Result;
 use crate::model::{Folder, FolderIdRef, Outcome};
-use crate::op::get_folder::first_folder;
-use crate::op::{Operation, require};
+use crate::op::{Operation, relocation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
@@ -31,13 +28,10 @@ impl Operation for CopyFolder {
     }
 
     fn write(&self, writer: &mut Writer, _version: SchemaVersion) {
-        writer.open("m:CopyFolder");
-        element::target_folder(writer, "m:ToFolderId", &self.to);
-        element::folder_refs(writer, "m:FolderIds", &self.ids);
-        writer.close();
+        relocation::write_folders(writer, "m:CopyFolder", &self.to, &self.ids);
     }
 
     fn read(&self, response: Node<'_>) -> Result<Self::Answer> {
-        answer::outcomes(response, self.ids.len(), first_folder)
+        relocation::read_folders(response, self.ids.len())
     }
 }

@@ -1,10 +1,8 @@
 //! CopyItem (MS-OXWSCORE 3.1.4.1).
 
-use crate::answer;
-use crate::element;
 use crate::error::Result;
 use crate::model::{FolderIdRef, ItemId, Outcome};
-use crate::op::{Operation, require};
+use crate::op::{Operation, relocation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
@@ -30,22 +28,10 @@ impl Operation for CopyItem {
     }
 
     fn write(&self, writer: &mut Writer, version: SchemaVersion) {
-        writer.open("m:CopyItem");
-        element::target_folder(writer, "m:ToFolderId", &self.to);
-        element::item_ids(writer, "m:ItemIds", &self.ids);
-        if version >= SchemaVersion::Exchange2010_SP1 {
-            writer.leaf("m:ReturnNewItemIds", true);
-        }
-        writer.close();
+        relocation::write_items(writer, "m:CopyItem", &self.to, &self.ids, version);
     }
 
     fn read(&self, response: Node<'_>) -> Result<Self::Answer> {
-        answer::outcomes(response, self.ids.len(), |message| {
-            let items = message.child("Items");
-            let item = items.and_then(|items| items.children().next());
-            Ok(item
-                .and_then(|item| item.child("ItemId"))
-                .and_then(answer::item_id))
-        })
+        relocation::read_items(response, self.ids.len())
     }
 }

@@ -88,6 +88,27 @@ impl MailboxName {
         }
     }
 
+    /// The same, read as that user where the name is a domain's and does not say who reads: users
+    /// of other domains have other public folders.
+    #[must_use]
+    pub(crate) fn read_by(self, reader: Option<&str>) -> Self {
+        match reader {
+            Some(reader)
+                if self.part == MailboxPart::Public
+                    && self.address().is_none()
+                    && reader.rsplit_once('@').map(|(_, domain)| domain) == Some(&self.owner) =>
+            {
+                Self::new(reader, self.part)
+            }
+            _ => self,
+        }
+    }
+
+    /// Who reads public folders, where the name says that.
+    pub(crate) fn reader(&self) -> Option<&str> {
+        self.address().filter(|_| self.part == MailboxPart::Public)
+    }
+
     /// The name under which snapshots stand: whoever reads public folders, it is the domain's.
     pub fn stored(&self) -> String {
         let owner = match self.part {
@@ -190,6 +211,22 @@ mod tests {
         ] {
             assert!(bad.parse::<MailboxName>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_reader_is_taken_for_public_folders_of_the_own_domain_that_nobody_else_reads() {
+        let check = |text: &str, reader: Option<&str>, expected: &str| {
+            let name: MailboxName = text.parse().unwrap();
+            let read = name.read_by(reader);
+            assert_eq!(read.to_string(), expected);
+            assert_eq!(read.stored(), text.parse::<MailboxName>().unwrap().stored());
+        };
+        check("x.org/public", Some("ann@x.org"), "ann@x.org/public");
+        check("x.org/public", Some("ann@y.org"), "x.org/public");
+        check("x.org/public", Some("x.org"), "x.org/public");
+        check("x.org/public", None, "x.org/public");
+        check("bob@x.org/public", Some("ann@x.org"), "bob@x.org/public");
+        check("bob@x.org", Some("ann@x.org"), "bob@x.org");
     }
 
     proptest! {

@@ -39,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Holds;
 use crate::list::{StoredFolder, StoredItem};
+use crate::mailbox_name::MailboxName;
 use crate::monitor::{Event, Monitor};
 use crate::origin::{Origin, RunId};
 use crate::report::{FolderRestore, RestoreReport, Throttling};
@@ -119,7 +120,7 @@ impl Vault {
         let place = Place::new(snapshot, options)?;
         let mailbox = place.mailbox.stored();
         let folders = self.wanted_folders(snapshot, &options.selection).await?;
-        let began = began(&mailbox, snapshot, exchange, options);
+        let began = began(&place.mailbox, snapshot, exchange, options);
         let log = RunLog::new(self, began, options.mode.replaces());
         let log = if options.recorded {
             log
@@ -187,13 +188,14 @@ impl Vault {
 
 /// What is written down of a restore before it does anything.
 fn began(
-    mailbox: &str,
+    mailbox: &MailboxName,
     snapshot: &Snapshot,
     exchange: &Exchange,
     options: &RestoreOptions,
 ) -> Began {
     Began {
-        mailbox: mailbox.to_owned(),
+        mailbox: mailbox.stored(),
+        reader: mailbox.reader().map(str::to_owned),
         server: exchange.server().to_owned(),
         from_mailbox: snapshot.mailbox.clone(),
         snapshot: snapshot.id.clone(),

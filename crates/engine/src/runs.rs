@@ -60,6 +60,9 @@ pub(crate) enum What {
 #[serde(default)]
 pub(crate) struct Began {
     pub(crate) mailbox: String,
+    /// As whom public folders were opened, where a user was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reader: Option<String>,
     pub(crate) server: String,
     pub(crate) from_mailbox: String,
     pub(crate) snapshot: String,

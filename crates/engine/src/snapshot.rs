@@ -48,6 +48,9 @@ pub struct About {
     /// The reading of the mailbox's settings; `None` if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<SettingsRead>,
+    /// As whom public folders were read, where a user was named: an address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
     /// In an unfinished copy: the id of the snapshot that is being copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_of: Option<String>,
@@ -116,6 +119,12 @@ impl Snapshot {
             kept: true,
             ..Self::from_stored(info)?
         })
+    }
+
+    /// The mailbox, with the user as whom its public folders were read.
+    pub(crate) fn mailbox_name(&self) -> Result<MailboxName> {
+        let name: MailboxName = self.mailbox.parse()?;
+        Ok(name.read_by(self.about.reader.as_deref()))
     }
 
     /// The id in the length that listings show.

@@ -1,6 +1,6 @@
 //! `postkeep diff`: what changed between two snapshots.
 
-use engine::{DiffReport, Difference, Snapshot, SnapshotSelector, Vault};
+use engine::{DiffReport, Difference, MailboxName, Snapshot, SnapshotSelector, Vault};
 use serde::Serialize;
 
 use crate::args::DiffArgs;
@@ -62,7 +62,14 @@ async fn live(
 ) -> Result<Vec<Pair>> {
     let selector: SnapshotSelector = args.first.parse()?;
     let mut differences = Vec::new();
-    for first in vault.select(&selector, args.mailbox.as_deref()).await? {
+    let named = args.mailbox.as_deref();
+    let named = named.and_then(|name| name.parse::<MailboxName>().ok());
+    let reader = named.as_ref().and_then(MailboxName::address);
+    for mut first in vault.select(&selector, args.mailbox.as_deref()).await? {
+        // Public folders may be read as somebody else than at the time.
+        if let Some(reader) = reader {
+            first.about.reader = Some(reader.to_owned());
+        }
         let exchange = account.at(&config::server_url(&first.about.server)?)?;
         let done = vault.diff_live(&first, &exchange).await;
         let report = done.map_err(|error| {

@@ -413,6 +413,7 @@ impl Mailbox {
             failures: failures.len() as u64,
             selection: options.selection.describe(),
             settings: settings.read,
+            reader: self.name.reader().map(str::to_owned),
             copy_of: None,
         };
         let value = about.to_bytes()?;

@@ -16,7 +16,6 @@ use crate::error::{Doing, Result};
 use crate::folders::{RemoteFolder, RemoteFolders};
 use crate::keys::item_key;
 use crate::list::{StoredFolder, StoredItem};
-use crate::mailbox_name::MailboxName;
 use crate::selection::{FolderChooser, ItemFacts, ItemVerdict, Selection};
 use crate::snapshot::Snapshot;
 use crate::source::Exchange;
@@ -35,7 +34,7 @@ impl Vault {
     /// `NotFound` if the server has no such mailbox, `Auth`, `Denied`, `Unreachable`, and those of
     /// the repository.
     pub async fn diff_live(&self, snapshot: &Snapshot, exchange: &Exchange) -> Result<DiffReport> {
-        let name: MailboxName = snapshot.mailbox.parse()?;
+        let name = snapshot.mailbox_name()?;
         let permits = Semaphore::new(4);
         let remote = RemoteFolders::read(exchange, &name, &permits)
             .await

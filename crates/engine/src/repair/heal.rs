@@ -158,19 +158,24 @@ impl<'a> Healer<'a> {
         at_work: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<()> {
         let lost: Vec<Lost> = losses.all().cloned().collect();
-        let mut by_mailbox: BTreeMap<String, Vec<Lost>> = BTreeMap::new();
+        let mut by_mailbox: BTreeMap<(String, Option<String>), Vec<Lost>> = BTreeMap::new();
         for lost in lost {
             let tree = lost.newest().and_then(|at| trees.get(at));
             let mailbox = tree.map_or(String::new(), |tree| tree.wanted.mailbox.clone());
-            by_mailbox.entry(mailbox).or_default().push(lost);
+            let reader = tree.and_then(|tree| tree.wanted.about().reader);
+            by_mailbox.entry((mailbox, reader)).or_default().push(lost);
         }
-        for (mailbox, lost) in by_mailbox {
+        for ((mailbox, reader), lost) in by_mailbox {
             at_work(&mailbox);
             if let Some(other) = self.donors.other {
                 self.ask_repository(other, &mailbox, &lost, losses).await?;
             }
             if let Some(exchange) = self.donors.exchange {
-                self.ask_server(exchange, &mailbox, &lost, losses).await?;
+                // A name that is none is somebody's of whom no server knows.
+                if let Ok(name) = mailbox.parse::<MailboxName>() {
+                    let name = name.read_by(reader.as_deref());
+                    self.ask_server(exchange, &name, &lost, losses).await?;
+                }
             }
             self.make_summaries(&lost, losses).await?;
         }
@@ -257,13 +262,10 @@ impl<'a> Healer<'a> {
     async fn ask_server(
         &mut self,
         exchange: &Exchange,
-        mailbox: &str,
+        name: &MailboxName,
         lost: &[Lost],
         losses: &mut Losses,
     ) -> Result<()> {
-        let Ok(name) = mailbox.parse::<MailboxName>() else {
-            return Ok(());
-        };
         let left: HashSet<[u8; 16]> = losses.left().map(|lost| lost.content.hash).collect();
         let mut asked: Vec<(&Lost, WantedLive)> = Vec::new();
         for lost in lost {
@@ -285,14 +287,14 @@ impl<'a> Healer<'a> {
         let permits = Semaphore::new(REQUESTS);
         let routes = match name.part() {
             _ if asked.is_empty() => return Ok(()),
-            MailboxPart::Public => match RemoteFolders::read(exchange, &name, &permits).await {
+            MailboxPart::Public => match RemoteFolders::read(exchange, name, &permits).await {
                 Ok(remote) => remote.routes,
                 Err(error) => {
-                    self.note_failure(&format!("the server, {mailbox}"), Err(error));
+                    self.note_failure(&format!("the server, {name}"), Err(error));
                     return Ok(());
                 }
             },
-            _ => Routes::plain(exchange.open(&name)),
+            _ => Routes::plain(exchange.open(name)),
         };
         let reader = LiveReader {
             exchange,
@@ -306,7 +308,7 @@ impl<'a> Healer<'a> {
             let read = match reader.read(&wanted).await {
                 Ok(read) => read,
                 Err(error) => {
-                    self.note_failure(&format!("the server, {mailbox}"), Err(error));
+                    self.note_failure(&format!("the server, {name}"), Err(error));
                     return Ok(());
                 }
             };

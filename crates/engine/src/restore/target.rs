@@ -59,7 +59,7 @@ impl Place {
     pub(super) fn new(snapshot: &Snapshot, options: &RestoreOptions) -> Result<Self> {
         // A name without an address is an account's own, and so a primary mailbox.
         let own = || MailboxName::new(snapshot.mailbox.clone(), MailboxPart::Primary);
-        let source: MailboxName = snapshot.mailbox.parse().unwrap_or_else(|_| own());
+        let source = snapshot.mailbox_name().unwrap_or_else(|_| own());
         let below = options.to_folder.as_ref();
         let below = below
             .map(|path| path.trim_matches('/').to_owned())

@@ -27,6 +27,9 @@ pub struct RestoreRun {
     pub state: RunState,
     /// The mailbox it wrote to.
     pub mailbox: String,
+    /// As whom it opened public folders, where a user was named: an address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
     /// The address of the EWS endpoint it wrote to.
     pub server: String,
     /// The mailbox of the snapshot.
@@ -110,6 +113,7 @@ impl RestoreRun {
             time_unix_ms: 0,
             state: RunState::Unfinished,
             mailbox: String::new(),
+            reader: None,
             server: String::new(),
             from_mailbox: String::new(),
             snapshot: String::new(),
@@ -155,6 +159,7 @@ impl RestoreRun {
     fn begin(&mut self, time_unix_ms: i64, began: Began) {
         self.time_unix_ms = time_unix_ms;
         self.mailbox = began.mailbox;
+        self.reader = began.reader;
         self.server = began.server;
         self.from_mailbox = began.from_mailbox;
         self.snapshot = began.snapshot;
@@ -317,6 +322,7 @@ fn snapshot(run: &RestoreRun, info: &SnapshotInfo) -> Snapshot {
         lost: 0,
         about: About {
             server: run.server.clone(),
+            reader: run.reader.clone(),
             ..About::default()
         },
         root: info.root.clone(),

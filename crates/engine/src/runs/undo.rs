@@ -114,6 +114,7 @@ impl Vault {
         let started = self.now_unix_ms();
         let requests_before = exchange.client().stats().requests;
         let name: MailboxName = run.mailbox.parse()?;
+        let name = name.read_by(run.reader.as_deref());
         let permits = Arc::new(Semaphore::new(options.requests_at_once.max(1)));
         let remote = RemoteFolders::read(exchange, &name, &permits)
             .await

@@ -149,8 +149,10 @@ impl Vault {
             let message = format!("snapshot {} holds no settings", snapshot.short_id());
             return Err(Error::new(ErrorKind::NotFound, message));
         }
-        let wanted_name = options.to_mailbox.as_ref().unwrap_or(&snapshot.mailbox);
-        let mailbox: MailboxName = wanted_name.parse()?;
+        let mailbox: MailboxName = match &options.to_mailbox {
+            Some(wanted) => wanted.parse()?,
+            None => snapshot.mailbox_name()?,
+        };
         let folders = self.stored_folders(snapshot).await?;
         let stored = self.stored_settings(snapshot).await?;
         let stored = meant(stored, &folders, &options.settings)?;

@@ -164,6 +164,48 @@ async fn new_folders_are_filled_where_the_server_put_them_and_taken_back() {
     assert!(public.item_count("Restored").is_err());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_public_folders_is_kept_for_what_is_done_with_the_backup() {
+    let (server, public) = organisation().await;
+    let store = Store::create().await;
+    // An account that has no mailbox, and so sees no public folders itself.
+    let exchange = server.exchange();
+    assert_eq!(exchange.account(), SERVICE);
+    backup(&store.vault, &exchange).await;
+    let snapshot = latest(&store.vault, PUBLIC).await;
+    assert_eq!(snapshot.about.reader.as_deref(), Some(ALICE));
+    let item = public.items("Support").unwrap().remove(0);
+    public.delete(&item.id, Deletion::Hard).unwrap();
+
+    let diff = store.vault.diff_live(&snapshot, &exchange).await.unwrap();
+    assert_eq!(diff.items.len(), 1, "{diff:?}");
+    let missing = RestoreOptions {
+        mode: RestoreMode::Missing,
+        ..RestoreOptions::default()
+    };
+    let report = restore(&store.vault, &snapshot, &exchange, &missing).await;
+    assert_eq!(report.items_restored, 1);
+    assert_eq!(public.item_count("Support").unwrap(), 1);
+
+    let run = report.run.expect("the run is recorded");
+    let run = store.vault.restore_run(&run).await.unwrap();
+    assert_eq!(run.reader.as_deref(), Some(ALICE));
+    let (options, cancel) = (UndoOptions::default(), CancellationToken::new());
+    let undone = store
+        .vault
+        .undo_restore(&run, &exchange, &options, &cancel, Arc::new(Silent));
+    let undone = undone.await.unwrap();
+    assert!(undone.left.is_empty(), "{:?}", undone.left);
+    assert_eq!(undone.items_deleted, 1);
+    assert_eq!(public.item_count("Support").unwrap(), 0);
+
+    // Whoever forgets the reader asks as the account, which has nothing to see.
+    let mut forgetful = snapshot.clone();
+    forgetful.about.reader = None;
+    let error = store.vault.diff_live(&forgetful, &exchange).await;
+    assert_eq!(error.unwrap_err().kind(), engine::ErrorKind::NotFound);
+}
+
 #[tokio::test]
 async fn a_request_that_comes_to_another_mailbox_is_refused() {
     let (server, public) = organisation().await;

@@ -144,9 +144,10 @@ fn read_rule(context: &Context<'_>, element: &Element<'_>) -> Result<ReadRule, F
     if priority < 1 {
         return Ok(Err(("Priority", "InvalidValue", priority.to_string())));
     }
+    // Microsoft's own library writes both with every rule; what they must not do is claim anything.
     for state in ["IsNotSupported", "IsInError"] {
-        if element.child(state).is_some() {
-            return Ok(Err(("IsNotSupported", "NotSettable", String::new())));
+        if matches!(element.child_text(state), Some("true" | "1")) {
+            return Ok(Err((state, "NotSettable", "true".to_owned())));
         }
     }
     let Some(actions) = element.child("Actions").filter(|a| !a.children.is_empty()) else {

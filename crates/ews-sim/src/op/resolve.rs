@@ -296,7 +296,7 @@ impl Context<'_> {
     }
 
     /// Whether the caller made an item in somebody else's mailbox.
-    fn made(&self, found: &ItemRef) -> bool {
+    pub(crate) fn made(&self, found: &ItemRef) -> bool {
         let message = found.item.message();
         let maker = message.props.text(fasttransfer::tag::CREATOR_NAME);
         let own = self.mailbox.as_ref().map(|own| &own.primary.address);

@@ -73,7 +73,7 @@ fn upload(
     let data = item
         .child("Data")
         .ok_or_else(|| Fault::schema("'Data' is missing."))?;
-    let new = read_data(
+    let mut new = read_data(
         &data.text,
         item.attr("IsAssociated").and_then(parse_bool) == Some(true),
     )?;
@@ -86,6 +86,7 @@ fn upload(
     let key = match item.attr("CreateAction") {
         Some("CreateNew") => {
             context.check_insert(&parent.store, parent.number)?;
+            context.sign(&parent.store, &mut new.message);
             parent.store.write().add_item(parent.number, new)?
         }
         Some(action @ ("Update" | "UpdateOrCreate")) => {
@@ -94,8 +95,17 @@ fn upload(
                 .ok()
                 .filter(|old| old.store.guid == parent.store.guid && old.folder == parent.number);
             match &existing {
-                Some(existing) => context.check_change(existing)?,
-                None => context.check_insert(&parent.store, parent.number)?,
+                Some(existing) => {
+                    context.check_change(existing)?;
+                    // Whoever made it, made it still.
+                    if context.made(existing) {
+                        context.sign(&parent.store, &mut new.message);
+                    }
+                }
+                None => {
+                    context.check_insert(&parent.store, parent.number)?;
+                    context.sign(&parent.store, &mut new.message);
+                }
             }
             let mut state = parent.store.write();
             match existing {

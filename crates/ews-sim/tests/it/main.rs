@@ -37,3 +37,5 @@ mod support;
 mod synchronising;
 /// ExportItems and UploadItems by the requirements of their specification.
 mod transfer;
+/// Uploads and exports by delegates and impersonators.
+mod uploading_for_others;

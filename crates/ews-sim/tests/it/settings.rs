@@ -194,6 +194,30 @@ async fn rules_are_changed_all_or_none() {
     assert!(!answers[2].contains("first") && answers[2].contains("second"));
 }
 
+/// ews-javascript-api and the library it was made of write both states with every rule.
+#[tokio::test]
+async fn a_rule_may_say_that_nothing_is_wrong_with_it_and_not_that_something_is() {
+    let bench = bench().await;
+    let stop = "<t:Actions><t:StopProcessingRules>true</t:StopProcessingRules></t:Actions>";
+    let said = |state: &str, value: &str| {
+        let enabled = "<t:IsEnabled>true</t:IsEnabled>";
+        let more = format!("{enabled}<t:{state}>{value}</t:{state}>");
+        update_rules(&rule(state, 1, stop).replace(enabled, &more))
+    };
+    for state in ["IsNotSupported", "IsInError"] {
+        let requests = [said(state, "false"), said(state, "true")];
+        let answers = ask_all(&bench, &requests).await;
+        assert_eq!(code(&answers[0]), "NoError", "{state}");
+        assert_eq!(code(&answers[1]), "ErrorInboxRulesValidationError");
+        assert!(
+            answers[1].contains(&format!("<t:FieldURI>{state}<")),
+            "{}",
+            answers[1]
+        );
+        assert!(answers[1].contains("NotSettable"));
+    }
+}
+
 #[tokio::test]
 async fn replies_are_kept_with_their_language() {
     let bench = bench().await;

@@ -234,6 +234,132 @@ check("pulled events tell a new mail", async () => {
   await subscription.Unsubscribe();
 });
 
+check("a mail is made with an attachment", async () => {
+  const mail = new ews.EmailMessage(alice);
+  mail.Subject = "With a file";
+  mail.Attachments.AddFileAttachment("näme.txt", Buffer.from("hällo").toString("base64"));
+  await mail.Save(WellKnownFolderName.Drafts);
+  const found = await find("With a file", WellKnownFolderName.Drafts);
+  const set = new PropertySet(BasePropertySet.IdOnly, [ews.ItemSchema.Attachments]);
+  const again = await ews.Item.Bind(alice, found.Id, set);
+  const file = again.Attachments.Items[0];
+  await file.Load();
+  const text = Buffer.from(file.Base64Content, "base64").toString("utf8");
+  expect([file.Name, text], ["näme.txt", "hällo"], "name and text");
+});
+
+check("many items are made, changed, copied and deleted at once", async () => {
+  const mails = ["one", "two", "three"].map((subject) => {
+    const mail = new ews.EmailMessage(alice);
+    mail.Subject = `batch ${subject}`;
+    return mail;
+  });
+  const drafts = new ews.FolderId(WellKnownFolderName.Drafts);
+  const made = await alice.CreateItems(mails, drafts, ews.MessageDisposition.SaveOnly, null);
+  expect(made.OverallResult, ews.ServiceResult.Success, "created");
+  mails.forEach((mail) => (mail.Importance = ews.Importance.High));
+  const resolve = ews.ConflictResolutionMode.AlwaysOverwrite;
+  const updated = await alice.UpdateItems(mails, drafts, resolve, ews.MessageDisposition.SaveOnly, null);
+  expect(updated.OverallResult, ews.ServiceResult.Success, "changed");
+  const ids = mails.map((mail) => mail.Id);
+  const copied = await alice.CopyItems(ids, new ews.FolderId(WellKnownFolderName.Notes));
+  expect(copied.OverallResult, ews.ServiceResult.Success, "copied");
+  const gone = await alice.DeleteItems(ids, ews.DeleteMode.HardDelete, null, null);
+  expect(gone.OverallResult, ews.ServiceResult.Success, "deleted");
+  const again = await alice.DeleteItems(ids, ews.DeleteMode.HardDelete, null, null);
+  const codes = again.Responses.map((one) => ews.ServiceError[one.ErrorCode]);
+  expect(codes, Array(3).fill("ErrorItemNotFound"), "deleted twice");
+});
+
+check("an answer quotes what it answers", async () => {
+  const item = await find("Report number 11");
+  const mail = await ews.EmailMessage.Bind(alice, item.Id);
+  const reply = mail.CreateReply(true);
+  reply.BodyPrefix = new ews.MessageBody(ews.BodyType.Text, "Thanks!");
+  const saved = await reply.Save(WellKnownFolderName.Drafts);
+  const set = new PropertySet(BasePropertySet.FirstClassProperties);
+  set.RequestedBodyType = ews.BodyType.Text;
+  const again = await ews.EmailMessage.Bind(alice, saved.Id, set);
+  expect(again.Subject, "RE: Report number 11", "subject");
+  const text = again.Body.Text;
+  expect([text.includes("Thanks!"), text.includes("report 11 is ready")], [true, true], "text");
+});
+
+check("a series shows its occurrences in a calendar view", async () => {
+  const event = new ews.Appointment(alice);
+  event.Subject = "Every day";
+  event.Start = ews.DateTime.Parse("2026-07-01T08:00:00Z");
+  event.End = ews.DateTime.Parse("2026-07-01T08:15:00Z");
+  event.Recurrence = new ews.Recurrence.DailyPattern(event.Start, 1);
+  event.Recurrence.NumberOfOccurrences = 5;
+  await event.Save(WellKnownFolderName.Calendar, ews.SendInvitationsMode.SendToNone);
+  const [from, to] = ["2026-07-02T00:00:00Z", "2026-07-04T00:00:00Z"].map((at) => ews.DateTime.Parse(at));
+  const found = await alice.FindAppointments(WellKnownFolderName.Calendar, new ews.CalendarView(from, to));
+  expect(found.Items.map((one) => one.Subject), ["Every day", "Every day"], "occurrences");
+});
+
+check("contacts and tasks come back", async () => {
+  const contact = new ews.Contact(alice);
+  contact.GivenName = "Frieda";
+  contact.Surname = "Ünlü";
+  contact.EmailAddresses._setItem(ews.EmailAddressKey.EmailAddress1, new ews.EmailAddress("frieda@example.org"));
+  await contact.Save(WellKnownFolderName.Contacts);
+  const person = await ews.Contact.Bind(alice, contact.Id);
+  const address = person.EmailAddresses._getItem(ews.EmailAddressKey.EmailAddress1).Address;
+  expect([person.Surname, address], ["Ünlü", "frieda@example.org"], "contact");
+  const task = new ews.Task(alice);
+  task.Subject = "Water the plants";
+  task.Status = ews.TaskStatus.InProgress;
+  task.PercentComplete = 40;
+  await task.Save(WellKnownFolderName.Tasks);
+  const again = await ews.Task.Bind(alice, task.Id);
+  expect([again.Subject, again.Status, again.PercentComplete], ["Water the plants", ews.TaskStatus.InProgress, 40], "task");
+});
+
+check("rules are made, listed and deleted", async () => {
+  const rule = new ews.Rule();
+  rule.DisplayName = "By JavaScript";
+  rule.Priority = 1;
+  rule.IsEnabled = true;
+  rule.Conditions.ContainsSubjectStrings.Add("urgent");
+  rule.Actions.MarkImportance = ews.Importance.High;
+  await alice.UpdateInboxRules([new ews.CreateRuleOperation(rule)], true);
+  const rules = [...(await alice.GetInboxRules())];
+  expect(rules.map((one) => one.DisplayName), ["By JavaScript"], "names");
+  await alice.UpdateInboxRules([new ews.DeleteRuleOperation(rules[0].Id)], true);
+  expect([...(await alice.GetInboxRules())].length, 0, "rules left");
+});
+
+check("a delegate is added and told", async () => {
+  const user = new ews.DelegateUser(BOB);
+  user.Permissions.CalendarFolderPermissionLevel = ews.DelegateFolderPermissionLevel.Editor;
+  const mailbox = new ews.Mailbox(ALICE);
+  await alice.AddDelegates(mailbox, ews.MeetingRequestsDeliveryScope.DelegatesAndMe, [user]);
+  const told = await alice.GetDelegates(mailbox, true);
+  const one = told.DelegateUserResponses[0].DelegateUser;
+  const level = one.Permissions.CalendarFolderPermissionLevel;
+  expect([one.UserId.PrimarySmtpAddress, level], [BOB, ews.DelegateFolderPermissionLevel.Editor], "delegate");
+  await alice.RemoveDelegates(mailbox, [new ews.UserId(BOB)]);
+});
+
+check("a user configuration keeps its dictionary", async () => {
+  const made = new ews.UserConfiguration(alice);
+  made.Dictionary.Add("colour", "grün");
+  await made.Save("JavaScript.Test", WellKnownFolderName.Inbox);
+  const inbox = new ews.FolderId(WellKnownFolderName.Inbox);
+  const again = await ews.UserConfiguration.Bind(alice, "JavaScript.Test", inbox, ews.UserConfigurationProperties.All);
+  expect(again.Dictionary._getItem("colour"), "grün", "value");
+  await again.Delete();
+});
+
+check("an id is converted into another form", async () => {
+  const item = await find("Report number 12");
+  const id = new ews.AlternateId(ews.IdFormat.EwsId, item.Id.UniqueId, ALICE, false);
+  const hex = await alice.ConvertId(id, ews.IdFormat.HexEntryId);
+  const back = await alice.ConvertId(new ews.AlternateId(ews.IdFormat.HexEntryId, hex.UniqueId, ALICE, false), ews.IdFormat.EwsId);
+  expect(back.UniqueId, item.Id.UniqueId, "id there and back");
+});
+
 check("out-of-office settings come back", async () => {
   const settings = await alice.GetUserOofSettings(ALICE);
   settings.State = ews.OofState.Enabled;

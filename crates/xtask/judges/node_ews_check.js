@@ -147,6 +147,38 @@ check("a draft moves into another folder", async () => {
   draft = message.Items.Message.ItemId;
 });
 
+check("an attachment is added and read", async () => {
+  const content = Buffer.from("hällo").toString("base64");
+  const file = { Name: "näme.txt", Content: content };
+  const made = await good("CreateAttachment", { ParentItemId: draft, Attachments: { FileAttachment: file } });
+  const attachment = made.Attachments.FileAttachment.AttachmentId.attributes;
+  const read = await good("GetAttachment", { AttachmentIds: { AttachmentId: id(attachment.Id) } });
+  const told = read.Attachments.FileAttachment;
+  expect([told.Name, told.Content.$value || told.Content], ["näme.txt", content], "name and content");
+  draft = id(attachment.RootItemId);
+});
+
+check("folders are created, renamed and deleted", async () => {
+  const made = await good("CreateFolder", {
+    ParentFolderId: { DistinguishedFolderId: id("msgfolderroot") },
+    Folders: { Folder: { DisplayName: "By node" } },
+  });
+  const folder = made.Folders.Folder.FolderId;
+  const set = { FieldURI: { attributes: { FieldURI: "folder:DisplayName" } }, Folder: { DisplayName: "Renamed" } };
+  await good("UpdateFolder", { FolderChanges: { FolderChange: { FolderId: folder, Updates: { SetFolderField: set } } } });
+  const only = { FolderId: id(folder.attributes.Id) };
+  const read = await good("GetFolder", { FolderShape: shape("Default"), FolderIds: only });
+  expect(read.Folders.Folder.DisplayName, "Renamed", "name");
+  await good("DeleteFolder", { attributes: { DeleteType: "HardDelete" }, FolderIds: only });
+  const gone = await ask("GetFolder", { FolderShape: shape("IdOnly"), FolderIds: only });
+  expect(gone.ResponseCode, "ErrorFolderNotFound", "answer");
+});
+
+check("an item is copied and the original stays", async () => {
+  await good("CopyItem", { ToFolderId: { DistinguishedFolderId: id("drafts") }, ItemIds: { ItemId: draft } });
+  await good("GetItem", { ItemShape: shape("IdOnly"), ItemIds: { ItemId: draft } });
+});
+
 check("an item is exported and put back", async () => {
   const exported = await good("ExportItems", { ItemIds: { ItemId: draft } });
   const folder = await good("GetFolder", { FolderShape: shape("IdOnly"), FolderIds: drafts });
@@ -198,6 +230,14 @@ check("impersonation is refused to whom it is not given", async () => {
   const impersonate = { "t:ExchangeImpersonation": { "t:ConnectingSID": { "t:PrimarySmtpAddress": ALICE } } };
   const request = { FolderShape: shape("IdOnly"), FolderIds: inbox };
   await refused(async () => ask("GetFolder", request, await connect(BOB), { ...header, ...impersonate }), "impersonate");
+});
+
+check("the service account impersonates a mailbox", async () => {
+  const impersonate = { "t:ExchangeImpersonation": { "t:ConnectingSID": { "t:PrimarySmtpAddress": BOB } } };
+  const request = { FolderShape: shape("Default"), FolderIds: inbox };
+  const service = await connect("svc@example.test");
+  const message = await ask("GetFolder", request, service, { ...header, ...impersonate });
+  expect([message.ResponseCode, Number(message.Folders.Folder.TotalCount)], ["NoError", 1], "folder");
 });
 
 (async () => {

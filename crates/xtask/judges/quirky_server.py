@@ -473,6 +473,8 @@ class Service:
     def op_FindItem(self, mailbox, request):
         def one(element):
             found = list(self.folder(mailbox, element).items.values())
+            if request.get("Traversal") == "Associated":
+                found = []
             rows, paging = self.page(request, "IndexedPageItemView", found, 20)
             items = "".join(self.item_xml(item, request) for item in rows)
             return f"<m:RootFolder{paging}><t:Items>{items}</t:Items></m:RootFolder>"

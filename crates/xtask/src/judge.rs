@@ -47,9 +47,17 @@ pub(crate) fn ews_javascript(workspace: &Workspace) -> Result {
 }
 
 /// Runs node-ews, which npm installs below `target/`, against `postkeep sim` that serves Microsoft's
-/// description of the service.
+/// description of the service. The description is no part of the project: where it is missing, that
+/// is said and the judge left out, but never in CI.
 pub(crate) fn node_ews(workspace: &Workspace) -> Result {
-    let schema = workspace.shared_dir()?.join("ews/schema");
+    let schema = match workspace.shared_dir() {
+        Ok(shared) => shared.join("ews/schema"),
+        Err(missing) if std::env::var_os("CI").is_none() => {
+            println!("SKIPPED: node-ews judges nothing without the description: {missing}");
+            return Ok(());
+        }
+        Err(missing) => return Err(missing),
+    };
     let modules = node_modules(workspace, "node-ews", &NODE_EWS)?;
     let judge = client_judge(workspace, system_python().as_ref(), "node_ews")?;
     let judge = judge.arg("--modules").arg(&modules);

@@ -106,7 +106,7 @@ pub enum TlsSupport {
     Legacy,
 }
 
-/// Whose mailbox a client works in.
+/// Whose mailbox a client works in (`ExchangeImpersonation`, MS-OXWSCDATA).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Access {
     /// The account's own.

@@ -85,7 +85,7 @@ use crate::xml::{Node, Writer};
 /// over tens of thousands of folders and FindItem with every property: a few megabytes.
 pub(crate) const MAX_ANSWER_BYTES: u64 = 96 << 20;
 
-/// Where an answer is paged: how many rows, from where.
+/// Where an answer is paged (`IndexedPageViewType`, MS-OXWSSRCH): how many rows, from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paging {
     /// The first row wanted, counted from 0.

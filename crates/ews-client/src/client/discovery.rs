@@ -12,7 +12,7 @@ use crate::op::{
 /// Most groups expanded for one: a loop of groups cannot run away, nor can a hostile directory.
 const MAX_GROUPS: usize = 10_000;
 
-/// Everybody in a group, at any depth.
+/// Everybody in a group, at any depth (by ExpandDL, MS-OXWSDLIST 3.1.4.1).
 #[derive(Debug, Default)]
 pub struct GroupMembers {
     /// The members that are no groups, each address once, in the order they were found.

@@ -26,7 +26,7 @@ impl ItemField {
     }
 }
 
-/// The form of a body (`BodyTypeType`).
+/// The form of a body (`BodyTypeType`, MS-OXWSCDATA).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Body {
     /// Whether the text is HTML; plain text otherwise.

@@ -3,7 +3,7 @@
 use crate::model::property::{ExtendedProperty, find_tag};
 use crate::model::{DistinguishedFolder, FolderId, FolderPermissions};
 
-/// The element a folder comes in.
+/// The element a folder comes in (`BaseFolderType` and what is made of it, MS-OXWSFOLD).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FolderKind {

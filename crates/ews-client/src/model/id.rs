@@ -52,7 +52,8 @@ impl FolderId {
     }
 }
 
-/// A folder as a request names it: by id, or by its fixed name.
+/// A folder as a request names it (`NonEmptyArrayOfBaseFolderIdsType`, MS-OXWSCDATA): by id, or by
+/// its fixed name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FolderIdRef {
     /// By the id the server gave.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::model::property::{ExtendedProperty, find_tag, named};
 use crate::model::{Body, FolderId, ItemField, ItemId};
 
-/// The element an item comes in.
+/// The element an item comes in (`ItemType` and what is made of it, MS-OXWSCORE).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs)] // the variants are the schema's element names

@@ -21,7 +21,7 @@ named! {
     }
 }
 
-/// An automatic reply (`ReplyBody`).
+/// An automatic reply (`ReplyBody`, MS-OXWOOF).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OofReply {
     /// The text, as a rule HTML.

@@ -93,7 +93,7 @@ impl UserId {
     }
 }
 
-/// What one user may do in a folder (`PermissionType`, `CalendarPermissionType`).
+/// What one user may do in a folder (`PermissionType`, `CalendarPermissionType`, MS-OXWSFOLD).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Permission {
     /// Who.
@@ -189,8 +189,9 @@ fn names(is_calendar: bool) -> (&'static str, &'static str) {
     }
 }
 
-/// Everyone's permissions in one folder (`PermissionSetType`, `CalendarPermissionSetType`). Asked
-/// for as `folder:PermissionSet`, set by [`FolderFieldChange`](crate::FolderFieldChange).
+/// Everyone's permissions in one folder (`PermissionSetType`, `CalendarPermissionSetType`,
+/// MS-OXWSFOLD). Asked for as `folder:PermissionSet`, set by
+/// [`FolderFieldChange`](crate::FolderFieldChange).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FolderPermissions {
     /// Whether it is in the form for calendars.

@@ -53,7 +53,7 @@ named! {
     }
 }
 
-/// The namespace of a named property.
+/// The namespace of a named property (`PathToExtendedFieldType`, MS-OXWSXPROP 2.1.6).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PropertySet {
     /// One the schema names.
@@ -62,7 +62,7 @@ pub enum PropertySet {
     Guid(String),
 }
 
-/// How an extended property is identified.
+/// How an extended property is identified (`PathToExtendedFieldType`, MS-OXWSXPROP 2.1.6).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ExtendedKey {
     /// By the upper half of its property tag: 0x0037 is PidTagSubject.
@@ -143,7 +143,7 @@ impl ExtendedPath {
     }
 }
 
-/// A property a request asks for, filters or sorts by.
+/// A property a request asks for, filters or sorts by (`BasePathToElementType`, MS-OXWSCDATA).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PropertyPath {
     /// A schema property, for example `item:Subject` (`UnindexedFieldURIType`).
@@ -177,7 +177,8 @@ impl From<ExtendedPath> for PropertyPath {
     }
 }
 
-/// The value of an extended property, in XML's lexical form (binary is base64, times are ISO 8601).
+/// The value of an extended property, in XML's lexical form (binary is base64, times are ISO 8601)
+/// (`ExtendedPropertyType`, MS-OXWSXPROP 2.1.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PropertyValue {
     /// Of a single-valued type.

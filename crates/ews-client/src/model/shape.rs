@@ -9,7 +9,7 @@ named! {
     }
 }
 
-/// The properties wanted of folders (`FolderResponseShapeType`).
+/// The properties wanted of folders (`FolderResponseShapeType`, MS-OXWSFOLD).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderShape {
     /// The base set.
@@ -34,7 +34,7 @@ impl FolderShape {
     }
 }
 
-/// The properties wanted of items (`ItemResponseShapeType`).
+/// The properties wanted of items (`ItemResponseShapeType`, MS-OXWSCDATA).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemShape {
     /// The base set.

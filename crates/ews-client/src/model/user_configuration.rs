@@ -15,7 +15,8 @@ named! {
     }
 }
 
-/// A key or a value of a dictionary. Only `StringArray` and `ByteArray` have several texts.
+/// A key or a value of a dictionary (`UserConfigurationDictionaryObjectType`, MS-OXWSUSRCFG). Only
+/// `StringArray` and `ByteArray` have several texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DictionaryObject {
     /// Its type.
@@ -24,7 +25,7 @@ pub struct DictionaryObject {
     pub values: Vec<String>,
 }
 
-/// An entry of a dictionary.
+/// An entry of a dictionary (`UserConfigurationDictionaryEntryType`, MS-OXWSUSRCFG).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DictionaryEntry {
     /// The key.
@@ -33,7 +34,8 @@ pub struct DictionaryEntry {
     pub value: Option<DictionaryObject>,
 }
 
-/// The name of a user configuration object, and the folder it lies in.
+/// The name of a user configuration object, and the folder it lies in (`UserConfigurationNameType`,
+/// MS-OXWSUSRCFG).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserConfigurationName {
     /// The folder.

@@ -24,7 +24,7 @@ pub struct ConvertId {
     pub destination: IdFormat,
 }
 
-/// An id in some form, with the mailbox it belongs to.
+/// An id in some form, with the mailbox it belongs to (`AlternateIdType`, MS-OXWSCVTID).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlternateId {
     /// The id.

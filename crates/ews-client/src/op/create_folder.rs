@@ -18,7 +18,7 @@ pub struct CreateFolder {
     pub folders: Vec<NewFolder>,
 }
 
-/// A folder to be created.
+/// A folder to be created (an entry of CreateFolder, MS-OXWSFOLD 3.1.4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFolder {
     /// Its name.

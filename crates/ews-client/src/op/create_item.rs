@@ -27,7 +27,7 @@ pub struct CreateItem {
     pub items: Vec<NewItem>,
 }
 
-/// An item to be created.
+/// An item to be created (an entry of CreateItem, MS-OXWSCORE 3.1.4.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewItem {
     /// The element it goes in. [`ItemKind::Other`] is refused.

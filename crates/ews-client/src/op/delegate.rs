@@ -29,7 +29,7 @@ impl GetDelegate {
     }
 }
 
-/// A mailbox's delegates.
+/// A mailbox's delegates (GetDelegate's answer, MS-OXWSDLGM 3.1.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delegates {
     /// The delegates; one whose account is gone is an error in its place.

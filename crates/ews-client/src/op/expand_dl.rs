@@ -15,7 +15,7 @@ pub struct ExpandDl {
     pub group: GroupRef,
 }
 
-/// A group as a request names it.
+/// A group as a request names it (MS-OXWSDLIST 3.1.4.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GroupRef {
     /// A distribution group of the directory, by its SMTP address.
@@ -44,7 +44,7 @@ impl GroupMember {
     }
 }
 
-/// A group's members, as one answer tells them.
+/// A group's members, as one answer tells them (`ArrayOfDLExpansionType`, MS-OXWSDLIST 3.1.4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupPage {
     /// The members.

@@ -50,7 +50,7 @@ impl Operation for ExportItems {
     }
 }
 
-/// A step of an export.
+/// A step of an export (MS-OXWSBTRF 3.1.4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportEvent {

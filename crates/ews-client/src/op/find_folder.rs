@@ -44,7 +44,7 @@ impl FindFolder {
     }
 }
 
-/// A page of folders.
+/// A page of folders (FindFolder's answer, MS-OXWSFOLD 3.1.4.5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindFolderPage {
     /// The folders, parents before children as far as the server orders them so.

@@ -55,7 +55,7 @@ impl FindItem {
     }
 }
 
-/// A page of items.
+/// A page of items (FindItem's answer, MS-OXWSSRCH 3.1.4.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindItemPage {
     /// The items.

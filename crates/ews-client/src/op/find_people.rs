@@ -21,7 +21,7 @@ pub struct FindPeople {
     pub paging: Paging,
 }
 
-/// Somebody (`PersonaType`).
+/// Somebody (`PersonaType`, MS-OXWSPERS).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Persona {
     /// The id.
@@ -34,7 +34,7 @@ pub struct Persona {
     pub email: Option<EmailAddress>,
 }
 
-/// A page of people.
+/// A page of people (FindPeople's answer, MS-OXWSPERS 3.1.4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeoplePage {
     /// The people.

@@ -16,7 +16,7 @@ pub struct GetPersona {
     pub id: String,
 }
 
-/// Somebody, in full.
+/// Somebody, in full (GetPersona's answer, MS-OXWSPERS 3.1.4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonaDetails {
     /// What FindPeople tells too.

@@ -16,7 +16,7 @@ pub struct GetSearchableMailboxes {
     pub expand_groups: bool,
 }
 
-/// A mailbox, or a group, that can be searched (`SearchableMailboxType`).
+/// A mailbox, or a group, that can be searched (`SearchableMailboxType`, MS-OXWSEDISC).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchableMailbox {
     /// The directory's GUID.
@@ -35,7 +35,8 @@ pub struct SearchableMailbox {
     pub reference_id: String,
 }
 
-/// What can be searched, and what could not be looked at.
+/// What can be searched, and what could not be looked at (GetSearchableMailboxes' answer,
+/// MS-OXWSEDISC 3.1.4.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchableMailboxes {
     /// The mailboxes in the server's order.

@@ -15,7 +15,7 @@ pub struct GetInboxRules {
     pub mailbox: Option<String>,
 }
 
-/// A mailbox's rules.
+/// A mailbox's rules (GetInboxRules' answer, MS-OXWSRULES 3.1.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InboxRules {
     /// Whether Outlook keeps rules of its own there, which any change by EWS throws away.
@@ -36,7 +36,7 @@ pub struct UpdateInboxRules {
     pub operations: Vec<RuleOperation>,
 }
 
-/// One change of the rules.
+/// One change of the rules (`RuleOperationType`, MS-OXWSRULES 3.1.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleOperation {
     /// A new rule; its id is not sent.
@@ -47,7 +47,7 @@ pub enum RuleOperation {
     Delete(String),
 }
 
-/// Why the server refused a change (`RuleValidationErrorType`).
+/// Why the server refused a change (`RuleValidationErrorType`, MS-OXWSRULES).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleError {
     /// Which of the operations, from 0.

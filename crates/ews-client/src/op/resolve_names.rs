@@ -25,7 +25,7 @@ pub struct ResolveNames {
     pub scope: SearchScope,
 }
 
-/// One who may be meant.
+/// One who may be meant (`ResolutionType`, MS-OXWSRSLNM 3.1.4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolution {
     /// Name and address.

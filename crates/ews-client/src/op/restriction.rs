@@ -19,7 +19,8 @@ named! {
     }
 }
 
-/// Which rows a search returns. Constants are in XML's lexical form.
+/// Which rows a search returns (`RestrictionType`, MS-OXWSSRCH 2.2.3). Constants are in XML's
+/// lexical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restriction {

@@ -67,7 +67,7 @@ impl Operation for GetStreamingEvents {
     }
 }
 
-/// What a stream of events tells.
+/// What a stream of events tells (MS-OXWSNTIF 3.1.4.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamEvent {

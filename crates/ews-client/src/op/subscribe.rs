@@ -33,7 +33,7 @@ pub struct Subscribe {
     pub events: Vec<EventKind>,
 }
 
-/// How a subscription's events are told.
+/// How a subscription's events are told (MS-OXWSNTIF 3.1.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// When asked, by [`GetEvents`].
@@ -48,7 +48,7 @@ pub enum Delivery {
     Streaming,
 }
 
-/// A subscription.
+/// A subscription (Subscribe's answer, MS-OXWSNTIF 3.1.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     /// Its id.
@@ -73,7 +73,8 @@ pub struct Unsubscribe {
     pub subscription_id: String,
 }
 
-/// Something that happened. Servers fill in what applies.
+/// Something that happened (`BaseNotificationEventType` and what is made of it, MS-OXWSNTIF).
+/// Servers fill in what applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What.
@@ -98,7 +99,7 @@ pub struct Event {
     pub unread_count: Option<u64>,
 }
 
-/// What one subscription has to tell.
+/// What one subscription has to tell (`NotificationType`, MS-OXWSNTIF).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notification {
     /// The subscription.

@@ -19,7 +19,7 @@ pub struct SyncFolderHierarchy {
     pub sync_state: Option<SyncState>,
 }
 
-/// A change in the folder tree.
+/// A change in the folder tree (`SyncFolderHierarchyChangesType`, MS-OXWSSYNC 3.1.4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FolderChange {
@@ -31,7 +31,7 @@ pub enum FolderChange {
     Delete(FolderId),
 }
 
-/// A page of changes.
+/// A page of changes (SyncFolderHierarchy's answer, MS-OXWSSYNC 3.1.4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HierarchyPage {
     /// Where to continue.

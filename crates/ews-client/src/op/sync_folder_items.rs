@@ -51,7 +51,7 @@ impl SyncFolderItems {
     }
 }
 
-/// A change in a folder.
+/// A change in a folder (`SyncFolderItemsChangesType`, MS-OXWSSYNC 3.1.4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ItemChange {
@@ -71,7 +71,7 @@ pub enum ItemChange {
     },
 }
 
-/// A page of changes.
+/// A page of changes (SyncFolderItems' answer, MS-OXWSSYNC 3.1.4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncPage {
     /// Where to continue.

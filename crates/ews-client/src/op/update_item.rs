@@ -27,7 +27,7 @@ pub struct UpdateItem {
     pub conflict: ConflictResolution,
 }
 
-/// The changes to one item.
+/// The changes to one item (`ItemChangeType`, MS-OXWSCORE 3.1.4.9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemUpdate {
     /// The item.
@@ -36,7 +36,7 @@ pub struct ItemUpdate {
     pub changes: Vec<FieldChange>,
 }
 
-/// One property's change.
+/// One property's change (`ItemChangeDescriptionType`, MS-OXWSCORE 3.1.4.9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldChange {

@@ -28,7 +28,7 @@ pub enum UploadAction {
     UpdateOrCreate(ItemId),
 }
 
-/// An item's native stream.
+/// An item's native stream (MS-OXWSBTRF 3.1.4.2).
 #[derive(Clone)]
 pub enum UploadData {
     /// In memory.
@@ -79,7 +79,7 @@ impl fmt::Debug for UploadData {
     }
 }
 
-/// An item to be uploaded (`UploadItemType`).
+/// An item to be uploaded (`UploadItemType`, MS-OXWSBTRF 3.1.4.2).
 #[derive(Clone, Debug)]
 pub struct UploadItem {
     /// Where it goes.

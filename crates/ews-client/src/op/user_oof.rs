@@ -14,7 +14,8 @@ pub struct GetUserOofSettings {
     pub mailbox: String,
 }
 
-/// A mailbox's out-of-office settings, and what the organisation allows.
+/// A mailbox's out-of-office settings, and what the organisation allows (GetUserOofSettings'
+/// answer, MS-OXWOOF 3.1.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserOof {
     /// The settings.

@@ -8,9 +8,11 @@ one line a check and ends with 1 when any failed; FOLDER keeps the logs of all p
 
 import argparse
 import email
+import email.message
 import email.policy
 import imaplib
 import shutil
+import smtplib
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +26,7 @@ SETTINGS = """davmail.server=true
 davmail.mode=EWS
 davmail.url={endpoint}
 davmail.imapPort={port}
-davmail.smtpPort=
+davmail.smtpPort={smtp_port}
 davmail.popPort=
 davmail.ldapPort=
 davmail.caldavPort=
@@ -48,8 +50,9 @@ def check(function):
 class World:
     """The gateway, and what is behind it."""
 
-    def __init__(self, port, box):
+    def __init__(self, port, smtp_port, box):
         self.port = port
+        self.smtp_port = smtp_port
         self.box = box
         self.imap = None
 
@@ -196,6 +199,24 @@ def a_copy_leaves_the_original(world):
 
 
 @check
+def a_moved_mail_is_in_the_other_folder_alone(world):
+    (uid,) = world.search("HEADER", "Subject", '"Report number 12"')
+    good(world.imap.uid("MOVE", uid, quoted("Projects/2026")))
+    expect(world.select("Projects/2026"), mail.PROJECT_MAILS + 2, "messages with the moved one")
+    (uid,) = world.search("HEADER", "Subject", '"Report number 12"')
+    expect(parsed(world.message(uid))["Subject"], "Report number 12", "subject")
+    good(world.imap.uid("MOVE", uid, "INBOX"))
+    expect(world.select(), mail.INBOX_MAILS, "messages after the way back")
+
+
+@check
+def words_of_a_text_are_found(world):
+    found = world.search("BODY", '"report 21 is ready"')
+    (uid,) = found
+    expect(parsed(world.message(uid))["Subject"], "Report number 21", "subject")
+
+
+@check
 def a_deleted_mail_is_gone_after_expunge(world):
     (uid,) = world.search("HEADER", "Subject", '"Report number 10"')
     good(world.imap.uid("STORE", uid, "+FLAGS", "(\\Deleted)"))
@@ -214,17 +235,32 @@ def folders_are_created_renamed_and_deleted(world):
     expect(b"Renamed here" in b"".join(good(world.imap.list())), False, "still there")
 
 
+@check
+def a_sent_mail_is_kept_among_the_sent(world):
+    message = email.message.EmailMessage()
+    message["From"], message["To"], message["Subject"] = mail.ALICE, mail.BOB, "By SMTP"
+    message.set_content("Sent through the gateway.")
+    with smtplib.SMTP("127.0.0.1", world.smtp_port, timeout=60) as smtp:
+        smtp.login(mail.ALICE, PASSWORD)
+        smtp.send_message(message)
+    world.select("Sent")
+    (uid,) = world.search("HEADER", "Subject", '"By SMTP"')
+    expect(parsed(world.message(uid)).get_content().strip(), "Sent through the gateway.", "text")
+
+
 def start_davmail(scratch, endpoint):
     if shutil.which("davmail-server") is None:
         sys.exit("davmail-server is not installed (Debian: davmail-server)")
-    port = judging.free_port()
+    port, smtp_port = judging.free_port(), judging.free_port()
     settings = scratch / "davmail.properties"
-    settings.write_text(SETTINGS.format(endpoint=endpoint, port=port, log=scratch / "davmail.log"))
+    settings.write_text(SETTINGS.format(
+        endpoint=endpoint, port=port, smtp_port=smtp_port, log=scratch / "davmail.log"
+    ))
     path = scratch / "davmail.out"
     with path.open("wb") as log:
         gateway = subprocess.Popen(["davmail-server", settings], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     judging.wait_for_port(port, gateway, path)
-    return gateway, port
+    return gateway, port, smtp_port
 
 
 def main():
@@ -237,9 +273,9 @@ def main():
     box = mail.write(folder)
     server, endpoint = judging.start_simulator(arguments.postkeep, arguments.scratch, folder)
     try:
-        gateway, port = start_davmail(arguments.scratch, endpoint)
+        gateway, port, smtp_port = start_davmail(arguments.scratch, endpoint)
         try:
-            failures = judging.run_checks("DavMail", CHECKS, World(port, box))
+            failures = judging.run_checks("DavMail", CHECKS, World(port, smtp_port, box))
         finally:
             gateway.terminate()
             gateway.wait()

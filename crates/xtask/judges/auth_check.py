@@ -277,16 +277,18 @@ class Judge:
         return {"EWS_PROXY": f"http://{PROXY_USER}:{secret}@localhost:{self.proxy}/"}
 
     def proxy_checks(self):
-        """Sign-ins work through a tunnel, but are not bound to the server's certificate: the HTTP
-        library tells of none there. A server that insists on binding refuses them."""
+        """Sign-ins through a tunnel are bound to the server's certificate all the same."""
         for way, user, password in [
             ("kerberos", "svc", ""), ("ntlm", "EXAMPLE\\svc", PASSWORD),
             ("negotiate", "EXAMPLE\\svc", PASSWORD),
         ]:
-            for meant in ["own", "other"]:
-                name = f"{way} through a proxy is unbound, and refused where {meant} binding is wanted"
+            for meant, told, expected in [
+                ("own", "its own certificate is taken", None),
+                ("other", "another server's certificate is refused", "refuses the"),
+            ]:
+                name = f"{way} through a proxy bound to {told}"
                 port = self.bound[meant]
-                self.check(name, port, user, way, password, "refuses the", True, **self.through())
+                self.check(name, port, user, way, password, expected, True, **self.through())
         ntlm = (self.tls, "EXAMPLE\\svc", "ntlm", PASSWORD)
         name = "gss-ntlmssp takes ntlm through a proxy"
         self.check(name, *ntlm, None, True, **self.through())

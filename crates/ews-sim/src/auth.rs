@@ -1,14 +1,21 @@
 //! Who is asking: Basic, NTLM, Negotiate and bearer tokens, each judged as Exchange judges it.
 
+#[cfg(feature = "kerberos")]
+mod kerberos;
+#[cfg(not(feature = "kerberos"))]
+#[path = "auth/no_kerberos.rs"]
+mod kerberos;
 mod ntlm;
 mod token;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::http::header::InvalidHeaderValue;
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::account::Account;
 use crate::sim::World;
+pub(crate) use kerberos::Acceptor;
 pub(crate) use token::issue as issue_token;
 
 /// Longest token of a sign-in that is decoded.
@@ -22,7 +29,8 @@ pub enum SignIn {
     Basic,
     /// NTLM version 2.
     Ntlm,
-    /// Negotiate, with NTLM inside.
+    /// Negotiate, with NTLM inside, or Kerberos where the server has keys for it
+    /// ([`crate::SimBuilder::kerberos`]).
     Negotiate,
     /// OAuth 2 bearer tokens, which the server itself issues at `/sim/token` for client
     /// credentials: an account's name and password.
@@ -87,6 +95,8 @@ enum State {
 /// What a request's sign-in came to.
 pub(crate) enum Verdict {
     Known(Account),
+    /// The same, with a value of WWW-Authenticate that proves the server to the client.
+    Proven(Account, HeaderValue),
     /// 401 with these values of WWW-Authenticate.
     Challenge(Vec<HeaderValue>),
 }
@@ -100,7 +110,7 @@ impl Connection {
     }
 
     /// Judges a request's Authorization header.
-    pub(crate) fn judge(&self, world: &World, headers: &HeaderMap) -> Verdict {
+    pub(crate) async fn judge(&self, world: &Arc<World>, headers: &HeaderMap) -> Verdict {
         let value = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -120,13 +130,17 @@ impl Connection {
             token::holder(world, token.trim())
         } else if is(SignIn::Ntlm, "ntlm") {
             match self.ntlm(world, token, false) {
-                Step::Known(account) => Some(account),
+                Step::Known(account) | Step::Proven(account, _) => Some(account),
                 Step::Challenge(token) => return told("NTLM", &token),
                 Step::Refused => None,
             }
         } else if is(SignIn::Negotiate, "negotiate") {
-            match self.ntlm(world, token, true) {
+            match self.negotiate(world, token).await {
                 Step::Known(account) => Some(account),
+                Step::Proven(account, token) => match value_of("Negotiate", &token) {
+                    Ok(value) => return Verdict::Proven(account, value),
+                    Err(_) => Some(account),
+                },
                 Step::Challenge(token) => return told("Negotiate", &token),
                 Step::Refused => None,
             }
@@ -143,11 +157,38 @@ impl Connection {
         }
     }
 
+    /// Kerberos where there are keys for it and the token has no NTLM inside; else NTLM.
+    async fn negotiate(&self, world: &Arc<World>, token: &str) -> Step {
+        let Some(acceptor) = world.kerberos.clone() else {
+            return self.ntlm(world, token, true);
+        };
+        let Some(decoded) = decoded(token) else {
+            return Step::Refused;
+        };
+        if decoded.windows(8).any(|part| part == b"NTLMSSP\0") {
+            return self.ntlm(world, token, true);
+        }
+        let channel = self.channel.clone();
+        // The library reads the keytab, and writes down what it has seen.
+        let judging = move || acceptor.accept(&decoded, channel.as_deref());
+        let Ok(Some(accepted)) = tokio::task::spawn_blocking(judging).await else {
+            return Step::Refused;
+        };
+        if world.requires_channel_binding && !accepted.is_bound {
+            return Step::Refused;
+        }
+        let Some(account) = world.account_named(&accepted.principal) else {
+            tracing::debug!(principal = accepted.principal, "no account is called that");
+            return Step::Refused;
+        };
+        match accepted.answer {
+            Some(token) => Step::Proven(account, token),
+            None => Step::Known(account),
+        }
+    }
+
     fn ntlm(&self, world: &World, token: &str, wrapped: bool) -> Step {
-        let decoded = Some(token.trim())
-            .filter(|token| token.len() <= MAX_TOKEN_CHARS)
-            .and_then(|token| base64_simd::STANDARD.decode_to_vec(token.as_bytes()).ok());
-        let Some(decoded) = decoded else {
+        let Some(decoded) = decoded(token) else {
             return Step::Refused;
         };
         let bare = decoded.starts_with(b"NTLMSSP\0");
@@ -221,13 +262,24 @@ impl Connection {
 
 enum Step {
     Known(Account),
+    Proven(Account, Vec<u8>),
     Challenge(Vec<u8>),
     Refused,
 }
 
 fn told(scheme: &str, token: &[u8]) -> Verdict {
-    let value = format!("{scheme} {}", base64_simd::STANDARD.encode_to_string(token));
-    Verdict::Challenge(HeaderValue::from_str(&value).into_iter().collect())
+    Verdict::Challenge(value_of(scheme, token).into_iter().collect())
+}
+
+fn value_of(scheme: &str, token: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    let encoded = base64_simd::STANDARD.encode_to_string(token);
+    HeaderValue::from_str(&format!("{scheme} {encoded}"))
+}
+
+/// A token's bytes.
+fn decoded(token: &str) -> Option<Vec<u8>> {
+    let token = Some(token.trim()).filter(|token| token.len() <= MAX_TOKEN_CHARS)?;
+    base64_simd::STANDARD.decode_to_vec(token.as_bytes()).ok()
 }
 
 /// The account that a Basic header names with the right password.

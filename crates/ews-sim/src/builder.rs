@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use crate::account::Account;
-use crate::auth::SignIn;
+use crate::auth::{Acceptor, SignIn};
 use crate::autodiscover::AutodiscoverForm;
 use crate::clock::Clock;
 use crate::config::{Config, GenerateConfig, SyntheticConfig};
@@ -49,6 +49,7 @@ pub struct SimBuilder {
     throttle: Option<ThrottlePolicy>,
     sign_in: Vec<SignIn>,
     requires_channel_binding: bool,
+    has_kerberos: bool,
     redirects: BTreeMap<String, String>,
     autodiscover: Vec<AutodiscoverForm>,
     has_export: bool,
@@ -94,6 +95,7 @@ impl Default for SimBuilder {
             throttle: None,
             sign_in: SignIn::ALL.to_vec(),
             requires_channel_binding: false,
+            has_kerberos: false,
             redirects: BTreeMap::new(),
             autodiscover: AutodiscoverForm::ALL.to_vec(),
             has_export: true,
@@ -276,7 +278,16 @@ impl SimBuilder {
         self
     }
 
-    /// Refuses NTLM sign-ins without a channel binding, as Extended Protection does when set to
+    /// Takes Kerberos inside Negotiate, with the system's GSSAPI and any key of the keytab that it
+    /// finds: the default one, or what the environment variable `KRB5_KTNAME` names, which is never
+    /// set here. A principal `name@REALM` is the account of that name, without regard to case. Needs
+    /// the feature `kerberos`; without it, or without a key, [`SimBuilder::build`] fails.
+    pub fn kerberos(mut self) -> SimBuilder {
+        self.has_kerberos = true;
+        self
+    }
+
+    /// Refuses NTLM and Kerberos sign-ins without a channel binding, as Extended Protection does when set to
     /// "Require". A wrong binding is refused in any case.
     pub fn require_channel_binding(mut self) -> SimBuilder {
         self.requires_channel_binding = true;
@@ -369,6 +380,7 @@ impl SimBuilder {
         if let Some(name) = &config.throttle {
             self.throttle = ThrottlePolicy::named(name)?;
         }
+        self.has_kerberos |= config.kerberos;
         self.has_export &= !config.no_export;
         if let Some(plan) = config.fault_plan()? {
             self.faults = plan;
@@ -381,7 +393,7 @@ impl SimBuilder {
     /// # Errors
     ///
     /// [`crate::ErrorKind::Io`] if a folder of mail cannot be read, `Invalid` if an address is
-    /// none.
+    /// none, or there is no Kerberos where that was asked for.
     pub fn build(mut self) -> Result<Sim, Error> {
         if self.accounts.is_empty() {
             self.accounts
@@ -395,6 +407,10 @@ impl SimBuilder {
         let (mailboxes, kept_public) = match restored {
             Some(restored) => (restored.mailboxes, restored.public),
             None => (BTreeMap::new(), None),
+        };
+        let kerberos = match self.has_kerberos {
+            true => Some(Arc::new(Acceptor::new()?)),
+            false => None,
         };
         let public = self.has_public.then(|| {
             Arc::new(Store::new(
@@ -424,6 +440,7 @@ impl SimBuilder {
             event_minute: self.event_minute,
             sign_in: self.sign_in,
             requires_channel_binding: self.requires_channel_binding,
+            kerberos,
             redirects: self.redirects,
             autodiscover: self.autodiscover,
             nonces: AtomicU64::new(0),

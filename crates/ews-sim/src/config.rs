@@ -66,6 +66,8 @@ pub struct Config {
     pub no_export: bool,
     /// Ways of signing in: `basic`, `ntlm`, `negotiate`, `bearer`; empty for all.
     pub sign_in: Vec<String>,
+    /// Whether Kerberos is taken inside Negotiate, as [`crate::SimBuilder::kerberos`] says.
+    pub kerberos: bool,
     /// Mailboxes to make up.
     pub generate: Option<GenerateConfig>,
     /// Synthetic folders.

@@ -108,8 +108,15 @@ async fn handle(
     if form.is_none() && described.is_none() && !path.ends_with("/exchange.asmx") {
         return plain(StatusCode::NOT_FOUND, "");
     }
-    let account = match remote.connection.judge(world, request.headers()) {
+    let verdict = remote.connection.judge(world, request.headers());
+    let account = match verdict.await {
         Verdict::Known(account) => account,
+        Verdict::Proven(account, value) => {
+            let mut response = serve_known(world, account, request, remote).await;
+            let headers = response.headers_mut();
+            headers.append(header::WWW_AUTHENTICATE, value);
+            return response;
+        }
         Verdict::Challenge(offers) => {
             // The second message of NTLM is no refusal.
             let is_step = |offer: &header::HeaderValue| {
@@ -124,10 +131,21 @@ async fn handle(
             return unauthorized(offers);
         }
     };
-    if form.is_some() {
+    serve_known(world, account, request, remote).await
+}
+
+/// What somebody gets who is signed in.
+async fn serve_known(
+    world: &Arc<World>,
+    account: Account,
+    request: Request,
+    remote: Remote,
+) -> Response<Body> {
+    let path = request.uri().path().to_ascii_lowercase();
+    if AutodiscoverForm::at(&path).is_some_and(|form| world.autodiscover.contains(&form)) {
         return autodiscover::xml(world, request, &remote).await;
     }
-    if let Some(name) = described {
+    if let Some(name) = page::description(&path) {
         return page::file(world.schema.as_deref(), name, request.method());
     }
     if *request.method() != Method::POST {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::account::Account;
-use crate::auth::SignIn;
+use crate::auth::{Acceptor, SignIn};
 use crate::autodiscover::AutodiscoverForm;
 pub use crate::builder::SimBuilder;
 use crate::clock::Clock;
@@ -112,6 +112,8 @@ pub(crate) struct World {
     pub(crate) event_minute: Duration,
     pub(crate) sign_in: Vec<SignIn>,
     pub(crate) requires_channel_binding: bool,
+    /// The service's keys, where Kerberos is taken.
+    pub(crate) kerberos: Option<Arc<Acceptor>>,
     pub(crate) redirects: BTreeMap<String, String>,
     pub(crate) autodiscover: Vec<AutodiscoverForm>,
     pub(crate) nonces: AtomicU64,

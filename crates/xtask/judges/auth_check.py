@@ -1,16 +1,18 @@
 """Lets strangers judge how ews-client signs in: Apache with mod_auth_gssapi and gss-ntlmssp, and
 an MIT Kerberos KDC, in front of `postkeep sim`. Channel bindings, which mod_auth_gssapi knows
 nothing of, are judged by the libraries below it (`gss_acceptor.py`). Apache's proxy judges sign-ins
-through CONNECT, and Apache with nothing but CBC cipher suites how legacy TLS is spoken.
+through CONNECT, and Apache with nothing but CBC cipher suites how legacy TLS is spoken. The other
+way round, curl with the system's GSSAPI judges how the simulator takes Kerberos.
 
 Debian packages: apache2 libapache2-mod-auth-gssapi gss-ntlmssp krb5-kdc krb5-admin-server
-krb5-user openssl. Everything lives in a scratch folder and listens on the loopback interface.
+krb5-user openssl curl. Everything lives in a scratch folder and listens on the loopback interface.
 """
 
 import argparse
 import base64
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -27,6 +29,13 @@ LOADED = [
 ]
 # What Windows Server 2012 R2 offers besides suites that are as old.
 CBC = "ECDHE-RSA-AES256-SHA384"
+GET_FOLDER = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
+ xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"
+ xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><s:Header>
+ <t:RequestServerVersion Version="Exchange2013_SP1"/></s:Header><s:Body><m:GetFolder>
+ <m:FolderShape><t:BaseShape>Default</t:BaseShape></m:FolderShape><m:FolderIds>
+ <t:DistinguishedFolderId Id="inbox"><t:Mailbox><t:EmailAddress>svc@example.test</t:EmailAddress>
+ </t:Mailbox></t:DistinguishedFolderId></m:FolderIds></m:GetFolder></s:Body></s:Envelope>"""
 PROXY_USER, PROXY_PASSWORD = "way", "thr\u00f6ugh"
 
 
@@ -62,6 +71,8 @@ class Judge:
         self.checks = 0
         self.sim, self.kdc, self.plain, self.tls, self.krb, self.krb_tls = free_ports(6)
         self.cbc, self.cbc_ntlm, self.proxy = free_ports(3)
+        self.own_plain, self.own_tls, self.own_other = free_ports(3)
+        self.fingerprints = {}
         self.bound = {}
         self.environment = dict(
             os.environ,
@@ -72,9 +83,10 @@ class Judge:
             NTLM_USER_FILE=str(self.scratch / "ntlm-users"),
         )
 
-    def start(self, command, port, name=None):
+    def start(self, command, port, name=None, **more):
         log = open(self.scratch / f"{name or pathlib.Path(command[0]).name}.log", "ab")
-        process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        environment = dict(self.environment, **more)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self.processes.append(process)
         wait_for(port)
 
@@ -92,6 +104,32 @@ class Judge:
         for meant in ["own", "other", "none"]:
             self.acceptor(meant)
         self.apache()
+        self.own_servers()
+
+    def own_servers(self):
+        """The simulator itself with Kerberos: over HTTP, over TLS, and with another service's keys."""
+        for name, port, tls, keytab in [
+            ("own-plain", self.own_plain, [], "keytab"), ("own-tls", self.own_tls, ["--tls"], "keytab"),
+            ("own-other", self.own_other, [], "other-keytab"),
+        ]:
+            command = self.own_server(port) + tls
+            self.start(command, port, name, KRB5_KTNAME=f"FILE:{self.scratch / keytab}")
+        told = None
+        for _ in range(100):
+            told = re.search(r'"tls_fingerprint": *"([0-9A-F:]+)"', self.log_of("own-tls"))
+            if told:
+                break
+            time.sleep(0.1)
+        self.fingerprints[self.own_tls] = told[1]
+
+    def log_of(self, name):
+        return (self.scratch / f"{name}.log").read_text()
+
+    def own_server(self, port):
+        return [
+            self.postkeep, "--json", "sim", "--mailbox", USER, "--kerberos", "--sign-in", "negotiate",
+            "--listen", f"127.0.0.1:{port}",
+        ]
 
     def acceptor(self, meant):
         """A server that wants tokens bound to its certificate, to another one as behind a relay,
@@ -129,10 +167,14 @@ class Judge:
             f"  key_stash_file = {self.scratch}/stash\n  acl_file = {self.scratch}/acl\n }}\n"
         )
         self.run("kdb5_util", "create", "-r", "EXAMPLE.TEST", "-s", "-P", "master")
-        for principal, key in [("svc", ["-pw", PASSWORD]), ("HTTP/localhost", ["-randkey"])]:
+        for principal, key in [
+            ("svc", ["-pw", PASSWORD]), ("nobody", ["-pw", PASSWORD]),
+            ("HTTP/localhost", ["-randkey"]), ("HTTP/elsewhere", ["-randkey"]),
+        ]:
             self.run("kadmin.local", "addprinc", *key, principal)
-        self.run("kadmin.local", "ktadd", "-k", str(self.scratch / "keytab"), "HTTP/localhost")
-        (self.scratch / "keytab").chmod(0o644)
+        for keytab, service in [("keytab", "HTTP/localhost"), ("other-keytab", "HTTP/elsewhere")]:
+            self.run("kadmin.local", "ktadd", "-k", str(self.scratch / keytab), service)
+            (self.scratch / keytab).chmod(0o644)
         self.start(["krb5kdc", "-n", "-P", str(self.scratch / "kdc.pid")], self.kdc)
 
     def apache(self):
@@ -206,11 +248,15 @@ class Judge:
         scheme = "https" if tls else "http"
         url = f"{scheme}://localhost:{port}/EWS/Exchange.asmx"
         pin = more.pop("pin", "cert.pem") if tls else None
-        command = [self.example, url, user, way] + ([self.fingerprint(pin)] if pin else [])
+        print_of = self.fingerprints.get(port) or (self.fingerprint(pin) if pin else None)
+        command = [self.example, url, user, way] + ([print_of] if print_of else [])
         environment = dict(self.environment, EWS_PASSWORD=password, **more)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         told = done.stdout + done.stderr
         ok = (done.returncode == 0) == (expected is None) and (expected or "Inbox") in told
+        self.note(name, ok, told)
+
+    def note(self, name, ok, told):
         self.checks += 1
         self.failed += not ok
         print(f"{'ok  ' if ok else 'FAIL'} {name}" + ("" if ok else f"\n     {told.strip()}"))
@@ -247,6 +293,54 @@ class Judge:
         self.run("kinit", "-l", "2s", "svc", input=PASSWORD + "\n")
         time.sleep(3)
         self.check("an expired ticket is said", self.krb, "svc", "kerberos", "", "expired")
+        self.curl_checks("an expired ticket", 401)
+        self.run("kdestroy")
+        self.own_checks()
+
+    def own_checks(self):
+        """The simulator's own judgement of tickets."""
+        refused = "refuses the"
+        for principal, expected in [("svc", None), ("nobody", refused)]:
+            self.run("kinit", principal, input=PASSWORD + "\n")
+            known = "takes a known principal's" if expected is None else "refuses an unknown principal's"
+            for over, port, tls in [("HTTP", self.own_plain, False), ("TLS", self.own_tls, True)]:
+                name = f"the simulator {known} ticket over {over}"
+                self.check(name, port, principal, "kerberos", "", expected, tls)
+            self.curl_checks(f"the ticket of {principal}", 200 if expected is None else 401)
+            name = f"the simulator refuses {principal}'s ticket for another service"
+            self.check(name, self.own_other, principal, "kerberos", "", refused)
+            self.run("kdestroy")
+        self.curl_checks("no ticket", 401)
+        for password, expected in [("secret", None), ("wrong", refused)]:
+            name = f"the simulator {'refuses' if expected else 'takes'} NTLM beside Kerberos"
+            self.check(name, self.own_plain, "EXAMPLE\\svc", "negotiate", password, expected)
+        keys = dict(self.environment, KRB5_KTNAME=f"FILE:{self.scratch / 'absent'}")
+        done = subprocess.run(self.own_server(0), env=keys, capture_output=True, text=True, timeout=60)
+        told = done.stdout + done.stderr
+        ok = done.returncode != 0 and "KRB5_KTNAME" in told
+        self.note("a simulator without keys says what it looked for", ok, told)
+
+    def curl_checks(self, what, expected):
+        """curl lets the system's own SPNEGO talk; the answer proves the server to it."""
+        body = self.scratch / "get-folder.xml"
+        body.write_text(GET_FOLDER)
+        for over, url in [
+            ("HTTP", f"http://localhost:{self.own_plain}/EWS/Exchange.asmx"),
+            ("TLS", f"https://localhost:{self.own_tls}/EWS/Exchange.asmx"),
+        ]:
+            command = [
+                "curl", "--silent", "--show-error", "--insecure", "--negotiate", "--user", ":",
+                "--header", "Content-Type: text/xml; charset=utf-8", "--data-binary", f"@{body}",
+                "--dump-header", "-", url,
+            ]
+            done = subprocess.run(
+                command, env=self.environment, capture_output=True, text=True, timeout=60
+            )
+            heads = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("HTTP/")]
+            ok = heads[-1:] == [str(expected)]
+            if expected == 200:
+                ok = ok and "Inbox" in done.stdout and "negotiate oy" in done.stdout.lower()
+            self.note(f"curl with {what} over {over}: {expected}", ok, done.stdout + done.stderr)
 
     def legacy_checks(self):
         """A server that offers one CBC cipher suite of TLS 1.2 and nothing else."""
@@ -326,7 +420,7 @@ def main():
     parser.add_argument("--example", required=True)
     parser.add_argument("--scratch", required=True)
     arguments = parser.parse_args()
-    for program in ["apache2", "krb5kdc", "kinit", "openssl"]:
+    for program in ["apache2", "krb5kdc", "kinit", "openssl", "curl"]:
         if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
             sys.exit(f"{program} is missing; see the head of {__file__}")
     os.environ["PATH"] += ":/usr/sbin:/sbin"

@@ -114,7 +114,7 @@ pub(crate) fn auth(workspace: &Workspace) -> Result {
         let cargo = Tool::cargo().arg("build").args(arguments);
         cargo.current_dir(workspace.root()).run()
     };
-    build(&["--package", "postkeep"])?;
+    build(&["--package", "postkeep", "--features", "kerberos"])?;
     let example = ["--example", "sign_in", "--features", "kerberos"];
     build(&[&["--package", "ews-client"][..], &example].concat())?;
     auth_built(workspace)

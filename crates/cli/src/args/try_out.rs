@@ -92,6 +92,10 @@ pub struct SimArgs {
     #[arg(long, value_name = "WAY", value_delimiter = ',',
           value_parser = ["basic", "ntlm", "negotiate", "bearer"])]
     pub sign_in: Vec<String>,
+    /// Take Kerberos, too, with the keys of the system's keytab or the one that KRB5_KTNAME names
+    /// (in builds with the feature kerberos): a principal NAME@REALM is the account of that name
+    #[arg(long)]
+    pub kerberos: bool,
     /// Serve over TLS with a self-signed certificate, made anew each time
     #[arg(long)]
     pub tls: bool,

@@ -150,6 +150,9 @@ fn build(args: &SimArgs, password: Option<&str>) -> Result<Sim> {
             .collect();
         builder = builder.sign_in(&ways.map_err(failed)?);
     }
+    if args.kerberos {
+        builder = builder.kerberos();
+    }
     if let Some(name) = &args.throttle {
         builder = builder.throttle(ThrottlePolicy::named(name).map_err(failed)?);
     }

@@ -90,6 +90,8 @@ pub(super) fn parse_list(text: &str) -> Result<Vec<Entry>, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entry(name: &str, is_folder: bool, size: u64) -> Entry {
@@ -117,6 +119,20 @@ mod tests {
             "nonsense",
         ] {
             assert!(parse_mlsd(broken).is_err(), "{broken}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_lists_is_read_or_refused(
+            any in "(\\PC|[ ;=\r\n]){0,99}",
+            fact in "(type=(file|dir|cdir|\\PC{0,3});|size=[-0-9]{0,25};|modify=\\PC{0,20};){0,4} \\PC{0,9}",
+            unix in "[-dl][rwxst-]{7,11} +[0-9]{0,25} +\\PC{1,5} +\\PC{1,5} +[0-9]{0,25} +[A-Za-z]{2,4} +[0-9]{1,4} +[0-9:]{1,6} \\PC{0,9}",
+            windows in "[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,5} +[0-9]{1,3}:[0-9]{1,3}(AM|PM|) +(<DIR>|[0-9]{0,25}) +\\PC{0,9}",
+        ) {
+            for text in [any, fact, unix, windows] {
+                let _ = (parse_mlsd(&text), parse_list(&text));
+            }
         }
     }
 

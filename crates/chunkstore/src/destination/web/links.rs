@@ -73,6 +73,8 @@ fn link(target: &str, folder: &Url) -> Option<Link> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -114,6 +116,21 @@ mod tests {
             "<html><a href=\"deep/er\">x</a><a>no</a><a href>n</a></html>",
             &[],
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_page_links_is_a_name_in_the_folder(
+            targets in prop::collection::vec("(\\PC|[/.%&?#'\"<>=]|%[0-9a-f]{2}|&amp;|\\.\\./){0,20}", 0..9),
+        ) {
+            let folder = Url::parse("http://host:81/a%20b/").unwrap();
+            let links = targets.iter().map(|target| format!("<a href=\"{target}\">{target}</a>"));
+            let page = format!("<html>{}</html>", links.collect::<String>());
+            for link in parse(page.as_bytes(), &folder).unwrap() {
+                prop_assert!(!link.name.is_empty() && !link.name.contains(['/', '\0']));
+                prop_assert!(link.name != "." && link.name != "..");
+            }
+        }
     }
 
     #[test]

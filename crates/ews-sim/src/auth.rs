@@ -3,8 +3,7 @@
 #[cfg(feature = "kerberos")]
 mod kerberos;
 #[cfg(not(feature = "kerberos"))]
-#[path = "auth/no_kerberos.rs"]
-mod kerberos;
+mod no_kerberos;
 mod ntlm;
 mod token;
 
@@ -15,7 +14,10 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::account::Account;
 use crate::sim::World;
+#[cfg(feature = "kerberos")]
 pub(crate) use kerberos::Acceptor;
+#[cfg(not(feature = "kerberos"))]
+pub(crate) use no_kerberos::Acceptor;
 pub(crate) use token::issue as issue_token;
 
 /// Longest token of a sign-in that is decoded.

@@ -91,10 +91,7 @@ pub(crate) fn davmail(workspace: &Workspace) -> Result {
 /// The command of a judge whose script is `<name>_check.py`, with the program built and an empty
 /// folder for what it leaves behind.
 fn client_judge(workspace: &Workspace, python: &OsStr, name: &str) -> Result<Tool> {
-    Tool::cargo()
-        .args(["build", "--package", "postkeep"])
-        .current_dir(workspace.root())
-        .run()?;
+    let program = cargo_steps::program(workspace)?;
     let judges = workspace.root().join("crates/xtask/judges");
     let scratch = workspace.target_dir("judges").join(name);
     fresh_folder(&scratch)?;
@@ -103,7 +100,7 @@ fn client_judge(workspace: &Workspace, python: &OsStr, name: &str) -> Result<Too
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg(judges.join(format!("{name}_check.py")))
         .arg("--postkeep")
-        .arg(workspace.program("debug"))
+        .arg(program)
         .arg("--scratch")
         .arg(&scratch))
 }

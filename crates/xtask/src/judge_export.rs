@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::Result;
+use crate::cargo_steps;
 use crate::judge::{fresh_folder, python_with};
 use crate::tool::Tool;
 use crate::workspace::Workspace;
@@ -35,10 +36,7 @@ fn judge(workspace: &Workspace, table: &Path) -> Result {
             "msgconvert is not installed (Debian: libemail-outlook-message-perl)".to_owned(),
         );
     }
-    Tool::cargo()
-        .args(["build", "--package", "postkeep"])
-        .current_dir(workspace.root())
-        .run()?;
+    let program = cargo_steps::program(workspace)?;
     let scratch = folder.join("export");
     fresh_folder(&scratch)?;
     let judges = workspace.root().join("crates/xtask/judges");
@@ -47,7 +45,7 @@ fn judge(workspace: &Workspace, table: &Path) -> Result {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg(judges.join("export_check.py"))
         .arg("--postkeep")
-        .arg(workspace.program("debug"))
+        .arg(program)
         .arg("--corpus")
         .arg(workspace.shared_dir()?.join("corpus"))
         .arg("--scratch")

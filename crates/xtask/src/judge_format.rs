@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::cargo_steps;
 use crate::judge::{fresh_folder, python_with};
 use crate::tool::Tool;
 use crate::workspace::Workspace;
@@ -44,10 +45,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn format(workspace: &Workspace) -> Result {
     let folder = workspace.target_dir("judges");
     let python = python_with(&folder.join("format-venv"), &PACKAGES)?;
-    Tool::cargo()
-        .args(["build", "--package", "postkeep"])
-        .current_dir(workspace.root())
-        .run()?;
+    let program = cargo_steps::program(workspace)?;
     let scratch = folder.join("format");
     fresh_folder(&scratch)?;
     write_text(
@@ -57,7 +55,7 @@ pub(crate) fn format(workspace: &Workspace) -> Result {
     write_text(&scratch.join("password"), "secret\n")?;
     for cipher in CIPHERS {
         let case = Case {
-            program: workspace.program("debug"),
+            program: program.clone(),
             python: python.clone(),
             reader: workspace
                 .root()

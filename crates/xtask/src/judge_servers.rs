@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::Result;
+use crate::cargo_steps;
 use crate::judge::system_python;
 use crate::tool::Tool;
 use crate::workspace::Workspace;
@@ -10,10 +11,7 @@ use crate::workspace::Workspace;
 /// Runs `postkeep` against a small server of our own that behaves like the odd ones in the wild;
 /// all oddities, or those named.
 pub(crate) fn run(workspace: &Workspace, only: &[&str]) -> Result {
-    Tool::cargo()
-        .args(["build", "--package", "postkeep"])
-        .current_dir(workspace.root())
-        .run()?;
+    let program = cargo_steps::program(workspace)?;
     let scratch = workspace.target_dir("judges").join("servers");
     if scratch.exists() {
         fs::remove_dir_all(&scratch)
@@ -25,7 +23,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[&str]) -> Result {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg(judges.join("servers_check.py"))
         .arg("--postkeep")
-        .arg(workspace.program("debug"))
+        .arg(program)
         .arg("--scratch")
         .arg(&scratch);
     if let Ok(shared) = workspace.shared_dir() {

@@ -203,6 +203,11 @@ impl Keyring {
         self.epoch_key(b"postkeep v1 meta", epoch)
     }
 
+    /// The Ed25519 seed of an epoch.
+    pub(crate) fn signing_seed(&self, epoch: u32) -> Key {
+        self.epoch_key(b"postkeep v1 signature", epoch)
+    }
+
     /// A key for something outside the repository, named by the caller.
     pub(crate) fn caller_key(&self, context: &str) -> Zeroizing<[u8; 32]> {
         let info: [&[u8]; 2] = [b"postkeep v1 caller\0", context.as_bytes()];

@@ -53,6 +53,7 @@ mod repository;
 mod seal;
 mod session;
 mod session_record;
+mod sign;
 mod store;
 mod unlock;
 mod uploads;
@@ -84,6 +85,7 @@ pub use repository::{
 };
 pub use seal::Suite;
 pub use session::{Committed, NewSnapshot, Session, SessionOptions, SessionStats};
+pub use sign::{Signed, SignerKey, verify_signature};
 pub use unlock::{KeyFile, NewKey, RecoveryPhrase, Unlock};
 pub use usage::{SnapshotUse, Usage};
 

@@ -80,6 +80,10 @@ async fn vectors() -> String {
     let what = "the same passphrase after a rotation: keys of two epochs";
     show(&mut out, &store, what, &slot).await;
     show(&mut out, &store, "the rotation", "keys/epoch-00000002").await;
+    let signature = repository.sign(b"a document", "a comment");
+    let signer = repository.signers()[0];
+    let what = "epoch 1 signs \"a document\" with \"a comment\"";
+    write!(out, "\n{what}, public key {signer}\n{signature}").unwrap();
     assert_eq!(
         names(&*store, "keys").await.len(),
         3,

@@ -28,6 +28,7 @@ mod keys;
 ))]
 mod destinations;
 // Fixtures of the modules above.
+mod sign;
 mod support;
 // small records beside the snapshots
 mod notes;

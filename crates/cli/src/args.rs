@@ -29,7 +29,7 @@ pub use key::{
 pub use keyring::{KeyringCommand, KeyringRemoveArgs, KeyringSetArgs};
 pub use look::{
     CatArgs, CatFormat, CheckArgs, DiffArgs, DrillArgs, ExportArgs, LsArgs, SearchArgs,
-    SnapshotsArgs, VersionsArgs,
+    SnapshotsArgs, VerifyArgs, VersionsArgs,
 };
 pub use operate::{
     CompletionsArgs, ConfigCommand, ConfigFileArgs, ConfigInitArgs, ConfigSchemaArgs, DaemonArgs,
@@ -157,6 +157,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Prove that backups come back: restore a random sample, read it back and compare
     Drill(DrillArgs),
+    /// Check the signature of a drill's result, with its public key alone
+    Verify(VerifyArgs),
     /// Run backup sets of a configuration; `backup --set NAME` is the same
     #[command(
         after_help = "Examples:\n  postkeep run --set office\n  postkeep run --all-sets\n  \

@@ -32,6 +32,7 @@ mod sim;
 mod snapshots;
 mod stats;
 mod status;
+mod verify;
 mod versions;
 
 use engine::ItemFailure;
@@ -62,6 +63,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Keyring(command) => keyring::run(context, command),
         Command::Check(args) => check::run(context, args).await,
         Command::Drill(args) => drill::run(context, args).await,
+        Command::Verify(args) => verify::run(context, &args),
         Command::Run(args) => run::run(context, args).await,
         Command::Config(command) => config::run(context, command),
         Command::Schedule(command) => schedule::run(context, command),

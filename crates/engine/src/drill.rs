@@ -1,13 +1,14 @@
 //! Drills: proof that backups come back.
 //!
 //! A random sample of the newest snapshots is restored, read back and compared. The result is kept
-//! in the repository as a sealed note: only who has a key of the repository can have made it, and
-//! nothing in it can be changed unnoticed.
+//! in the repository as a sealed note and signed: whoever has the public half of the repository's
+//! signing key can tell that it was made by someone with the repository's keys, and not changed since.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chunkstore::Environment;
+use chunkstore::{Environment, verify_signature};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ use crate::vault::Vault;
 const TOPIC: &str = "drill";
 /// The form of results that this version writes.
 const VERSION: u32 = 1;
+/// The form of the note around a result and its signature; notes of form 1 were the bare result.
+const NOTE_VERSION: u32 = 2;
 
 /// How a drill goes about it.
 #[derive(Clone, Debug)]
@@ -90,6 +93,40 @@ pub struct DrilledSnapshot {
     pub error: Option<String>,
 }
 
+/// A result as it is kept, and what its signature says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptDrill {
+    /// The result.
+    pub drill: Drill,
+    /// The JSON text that was signed, byte for byte.
+    pub document: String,
+    /// The signature in minisign's format: what belongs into a file beside the document, named like
+    /// it with `.minisig` behind. Empty for results kept before drills were signed.
+    pub signature: String,
+    /// What became of checking it.
+    pub signed: SignatureState,
+}
+
+/// Whether a kept result is what was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignatureState {
+    /// Signed with a key of this repository.
+    Good,
+    /// Not signed, or by another repository from which it was copied.
+    Unknown,
+    /// It is not what was signed.
+    Bad,
+}
+
+/// How a result is kept since it is signed.
+#[derive(Serialize, Deserialize)]
+struct SignedNote {
+    version: u32,
+    document: String,
+    signature: String,
+}
+
 impl DrilledSnapshot {
     fn passed(&self) -> bool {
         self.error.is_none() && self.failures.is_empty() && self.equal == self.sampled
@@ -112,7 +149,7 @@ impl Vault {
         options: &DrillOptions,
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
-    ) -> Result<Drill> {
+    ) -> Result<KeptDrill> {
         let mut drill = Drill {
             version: VERSION,
             started_unix_ms: self.now_unix_ms(),
@@ -143,10 +180,30 @@ impl Vault {
         drill.passed = !cancel.is_cancelled()
             && !snapshots.is_empty()
             && drill.snapshots.iter().all(DrilledSnapshot::passed);
-        // A result is what numbers and texts it is made of: nothing here fails to become JSON.
-        let note = serde_json::to_vec(&drill).unwrap_or_default();
-        self.add_note(TOPIC, &note).await?;
-        Ok(drill)
+        let kept = self.signed(drill);
+        let note = SignedNote {
+            version: NOTE_VERSION,
+            document: kept.document.clone(),
+            signature: kept.signature.clone(),
+        };
+        self.add_note(TOPIC, &json(&note)).await?;
+        Ok(kept)
+    }
+
+    fn signed(&self, drill: Drill) -> KeptDrill {
+        let document = String::from_utf8_lossy(&json(&drill)).into_owned();
+        let comment = format!(
+            "postkeep drill of repository {}, {}, {}",
+            drill.repository,
+            Timestamp::from_millisecond(drill.ended_unix_ms).unwrap_or_default(),
+            if drill.passed { "passed" } else { "NOT passed" }
+        );
+        KeptDrill {
+            signature: self.repository.sign(document.as_bytes(), &comment),
+            signed: SignatureState::Good,
+            document,
+            drill,
+        }
     }
 
     async fn drill_one(
@@ -194,14 +251,37 @@ impl Vault {
     ///
     /// # Errors
     /// Those of the destination.
-    pub async fn drills(&self, limit: usize) -> Result<Vec<Drill>> {
+    pub async fn drills(&self, limit: usize) -> Result<Vec<KeptDrill>> {
         let mut drills = Vec::new();
         for note in self.notes(TOPIC).await?.iter().rev().take(limit) {
-            let body = self.read_note(note).await?;
-            drills.extend(serde_json::from_slice::<Drill>(&body).ok());
+            drills.extend(self.kept(&self.read_note(note).await?));
         }
         Ok(drills)
     }
+
+    fn kept(&self, note: &[u8]) -> Option<KeptDrill> {
+        let (document, signature) = match serde_json::from_slice::<SignedNote>(note) {
+            Ok(note) => (note.document, note.signature),
+            Err(_) => (String::from_utf8(note.to_vec()).ok()?, String::new()),
+        };
+        let trusted = self.repository.signers();
+        let signed = match verify_signature(document.as_bytes(), &signature, &trusted) {
+            Ok(_) => SignatureState::Good,
+            Err(error) if error.kind() == chunkstore::ErrorKind::Corrupt => SignatureState::Bad,
+            Err(_) => SignatureState::Unknown,
+        };
+        Some(KeptDrill {
+            drill: serde_json::from_str(&document).ok()?,
+            document,
+            signature,
+            signed,
+        })
+    }
+}
+
+/// What is kept is numbers and texts: nothing in it fails to become JSON.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(value).unwrap_or_default()
 }
 
 /// A mailbox's name as a folder's: no slashes.

@@ -65,7 +65,7 @@ pub use budget::MemoryBudget;
 pub use check::{DamagedItem, DamagedObject, PartRead, ReadData, VaultCheck};
 pub use copy::{CopiedSnapshot, CopyOptions, CopyReport};
 pub use diff::{DiffReport, Difference, FolderDifference, ItemDifference};
-pub use drill::{Drill, DrillOptions, DrilledSnapshot};
+pub use drill::{Drill, DrillOptions, DrilledSnapshot, KeptDrill, SignatureState};
 pub use error::{Error, ErrorKind, Result};
 pub use export::{ExportFormat, ExportOptions, ExportReport, ending_of, to_file_bytes};
 pub use hold::{Held, Hold, HoldOptions, HoldTarget, Release};
@@ -112,8 +112,8 @@ pub use chunkstore::{
     Argon2Params, CheckPart, Destination, Environment, Error as RepositoryError,
     ErrorKind as RepositoryErrorKind, EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile,
     KeyId, KeyInfo, KeyList, KeyMethod, KeyState, NewKey, NoteId, ObjectLock, ObjectStore,
-    Passphrase, RecoveryPhrase, Rotation, Suite, Unlock, Writers, create_destination_from_url,
-    destination_from_url,
+    Passphrase, RecoveryPhrase, Rotation, Signed, SignerKey, Suite, Unlock, Writers,
+    create_destination_from_url, destination_from_url, verify_signature,
 };
 pub use ews_client::{
     AutodiscoverOptions, Client, ClientOptions, ClientSecret, Credentials, Error as ServerError,

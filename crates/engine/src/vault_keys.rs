@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chunkstore::{
-    EscrowPrivateKey, EscrowShare, KeyId, KeyInfo, KeyList, NewKey, Repository, Rotation,
+    EscrowPrivateKey, EscrowShare, KeyId, KeyInfo, KeyList, NewKey, Repository, Rotation, SignerKey,
 };
 use object_store::ObjectStore;
 
@@ -14,6 +14,11 @@ impl Vault {
     /// The key that opened this vault.
     pub fn opened_with(&self) -> KeyId {
         self.repository.opened_with()
+    }
+
+    /// The public keys that this repository's signatures are checked with, one an epoch, oldest first.
+    pub fn signers(&self) -> Vec<SignerKey> {
+        self.repository.signers()
     }
 
     /// Lists the keys, oldest first, and what is damaged among them.

@@ -145,8 +145,9 @@ Examples:
     postkeep drill --items 500 --to-server mail.example.com --user svc@example.com \\
         --to-mailbox probe@example.com
     postkeep drill --list
+    postkeep drill --list --out proof  their results and signatures as files, for `postkeep verify`
     postkeep run --set office --drill  what the configuration says of a set
-The result is kept in the repository, sealed. Exit code 4 says that something did not come back
+The result is kept in the repository, sealed and signed. Exit code 4 says that something did not come back
 as it was. A probe mailbox keeps what was restored, below a folder of its own.";
 
 #[derive(Debug, Args)]
@@ -180,6 +181,31 @@ pub struct DrillArgs {
     /// Show the newest so many
     #[arg(long, value_name = "NUMBER", default_value_t = 20, requires = "list")]
     pub limit: usize,
+    /// Write what is shown into this folder, too: each result as JSON, and its signature beside it
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+const VERIFY_HELP: &str = "\
+Examples:
+    postkeep verify drill-2026-11-02T22-00-05Z.json --public-key RWQ3...
+    minisign -Vm drill-2026-11-02T22-00-05Z.json -P RWQ3...     the same, without Postkeep
+`postkeep key list` shows the public keys of a repository: give one to whoever is to check results,
+by a way that nobody can change. No repository and no secret is needed. Exit code 4: not what was
+signed, or signed by someone else.";
+
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_HELP)]
+pub struct VerifyArgs {
+    /// The result, as `postkeep drill --out` wrote it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A public key that is trusted [repeatable]
+    #[arg(long = "public-key", value_name = "KEY", required = true)]
+    pub public_keys: Vec<String>,
+    /// The file of the signature [default: FILE.minisig]
+    #[arg(long, value_name = "FILE")]
+    pub signature: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,11 @@
 //! `postkeep drill`: proves that backups come back.
 
-use engine::{Drill, DrillOptions, Exchange};
+use std::path::{Path, PathBuf};
+
+use engine::{Drill, DrillOptions, Exchange, KeptDrill, SignatureState, Timestamp};
 use serde::Serialize;
 
-use super::failed_items;
+use super::{failed_items, verify};
 use crate::args::DrillArgs;
 use crate::config::{self, Account, Context};
 use crate::exit::{Code, Failure, Result};
@@ -15,13 +17,27 @@ use crate::progress::Progress;
 
 #[derive(Serialize)]
 struct Past {
-    drills: Vec<Drill>,
+    drills: Vec<Shown>,
+}
+
+/// A result, what its signature says, and the file it was written to.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    drill: Drill,
+    signature: SignatureState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
 }
 
 pub async fn run(context: &Context, args: DrillArgs) -> Result<Code> {
     if args.list {
         let vault = config::open_vault(context, &args.repository).await?;
         let drills = vault.drills(args.limit).await?;
+        let drills = drills
+            .into_iter()
+            .map(|kept| show(kept, args.out.as_deref()));
+        let drills = drills.collect::<Result<_>>()?;
         context.output.result(&Past { drills }, past)?;
         return Ok(Code::Done);
     }
@@ -64,13 +80,46 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Code> {
         .drill(&snapshots, exchange, &options, token, progress.clone())
         .await;
     progress.finish();
-    let drill = drill?;
-    context.output.result(&drill, people)?;
-    Ok(match (token.is_cancelled(), drill.passed) {
+    let shown = show(drill?, args.out.as_deref())?;
+    context.output.result(&shown, people)?;
+    Ok(match (token.is_cancelled(), shown.drill.passed) {
         (true, _) => Code::Interrupted,
         (false, true) => Code::Done,
         (false, false) => Code::Damage,
     })
+}
+
+/// Writes a result and its signature into a folder, if one is given.
+fn show(kept: KeptDrill, folder: Option<&Path>) -> Result<Shown> {
+    let file = match folder {
+        Some(folder) => Some(write(&kept, folder)?),
+        None => None,
+    };
+    Ok(Shown {
+        drill: kept.drill,
+        signature: kept.signed,
+        file,
+    })
+}
+
+fn write(kept: &KeptDrill, folder: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::io(format!("make the folder {}", folder.display()), &error))?;
+    let started = Timestamp::from_millisecond(kept.drill.started_unix_ms).unwrap_or_default();
+    let file = folder.join(
+        started
+            .strftime("drill-%Y-%m-%dT%H-%M-%S.%3fZ.json")
+            .to_string(),
+    );
+    let signature = verify::signature_of(&file);
+    for (file, text) in [(&file, &kept.document), (&signature, &kept.signature)] {
+        // Results kept before drills were signed have none.
+        if !text.is_empty() {
+            std::fs::write(file, text)
+                .map_err(|error| Failure::io(format!("write {}", file.display()), &error))?;
+        }
+    }
+    Ok(file)
 }
 
 /// Where to, if not into the simulator: who signs in, and the probe mailbox.
@@ -86,7 +135,8 @@ fn account(context: &Context, args: &DrillArgs) -> Result<Option<(Exchange, Stri
     Ok(Some((exchange, mailbox.clone())))
 }
 
-fn people(drill: &Drill) -> String {
+fn people(shown: &Shown) -> String {
+    let drill = &shown.drill;
     let mut table = Columns::new(&["MAILBOX", "SNAPSHOT", "MADE", ">ITEMS", ">TRIED", ">EQUAL"]);
     for line in &drill.snapshots {
         table.row([
@@ -116,19 +166,43 @@ fn people(drill: &Drill) -> String {
         ),
         false => "NOT passed\n".to_owned(),
     });
+    text.push_str(&written(shown));
     text
+}
+
+fn written(shown: &Shown) -> String {
+    match &shown.file {
+        Some(file) => format!("written to {}\n", file.display()),
+        None => String::new(),
+    }
 }
 
 fn past(past: &Past) -> String {
     if past.drills.is_empty() {
         return "there was no drill yet\n".to_owned();
     }
-    let mut table = Columns::new(&["WHEN", "", ">SNAPSHOTS", ">TRIED", ">EQUAL", "WHERE", "BY"]);
-    for drill in &past.drills {
+    let mut table = Columns::new(&[
+        "WHEN",
+        "",
+        "SIGNATURE",
+        ">SNAPSHOTS",
+        ">TRIED",
+        ">EQUAL",
+        "WHERE",
+        "BY",
+    ]);
+    for shown in &past.drills {
+        let drill = &shown.drill;
         let sum = |of: fn(&engine::DrilledSnapshot) -> u64| drill.snapshots.iter().map(of).sum();
         table.row([
             time(drill.started_unix_ms),
             if drill.passed { "passed" } else { "NOT passed" }.to_owned(),
+            match shown.signature {
+                SignatureState::Good => "good",
+                SignatureState::Unknown => "none of this repository",
+                SignatureState::Bad => "BAD",
+            }
+            .to_owned(),
             count(drill.snapshots.len() as u64),
             count(sum(|line| line.sampled)),
             count(sum(|line| line.equal)),
@@ -136,5 +210,9 @@ fn past(past: &Past) -> String {
             drill.by.clone(),
         ]);
     }
-    table.to_string()
+    let mut text = table.to_string();
+    for shown in &past.drills {
+        text.push_str(&written(shown));
+    }
+    text
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::desk::{Desk, Run};
+use crate::desk::{Desk, Run, Server};
 
 /// Without the passphrase that desks have in their environment.
 fn without_passphrase(desk: &Desk, args: &[&str]) -> Command {
@@ -222,4 +222,35 @@ fn a_rotation_is_shown_first_and_ends_the_other_keys() {
     let list = desk.json(&["key", "list"]);
     assert_eq!(list["keys"].as_array().unwrap().len(), 1);
     assert_eq!(list["keys"][0]["epoch"], 2);
+}
+
+#[test]
+fn a_drill_s_result_is_checked_by_who_has_the_public_key_alone() {
+    let desk = Desk::new();
+    let server = Server::with_mail(&desk, &[]);
+    desk.ok(&["init"]);
+    desk.back_up(&server, "alice@example.test");
+    let drill = desk.json(&["drill", "--items", "2", "--out", "proof"]);
+    assert_eq!(
+        (&drill["passed"], &drill["signature"]),
+        (&true.into(), &"good".into())
+    );
+    let file = drill["file"].as_str().unwrap();
+    let key = desk.json(&["key", "list"])["public_keys"][0].clone();
+    let key = key.as_str().unwrap();
+    let verify = ["verify", file, "--public-key", key];
+    let verified = desk.json(&verify);
+    assert!(verified["comment"].as_str().unwrap().ends_with("passed"));
+    // What is kept is written again, byte for byte.
+    let listed = desk.json(&["drill", "--list", "--out", "again"]);
+    let again = desk.path(listed["drills"][0]["file"].as_str().unwrap());
+    let written = std::fs::read_to_string(desk.path(file)).unwrap();
+    assert_eq!(std::fs::read_to_string(again).unwrap(), written);
+    std::fs::write(desk.path(file), written.replace("true", "false")).unwrap();
+    refused(desk.command(&verify), 4, "is not what was signed");
+    refused(
+        desk.command(&["verify", file, "--public-key", &key[1..]]),
+        2,
+        "no public key",
+    );
 }

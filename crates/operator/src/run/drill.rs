@@ -70,7 +70,7 @@ impl Task<'_> {
         let drilled = vault
             .drill(&snapshots, exchange, &options, self.cancel, monitor)
             .await?;
-        report.drill = Some(drilled);
+        report.drill = Some(drilled.drill);
         Ok(())
     }
 }

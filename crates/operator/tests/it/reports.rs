@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use engine::{Environment, Exchange, Silent, Vault};
+use engine::{Environment, Exchange, SignatureState, Silent, Vault, verify_signature};
 use ews_sim::Sim;
 use jiff::tz::TimeZone;
 use operator::{
@@ -275,7 +275,16 @@ async fn a_drill_proves_that_a_sample_comes_back_and_keeps_the_result() {
         .vault("one", &runner.config.destinations["one"])
         .await
         .unwrap();
-    assert_eq!(vault.drills(9).await.unwrap(), [drill]);
+    let kept = vault.drills(9).await.unwrap();
+    assert_eq!((kept.len(), &kept[0].drill), (1, &drill));
+    assert_eq!(kept[0].signed, SignatureState::Good);
+    // An auditor has the document, its signature and the public key, and nothing else.
+    let (document, signature) = (kept[0].document.as_bytes(), &kept[0].signature);
+    let signed = verify_signature(document, signature, &vault.signers()).unwrap();
+    assert!(signed.comment.ends_with("passed"), "{}", signed.comment);
+    let nicer = kept[0].document.replace("\"equal\": 3", "\"equal\": 4");
+    assert_ne!(nicer, kept[0].document);
+    verify_signature(nicer.as_bytes(), signature, &vault.signers()).unwrap_err();
     assert!(
         vault.restore_runs().await.unwrap().is_empty(),
         "nobody could take it back"

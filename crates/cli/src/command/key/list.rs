@@ -12,6 +12,8 @@ use crate::human::{Columns, cut, plain, time};
 struct Document {
     keys: Vec<Line>,
     damaged: Vec<Damaged>,
+    /// What signatures of this repository are checked with: one an epoch, oldest first.
+    public_keys: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +60,7 @@ pub async fn run(context: &Context, args: KeyListArgs) -> Result<Code> {
             .into_iter()
             .map(|(object, reason)| Damaged { object, reason })
             .collect(),
+        public_keys: vault.signers().iter().map(ToString::to_string).collect(),
     };
     let damaged = !document.damaged.is_empty();
     context.output.result(&document, people)?;
@@ -116,6 +119,14 @@ fn people(document: &Document) -> String {
         text.push_str(&plain(&format!("damaged: {}", damaged.reason)));
         text.push('\n');
     }
+    let signatures = match document.public_keys.len() {
+        1 => "public key of signatures",
+        _ => "public keys of signatures, oldest first",
+    };
+    text.push_str(&format!(
+        "{signatures}: {}\n",
+        document.public_keys.join(" ")
+    ));
     text
 }
 

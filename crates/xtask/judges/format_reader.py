@@ -23,6 +23,7 @@ import zstandard
 from argon2.low_level import Type, hash_secret_raw
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -164,6 +165,14 @@ class Keys:
         info = b"postkeep v1 " + name + struct.pack("<I", epoch)
         expect(epoch <= len(self.masters), "it is of an epoch that no rotation has finished")
         return hkdf(self.masters[epoch - 1], self.repository_id, info)
+
+    def public_keys(self):
+        """What signatures are checked with, one an epoch."""
+        for epoch in range(1, len(self.masters) + 1):
+            signing = Ed25519PrivateKey.from_private_bytes(self.parent(b"signature", epoch))
+            public = signing.public_key().public_bytes_raw()
+            key_id = hashlib.sha256(public).digest()[:8]
+            yield base64.b64encode(b"Ed" + key_id + public).decode()
 
     def sealer(self, purpose, kind, suite, epoch, salt):
         name = b"data" if purpose == b"blob" and kind == DATA_PACK else b"meta"
@@ -979,7 +988,12 @@ def main():
                 (folder / item["key"]).write_bytes(stream)
         about = {name: snapshot[name] for name in ("id", "mailbox", "time_unix_ms", "partial", "about")}
         snapshots.append({**about, "folders": mailbox.folders(), "items": items})
-    result = {"id": ulid_text(repository.id), "packs": repository.check_packs(), "snapshots": snapshots}
+    result = {
+        "id": ulid_text(repository.id),
+        "public_keys": list(repository.keys.public_keys()),
+        "packs": repository.check_packs(),
+        "snapshots": snapshots,
+    }
     json.dump(result, sys.stdout, indent=1)
 
 

@@ -64,7 +64,8 @@ pub(crate) fn format(workspace: &Workspace) -> Result {
             cipher,
         };
         case.make_repository()?;
-        case.compare()?;
+        let read = case.compare()?;
+        case.verify(&read)?;
     }
     Ok(())
 }
@@ -168,7 +169,32 @@ impl Case {
         Ok(simulator)
     }
 
-    fn compare(&self) -> Result {
+    /// A drill's result, checked by minisign with the public key that the reader derived.
+    fn verify(&self, read: &Value) -> Result {
+        let listed = self.json(&["key", "list"])?;
+        let (ours, theirs) = (&listed["public_keys"], &read["public_keys"]);
+        same(ours, theirs, "the public keys of signatures")?;
+        let key = ours[0].as_str().ok_or("there is no public key")?;
+        let folder = self.scratch.join(format!("proof-{}", self.cipher));
+        let folder = folder.display().to_string();
+        let drill = self.json(&["drill", "--items", "5", "--out", &folder])?;
+        let file = text(&drill, "file")?;
+        let minisign = || Tool::new("minisign").args(["-Vqm", file, "-P", key]);
+        let ours = || Tool::new(&self.program).args(["-q", "verify", file, "--public-key", key]);
+        minisign().run()?;
+        ours().output()?;
+        let document = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        write_text(Path::new(file), &document.replace("true", "TRUE"))?;
+        for (who, check) in [("minisign", minisign()), ("postkeep", ours())] {
+            if check.capture()?.status.success() {
+                return Err(format!("{who} takes a result that is not what was signed"));
+            }
+        }
+        println!("ok    {}: minisign verifies a drill's result", self.cipher);
+        Ok(())
+    }
+
+    fn compare(&self) -> Result<Value> {
         let read = self.read()?;
         let listed = self.json(&["snapshots"])?;
         let ours = by_id(&listed["snapshots"])?;
@@ -226,7 +252,7 @@ impl Case {
             streams.len(),
             read["packs"]
         );
-        Ok(())
+        Ok(read)
     }
 
     /// What the reader finds; it leaves the streams in a folder.

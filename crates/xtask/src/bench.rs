@@ -26,7 +26,7 @@ use library::Exchangelib;
 use mail::Mail;
 pub(crate) use micro::{counts, counts_after_tests, micro};
 pub(crate) use parse::parse;
-use product::{Form, Postkeep};
+use product::{Form, Postkeep, Secret};
 pub(crate) use scale::{ScaleOptions, scale};
 
 use crate::Result;
@@ -104,9 +104,11 @@ pub(crate) fn peers(workspace: &Workspace, options: &PeersOptions) -> Result {
         Some(mails) => Mail::generated(workspace, &scratch, mails)?,
     };
     let mut contenders = Vec::new();
-    for form in [Form::Native, Form::Portable] {
-        let postkeep = Postkeep::new(program.clone(), form);
-        contenders.push(Contender::new(Box::new(postkeep), &scratch)?);
+    for secret in [Secret::Passphrase, Secret::KeyFile] {
+        for form in [Form::Native, Form::Portable] {
+            let postkeep = Postkeep::new(program.clone(), form, secret);
+            contenders.push(Contender::new(Box::new(postkeep), &scratch)?);
+        }
     }
     for peer in peers::installed(&scratch, &options.without)? {
         contenders.push(Contender::new(Box::new(peer), &scratch)?);

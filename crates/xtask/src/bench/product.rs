@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::contender::Program;
-use super::create;
 use super::mail::Mail;
 use super::phase::Phase;
 use super::server::Server;
+use super::{clear, create};
 use crate::Result;
 use crate::tool::Tool;
 
@@ -25,9 +25,22 @@ pub(super) enum Form {
     Portable,
 }
 
+/// What opens the repository.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// Stretched by each command, as the other programs do.
+    Passphrase,
+    /// 256 random bits, as unattended backups use them: nothing to stretch.
+    KeyFile,
+}
+
+const PASSPHRASE: &str = "a benchmark's secret";
+const KEY_FILE: &str = "host.key";
+
 pub(super) struct Postkeep {
     program: PathBuf,
     form: Form,
+    secret: Secret,
     full: Option<Server>,
     empty: Option<Server>,
     /// The key of the mail that is restored alone.
@@ -35,10 +48,11 @@ pub(super) struct Postkeep {
 }
 
 impl Postkeep {
-    pub(super) fn new(program: PathBuf, form: Form) -> Self {
+    pub(super) fn new(program: PathBuf, form: Form, secret: Secret) -> Self {
         Postkeep {
             program,
             form,
+            secret,
             full: None,
             empty: None,
             item: String::new(),
@@ -56,6 +70,23 @@ impl Postkeep {
     fn full_url(&self) -> Result<String> {
         let server = self.full.as_ref().ok_or("the server was not started")?;
         Ok(server.url())
+    }
+
+    /// Makes a key file, by way of a repository that nobody needs afterwards.
+    fn make_key_file(&self, scratch: &Path) -> Result {
+        let other = scratch.join("other");
+        let postkeep = |words: &[&str]| {
+            Tool::new(&self.program)
+                .args(words)
+                .arg("--repo")
+                .arg(&other)
+                .env("POSTKEEP_PASSPHRASE", PASSPHRASE)
+                .env("XDG_CACHE_HOME", scratch.join("caches"))
+        };
+        postkeep(&["init"]).output()?;
+        let key = postkeep(&["key", "add", "--new-key-file"]);
+        key.arg(scratch.join(KEY_FILE)).output()?;
+        clear(&other)
     }
 
     /// Asks the backup for the first item of a folder.
@@ -79,9 +110,11 @@ impl Postkeep {
 
 impl Program for Postkeep {
     fn name(&self) -> &'static str {
-        match self.form {
-            Form::Native => "postkeep, native",
-            Form::Portable => "postkeep, portable",
+        match (self.form, self.secret) {
+            (Form::Native, Secret::Passphrase) => "postkeep, native",
+            (Form::Portable, Secret::Passphrase) => "postkeep, portable",
+            (Form::Native, Secret::KeyFile) => "postkeep, native, key file",
+            (Form::Portable, Secret::KeyFile) => "postkeep, portable, key file",
         }
     }
 
@@ -94,7 +127,10 @@ impl Program for Postkeep {
         let caches = scratch.join("caches");
         vec![
             ("POSTKEEP_PASSWORD", PASSWORD.into()),
-            ("POSTKEEP_PASSPHRASE", "a benchmark's secret".into()),
+            match self.secret {
+                Secret::Passphrase => ("POSTKEEP_PASSPHRASE", PASSPHRASE.into()),
+                Secret::KeyFile => ("POSTKEEP_KEY_FILE", scratch.join(KEY_FILE).into()),
+            },
             ("XDG_CACHE_HOME", caches.clone().into()),
             ("XDG_DATA_HOME", caches.clone().into()),
             ("XDG_STATE_HOME", caches.into()),
@@ -128,6 +164,9 @@ impl Program for Postkeep {
             create(&nothing.join(address).join("Inbox"))?;
         }
         create(&scratch.join("caches"))?;
+        if self.secret == Secret::KeyFile {
+            self.make_key_file(scratch)?;
+        }
         let list = scratch.join("mailboxes.txt");
         fs::write(&list, addresses.join("\n"))
             .map_err(|error| format!("cannot write {}: {error}", list.display()))?;

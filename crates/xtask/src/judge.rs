@@ -23,7 +23,8 @@ pub(crate) fn clients(workspace: &Workspace) -> Result {
     exchangelib(workspace)?;
     ews_javascript(workspace)?;
     node_ews(workspace)?;
-    davmail(workspace)
+    davmail(workspace)?;
+    thunderbird(workspace)
 }
 
 /// Runs exchangelib, a client written by people who know nothing of us, against `postkeep sim`.
@@ -86,6 +87,12 @@ fn node_modules(workspace: &Workspace, name: &str, packages: &[&str]) -> Result<
 /// Runs DavMail, a gateway from IMAP to EWS, against `postkeep sim`.
 pub(crate) fn davmail(workspace: &Workspace) -> Result {
     client_judge(workspace, system_python().as_ref(), "davmail")?.run()
+}
+
+/// Runs Thunderbird, the mail program, against `postkeep sim`; exchangelib looks up what came of it.
+pub(crate) fn thunderbird(workspace: &Workspace) -> Result {
+    let python = exchangelib_python(workspace)?;
+    client_judge(workspace, python.as_os_str(), "thunderbird")?.run()
 }
 
 /// The command of a judge whose script is `<name>_check.py`, with the program built and an empty

@@ -59,6 +59,7 @@ usage: cargo xtask <command>
                      another one, from npm
   judge node-ews     a client that reads the service's description, from npm
   judge davmail      a gateway from IMAP to EWS, from Debian
+  judge thunderbird  the mail program itself, without a window, from Debian
   judge auth         Apache with gss-ntlmssp, and MIT Kerberos, on how ews-client signs in
   judge format       a reader written from docs/format.md against `postkeep`
   judge servers      `postkeep` against odd servers written apart from the simulator
@@ -125,6 +126,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["judge", "ews-javascript"] => judge::ews_javascript(&workspace),
         ["judge", "node-ews"] => judge::node_ews(&workspace),
         ["judge", "davmail"] => judge::davmail(&workspace),
+        ["judge", "thunderbird"] => judge::thunderbird(&workspace),
         ["judge", "exchangelib"] => judge::exchangelib(&workspace),
         ["judge", "auth"] => judge::auth(&workspace),
         ["judge", "format"] => judge_format::format(&workspace),

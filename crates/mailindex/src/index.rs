@@ -11,6 +11,7 @@ use redb::{
 
 use crate::codec::{decode_folder, decode_item};
 use crate::error::{Error, Fault};
+use crate::index_file::IndexFile;
 use crate::row::{Counts, FolderRow, ItemRow, ItemVersion, SnapshotRecord};
 use crate::row_key::{FolderKey, ItemKey, RowKey, hex, stored_key};
 use crate::schema::{
@@ -33,13 +34,15 @@ pub const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
 pub struct MailIndex {
     // Transactions share the lock, compaction needs the database for itself.
     database: RwLock<Database>,
+    file: IndexFile,
     path: PathBuf,
 }
 
 impl MailIndex {
-    pub(crate) fn new(database: Database, path: &Path) -> Self {
+    pub(crate) fn new(database: Database, file: IndexFile, path: &Path) -> Self {
         Self {
             database: RwLock::new(database),
+            file,
             path: path.to_owned(),
         }
     }
@@ -356,8 +359,14 @@ impl MailIndex {
         durability: Durability,
         body: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        commit(&self.shared(), durability, body)
-            .map_err(|fault| Error::new(operation, &self.path, fault))
+        let run = || {
+            let value = commit(&self.shared(), durability, body)?;
+            if matches!(durability, Durability::Immediate) {
+                self.file.force().map_err(Fault::File)?;
+            }
+            Ok(value)
+        };
+        run().map_err(|fault| Error::new(operation, &self.path, fault))
     }
 }
 

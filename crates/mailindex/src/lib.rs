@@ -52,6 +52,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+mod index_file;
 mod open;
 mod rebuild;
 mod row;

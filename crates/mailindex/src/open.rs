@@ -10,6 +10,7 @@ use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTableMetadat
 
 use crate::error::{Error, ErrorKind, Fault};
 use crate::index::{MailIndex, commit};
+use crate::index_file::IndexFile;
 use crate::schema::{
     FOLDERS, FORMAT, ITEMS, KEY_FORMAT, KEY_IDENTITY, KEY_REBUILDING, MAX_NAME_BYTES, META,
     SNAPSHOTS, STAGED, TOTALS, VERSIONS, clear_contents, clear_staged, create_tables,
@@ -59,12 +60,15 @@ impl MailIndex {
     pub fn open(path: impl AsRef<Path>, identity: &Identity) -> Result<(Self, Opened), Error> {
         let path = path.as_ref();
         let fail = |fault| Error::new("open", path, fault);
-        let (database, opened) = open_or_replace(path, identity).map_err(fail)?;
-        Ok((Self::new(database, path), opened))
+        let ((database, file), opened) = open_or_replace(path, identity).map_err(fail)?;
+        Ok((Self::new(database, file, path), opened))
     }
 }
 
-fn open_or_replace(path: &Path, identity: &Identity) -> Result<(Database, Opened), Fault> {
+/// A database and the file it is in.
+type Stored = (Database, IndexFile);
+
+fn open_or_replace(path: &Path, identity: &Identity) -> Result<(Stored, Opened), Fault> {
     if identity.mailbox.len() > MAX_NAME_BYTES {
         return Err(Fault::Invalid(format!(
             "a mailbox name has at most {MAX_NAME_BYTES} bytes"
@@ -85,13 +89,12 @@ fn open_or_replace(path: &Path, identity: &Identity) -> Result<(Database, Opened
         // redb would take an empty file for a new one.
         Ok(found) if found.len() == 0 => "the file is empty".to_owned(),
         Ok(_) => match open_existing(path, identity)? {
-            Verdict::Good(database) => return Ok((database, Opened::Existing)),
+            Verdict::Good(stored) => return Ok((stored, Opened::Existing)),
             Verdict::Bad(reason) => reason,
         },
     };
     fs::rename(path, with_suffix(path, ".damaged")).map_err(Fault::File)?;
-    let database = create(path, identity)?;
-    Ok((database, Opened::Replaced { reason }))
+    Ok((create(path, identity)?, Opened::Replaced { reason }))
 }
 
 /// Keeps a second opener out between judging a file and replacing it, when redb's own lock is on a
@@ -113,7 +116,7 @@ fn lock_opening(path: &Path) -> Result<File, Fault> {
 }
 
 enum Verdict {
-    Good(Database),
+    Good(Stored),
     Bad(String),
 }
 
@@ -130,12 +133,14 @@ fn open_existing(path: &Path, identity: &Identity) -> Result<Verdict, Fault> {
 }
 
 fn open_sound(path: &Path, identity: &Identity) -> Result<Verdict, Fault> {
-    let database = builder().set_check_integrity_on_open(true).open(path)?;
+    let mut builder = builder();
+    builder.set_check_integrity_on_open(true);
+    let (database, file) = stored(path, &builder)?;
     if let Some(reason) = refusal(&database, identity)? {
         return Ok(Verdict::Bad(reason));
     }
     tidy(&database)?;
-    Ok(Verdict::Good(database))
+    Ok(Verdict::Good((database, file)))
 }
 
 /// Says why a sound redb file is not this mailbox's index.
@@ -189,8 +194,8 @@ fn unfinished(database: &Database) -> Result<(bool, bool), Fault> {
     Ok((rebuilding, staged))
 }
 
-fn create(path: &Path, identity: &Identity) -> Result<Database, Fault> {
-    let database = builder().create(path)?;
+fn create(path: &Path, identity: &Identity) -> Result<Stored, Fault> {
+    let (database, file) = stored(path, &builder())?;
     commit(&database, Durability::Immediate, |txn| {
         create_tables(txn)?;
         let mut meta = txn.open_table(META)?;
@@ -198,7 +203,16 @@ fn create(path: &Path, identity: &Identity) -> Result<Database, Fault> {
         meta.insert(KEY_IDENTITY, identity_bytes(identity).as_slice())?;
         Ok(())
     })?;
-    Ok(database)
+    Ok((database, file))
+}
+
+/// A missing file becomes an empty database.
+fn stored(path: &Path, builder: &Builder) -> Result<Stored, Fault> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = IndexFile::new(options.open(path).map_err(Fault::File)?)?;
+    let database = builder.create_with_backend(file.clone())?;
+    Ok((database, file))
 }
 
 fn builder() -> Builder {

@@ -37,6 +37,20 @@ pub(super) enum Secret {
 const PASSPHRASE: &str = "a benchmark's secret";
 const KEY_FILE: &str = "host.key";
 
+/// Creates a repository and a key file that opens it, besides a passphrase.
+pub(super) fn init_with_key_file(program: &Path, repository: &Path, key: &Path) -> Result {
+    let postkeep = |words: &[&str]| {
+        Tool::new(program)
+            .env("POSTKEEP_PASSPHRASE", PASSPHRASE)
+            .args(words)
+            .arg("--repo")
+            .arg(repository)
+    };
+    postkeep(&["init"]).output()?;
+    let added = postkeep(&["key", "add"]).arg("--new-key-file").arg(key);
+    added.output().map(drop)
+}
+
 pub(super) struct Postkeep {
     program: PathBuf,
     form: Form,
@@ -70,23 +84,6 @@ impl Postkeep {
     fn full_url(&self) -> Result<String> {
         let server = self.full.as_ref().ok_or("the server was not started")?;
         Ok(server.url())
-    }
-
-    /// Makes a key file, by way of a repository that nobody needs afterwards.
-    fn make_key_file(&self, scratch: &Path) -> Result {
-        let other = scratch.join("other");
-        let postkeep = |words: &[&str]| {
-            Tool::new(&self.program)
-                .args(words)
-                .arg("--repo")
-                .arg(&other)
-                .env("POSTKEEP_PASSPHRASE", PASSPHRASE)
-                .env("XDG_CACHE_HOME", scratch.join("caches"))
-        };
-        postkeep(&["init"]).output()?;
-        let key = postkeep(&["key", "add", "--new-key-file"]);
-        key.arg(scratch.join(KEY_FILE)).output()?;
-        clear(&other)
     }
 
     /// Asks the backup for the first item of a folder.
@@ -165,7 +162,10 @@ impl Program for Postkeep {
         }
         create(&scratch.join("caches"))?;
         if self.secret == Secret::KeyFile {
-            self.make_key_file(scratch)?;
+            // Its repository is nobody's: `init` takes the key file alone, as it is measured.
+            let other = scratch.join("other");
+            init_with_key_file(&self.program, &other, &scratch.join(KEY_FILE))?;
+            clear(&other)?;
         }
         let list = scratch.join("mailboxes.txt");
         fs::write(&list, addresses.join("\n"))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::cost::{Cost, Meter};
 use super::plot;
+use super::product::init_with_key_file;
 use super::report::{MEBIBYTE, machine, put_section};
 use super::server::Server;
 use super::{clear, create};
@@ -151,22 +152,8 @@ impl Place {
 
     /// Creates the repository, and the key file by which all that is measured opens it.
     fn init(&self) -> Result {
-        let repository = self.folder.join("repository");
-        let key = self.folder.join("key");
-        let secret = ("POSTKEEP_PASSPHRASE", "a benchmark's secret");
-        Tool::new(&self.program)
-            .env(secret.0, secret.1)
-            .args(["init", "--repo"])
-            .arg(&repository)
-            .output()?;
-        Tool::new(&self.program)
-            .env(secret.0, secret.1)
-            .args(["key", "add", "--repo"])
-            .arg(&repository)
-            .arg("--new-key-file")
-            .arg(&key)
-            .output()?;
-        Ok(())
+        let (repository, key) = (self.folder.join("repository"), self.folder.join("key"));
+        init_with_key_file(&self.program, &repository, &key)
     }
 
     /// So many small mailboxes.

@@ -190,7 +190,9 @@ impl Mailbox {
             self.drop_folders(remote, &known, &mut rows).await?;
         }
         let has_changed = !(changed.is_empty() && rows.is_empty());
-        self.index.run(move |index| index.stage(&rows)).await?;
+        if !rows.is_empty() {
+            self.index.run(move |index| index.stage(&rows)).await?;
+        }
         let items = changed.iter().map(|folder| u64::from(folder.total)).sum();
         self.round.monitor.event(Event::ItemsExpected {
             mailbox: &self.address,

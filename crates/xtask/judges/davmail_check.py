@@ -1,9 +1,9 @@
-"""Lets DavMail, a gateway that speaks EWS on one side and IMAP on the other, work with `postkeep sim`.
+"""Lets DavMail, a gateway between EWS and what other programs speak, work with `postkeep sim`.
 
     davmail_check.py --postkeep PROGRAM --scratch FOLDER
 
-The checks speak IMAP by Python's own client, so that everything the server gets is DavMail's. Prints
-one line a check and ends with 1 when any failed; FOLDER keeps the logs of all programs.
+The checks speak IMAP by Python's own client, and CalDAV and CardDAV as plain HTTP, so that everything
+the server gets is DavMail's. Prints one line a check and ends with 1 when any failed; FOLDER keeps the logs of all programs.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import davmail_dav
 import exchangelib_mail as mail
 import judging
 from judging import PASSWORD, expect
@@ -29,7 +30,7 @@ davmail.imapPort={port}
 davmail.smtpPort={smtp_port}
 davmail.popPort=
 davmail.ldapPort=
-davmail.caldavPort=
+davmail.caldavPort={dav_port}
 davmail.allowRemote=false
 davmail.bindAddress=127.0.0.1
 davmail.disableUpdateCheck=true
@@ -50,9 +51,10 @@ def check(function):
 class World:
     """The gateway, and what is behind it."""
 
-    def __init__(self, port, smtp_port, box):
+    def __init__(self, port, smtp_port, dav_port, box):
         self.port = port
         self.smtp_port = smtp_port
+        self.dav_port = dav_port
         self.box = box
         self.imap = None
 
@@ -251,16 +253,16 @@ def a_sent_mail_is_kept_among_the_sent(world):
 def start_davmail(scratch, endpoint):
     if shutil.which("davmail-server") is None:
         sys.exit("davmail-server is not installed (Debian: davmail-server)")
-    port, smtp_port = judging.free_port(), judging.free_port()
+    port, smtp_port, dav_port = (judging.free_port() for _ in range(3))
     settings = scratch / "davmail.properties"
     settings.write_text(SETTINGS.format(
-        endpoint=endpoint, port=port, smtp_port=smtp_port, log=scratch / "davmail.log"
+        endpoint=endpoint, port=port, smtp_port=smtp_port, dav_port=dav_port, log=scratch / "davmail.log"
     ))
     path = scratch / "davmail.out"
     with path.open("wb") as log:
         gateway = subprocess.Popen(["davmail-server", settings], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     judging.wait_for_port(port, gateway, path)
-    return gateway, port, smtp_port
+    return gateway, port, smtp_port, dav_port
 
 
 def main():
@@ -273,9 +275,10 @@ def main():
     box = mail.write(folder)
     server, endpoint = judging.start_simulator(arguments.postkeep, arguments.scratch, folder)
     try:
-        gateway, port, smtp_port = start_davmail(arguments.scratch, endpoint)
+        gateway, *ports = start_davmail(arguments.scratch, endpoint)
         try:
-            failures = judging.run_checks("DavMail", CHECKS, World(port, smtp_port, box))
+            checks = CHECKS + davmail_dav.CHECKS
+            failures = judging.run_checks("DavMail", checks, World(*ports, box))
         finally:
             gateway.terminate()
             gateway.wait()

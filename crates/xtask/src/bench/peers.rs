@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::READER;
 use super::contender::Program;
 use super::mail::Mail;
 use super::phase::Phase;
@@ -115,7 +116,7 @@ const PEERS: [Peer; 3] = [
 pub(super) fn installed(scratch: &Path, without: &[String]) -> Result<Vec<Peer>> {
     if let Some(unknown) = without
         .iter()
-        .find(|name| PEERS.iter().all(|p| p.name != **name))
+        .find(|name| PEERS.iter().all(|p| p.name != **name) && **name != READER)
     {
         return Err(format!("{unknown} is none of the other programs"));
     }

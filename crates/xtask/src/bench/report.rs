@@ -29,7 +29,7 @@ pub(super) struct Measured<'a> {
     pub(super) mail: &'a Mail,
     pub(super) runs: usize,
     pub(super) contenders: &'a [Contender],
-    pub(super) reader: &'a Contender,
+    pub(super) reader: Option<&'a Contender>,
 }
 
 /// Our own figures, and those of the others.
@@ -173,7 +173,10 @@ impl Measured<'_> {
     /// What a library costs that only reads.
     fn reading(&self) -> String {
         let ours = self.contenders.first().and_then(|c| c.median(Phase::First));
-        let (Some(theirs), Some(ours)) = (self.reader.median(Phase::First), ours) else {
+        let Some(reader) = self.reader else {
+            return String::new();
+        };
+        let (Some(theirs), Some(ours)) = (reader.median(Phase::First), ours) else {
             return String::new();
         };
         let files = self.mail.files as f64;
@@ -187,7 +190,7 @@ impl Measured<'_> {
             "\nReading alone, by {} from the same server: {:.2} processor seconds, {:.2} ms a mail. A \
              first backup, with everything that it does, takes {:.2} ms: {times:.0} times less (target \
              {READER_TARGET:.0}: {met}).\n",
-            self.reader.version,
+            reader.version,
             theirs.cpu_seconds(),
             1000.0 * theirs.cpu_seconds() / files,
             1000.0 * ours.cpu_seconds() / files,

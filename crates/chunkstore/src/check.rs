@@ -1,10 +1,11 @@
 //! Examination of everything stored.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
 
+use crate::catalogue::Catalogue;
 use crate::chunk_id::ChunkId;
 use crate::collect::list_packs;
 use crate::config::{Config, MAX_CONFIG_BYTES};
@@ -13,7 +14,7 @@ use crate::layout::{self, DICTS, KEYS, PackName, REPOSITORY, SESSIONS, SessionOb
 use crate::repository::Repository;
 use crate::seal::ObjectKind;
 use crate::session_record::{EndRecord, OpenRecord};
-use crate::{admin, catalogue, checkpoint, dictionary, keys, notes};
+use crate::{admin, catalogue, checkpoint, dictionary, keys, notes, sealed};
 
 mod pack_check;
 mod part;
@@ -114,6 +115,9 @@ pub struct CheckReport {
     /// Packs with something wrong, those among them that a repair gave up: these are no problems
     /// any more.
     pub damaged_packs: DamagedPacks,
+    /// Chunks that were not opened since the repository was opened with a writer's key: only the
+    /// hashes of their packs were compared.
+    pub closed_chunks: u64,
     /// Objects examined.
     pub objects: u64,
     /// Bytes read from the destination.
@@ -189,6 +193,7 @@ struct Findings<'a> {
     /// Chunks that a pack should give and does not.
     bad: HashMap<[u8; 16], HashSet<PackName>>,
     damaged_packs: Vec<PackName>,
+    closed_chunks: u64,
     given_up: Arc<HashSet<PackName>>,
     progress: CheckProgress,
     on_progress: &'a (dyn Fn(CheckProgress) + Send + Sync),
@@ -203,6 +208,7 @@ impl<'a> Findings<'a> {
             problems: BTreeMap::new(),
             bad: HashMap::new(),
             damaged_packs: Vec::new(),
+            closed_chunks: 0,
             given_up: Arc::clone(repository.catalogue().index.given_up()),
             progress: CheckProgress::default(),
             on_progress,
@@ -244,6 +250,7 @@ impl<'a> Findings<'a> {
         for what in verdict.problems {
             self.problem(&verdict.name.object(), what);
         }
+        self.closed_chunks += verdict.closed_chunks;
         for id in verdict.bad_chunks {
             self.bad.entry(id).or_default().insert(verdict.name);
         }
@@ -258,6 +265,7 @@ impl<'a> Findings<'a> {
         });
         CheckReport {
             damaged_packs: DamagedPacks(self.damaged_packs),
+            closed_chunks: self.closed_chunks,
             lost_chunks: LostChunks(lost.map(|(id, _)| id).collect()),
             problems: self
                 .problems
@@ -278,6 +286,7 @@ async fn small_objects(repository: &Repository) -> Result<Vec<(String, u64)>> {
         KEYS,
         DICTS,
         SESSIONS,
+        layout::SEALED,
         layout::FORGET,
         layout::GC,
         layout::CHECKPOINT,
@@ -298,12 +307,25 @@ async fn small_objects(repository: &Repository) -> Result<Vec<(String, u64)>> {
     for commit in catalogue.commits() {
         found.entry(commit.info.id.open_name()).or_insert(0);
     }
+    for name in needed_keys(&catalogue) {
+        found.entry(name).or_insert(0);
+    }
     for id in catalogue.index_objects() {
         let name = layout::index_name(ulid::Ulid::from_bytes(id));
         let size = index.get(&name).copied().unwrap_or(0);
         found.insert(name, size);
     }
     Ok(found.into_iter().collect())
+}
+
+/// The keys of the sealed sessions that packs name.
+fn needed_keys(catalogue: &Catalogue) -> impl Iterator<Item = String> {
+    let committed = catalogue.packs();
+    let counting = catalogue.index.packs().iter();
+    let counting = counting.filter(|pack| committed.contains_key(&pack.name));
+    let epochs: BTreeSet<u32> = counting.map(|pack| pack.epoch).collect();
+    let epochs = epochs.into_iter().filter(|epoch| sealed::is_sealed(*epoch));
+    epochs.flat_map(sealed::names)
 }
 
 fn committed_packs(repository: &Repository) -> Vec<(PackName, u64)> {
@@ -323,6 +345,12 @@ async fn examine(repository: &Repository, name: &str) -> Result<()> {
         layout::INDEX => {
             catalogue::read_segment(store, name).await?;
         }
+        layout::SEALED => match layout::parse_session_key(file) {
+            Some(_) => {
+                sealed::read_copy(store, name).await?;
+            }
+            None => return Err(unknown(name)),
+        },
         layout::FORGET | layout::GC => admin::inspect(store, name).await?,
         layout::CHECKPOINT => match layout::parse_checkpoint(file) {
             Some((epoch, copy)) => drop(checkpoint::read_copy(store, epoch, copy).await?),

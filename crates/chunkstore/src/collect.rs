@@ -22,6 +22,7 @@ mod model;
 mod plan;
 mod reindex;
 mod rewrite;
+mod session_keys;
 mod sum_up;
 mod survey;
 mod sweep;

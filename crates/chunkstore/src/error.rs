@@ -10,6 +10,9 @@ use std::io;
 pub enum ErrorKind {
     /// The passphrase opens none of the repository's key slots: ask again.
     Auth,
+    /// The repository was opened with a writer's key, which does not do this: open it with a key
+    /// that reads.
+    Sealed,
     /// The object, snapshot, folder or repository named does not exist.
     NotFound,
     /// A repository already stands where one was to be created.
@@ -74,6 +77,11 @@ impl Error {
 
     pub(crate) fn corrupt(object: &str, what: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Corrupt, format!("{object} is damaged: {what}"))
+    }
+
+    /// What takes more than a writer's key.
+    pub(crate) fn sealed(what: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Sealed, format!("a writer's key {what}"))
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {

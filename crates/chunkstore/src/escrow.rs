@@ -3,18 +3,13 @@
 //! HPKE (RFC 9180) in base mode with DHKEM(X25519, HKDF-SHA256) and HKDF-SHA256 gives each
 //! recipient a key; it seals that recipient's share (Shamir, over GF(256)) of the slot's own key.
 
-use std::convert::Infallible;
 use std::fmt;
 
 use blahaj::{Share, Sharks};
-use hpke::aead::ExportOnlyAead;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::rand_core::{TryCryptoRng, TryRng};
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use zeroize::Zeroizing;
 
 use crate::config::RepositoryId;
+use crate::encapsulation::{self, ENCAPSULATED_LEN, EnvironmentRng, Purpose};
 use crate::env::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key_text::KeyText;
@@ -25,14 +20,8 @@ pub const MAX_ESCROW_RECIPIENTS: usize = 32;
 /// Binds what a recipient opens to its purpose and repository.
 const INFO: &[u8] = b"postkeep v1 escrow";
 const EXPORT: &[u8] = b"postkeep v1 escrow share";
-/// Bytes of an encapsulated key.
-pub(crate) const ENCAPSULATED_LEN: usize = 32;
 /// Bytes of a share: its number, and one for each byte of the key.
 pub(crate) const SHARE_LEN: usize = 1 + 32;
-
-type PrivateKey = <X25519HkdfSha256 as Kem>::PrivateKey;
-type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
-type EncappedKey = <X25519HkdfSha256 as Kem>::EncappedKey;
 
 /// The public half of an escrow key: repositories are escrowed to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,14 +34,11 @@ impl EscrowPublicKey {
     /// `Invalid` for anything else.
     pub fn parse(text: &str) -> Result<Self> {
         let bytes = KeyText::EscrowPublic.decode(text)?;
-        let key = Self(*bytes);
-        key.hpke()?;
-        Ok(key)
-    }
-
-    fn hpke(&self) -> Result<PublicKey> {
-        PublicKey::from_bytes(&self.0)
-            .map_err(|_| Error::invalid("this is not an escrow's public key: it is no curve point"))
+        if !encapsulation::is_public(&bytes) {
+            let what = "this is not an escrow's public key: it is no curve point";
+            return Err(Error::invalid(what));
+        }
+        Ok(Self(*bytes))
     }
 }
 
@@ -75,10 +61,7 @@ pub struct EscrowPrivateKey(Zeroizing<[u8; 32]>);
 impl EscrowPrivateKey {
     /// Draws a new one.
     pub fn generate(env: &Environment) -> Self {
-        let (private, _) = X25519HkdfSha256::gen_keypair_with_rng(&mut EnvironmentRng(env));
-        let mut bytes = Zeroizing::new([0; 32]);
-        private.write_exact(bytes.as_mut_slice());
-        Self(bytes)
+        Self(encapsulation::generate(env))
     }
 
     /// Reads what [`EscrowPrivateKey::to_text`] wrote; lines with `#` in front are passed over.
@@ -96,14 +79,7 @@ impl EscrowPrivateKey {
 
     /// The public half.
     pub fn public_key(&self) -> EscrowPublicKey {
-        let public = X25519HkdfSha256::sk_to_pk(&self.hpke());
-        let mut bytes = [0; 32];
-        public.write_exact(&mut bytes);
-        EscrowPublicKey(bytes)
-    }
-
-    fn hpke(&self) -> PrivateKey {
-        PrivateKey::from_bytes(&self.0[..]).expect("any 32 bytes are an X25519 private key")
+        EscrowPublicKey(encapsulation::public_of(&self.0))
     }
 }
 
@@ -156,20 +132,7 @@ pub(crate) fn encapsulate(
     repository: RepositoryId,
     env: &Environment,
 ) -> Result<([u8; ENCAPSULATED_LEN], Key)> {
-    let failed = |_| Error::invalid("the escrow's public key is not usable");
-    let (encapsulated, context) =
-        hpke::setup_sender_with_rng::<ExportOnlyAead, HkdfSha256, X25519HkdfSha256>(
-            &OpModeS::Base,
-            &to.hpke()?,
-            &info(repository),
-            &mut EnvironmentRng(env),
-        )
-        .map_err(failed)?;
-    let mut key = Zeroizing::new([0; 32]);
-    context.export(EXPORT, &mut key[..]).map_err(failed)?;
-    let mut bytes = [0; ENCAPSULATED_LEN];
-    encapsulated.write_exact(&mut bytes);
-    Ok((bytes, Key::from_bytes(*key)))
+    encapsulation::encapsulate(&to.0, purpose(repository), env)
 }
 
 /// The key that [`encapsulate`] made.
@@ -178,21 +141,15 @@ pub(crate) fn decapsulate(
     encapsulated: &[u8; ENCAPSULATED_LEN],
     repository: RepositoryId,
 ) -> Option<Key> {
-    let encapsulated = EncappedKey::from_bytes(encapsulated).ok()?;
-    let context = hpke::setup_receiver::<ExportOnlyAead, HkdfSha256, X25519HkdfSha256>(
-        &OpModeR::Base,
-        &private.hpke(),
-        &encapsulated,
-        &info(repository),
-    )
-    .ok()?;
-    let mut key = Zeroizing::new([0; 32]);
-    context.export(EXPORT, &mut key[..]).ok()?;
-    Some(Key::from_bytes(*key))
+    encapsulation::decapsulate(&private.0, encapsulated, purpose(repository))
 }
 
-fn info(repository: RepositoryId) -> Vec<u8> {
-    [INFO, &repository.to_bytes()].concat()
+fn purpose(repository: RepositoryId) -> Purpose<'static> {
+    Purpose {
+        info: INFO,
+        export: EXPORT,
+        repository,
+    }
 }
 
 /// Splits a key into shares of which `threshold` give it back and fewer tell nothing.
@@ -246,28 +203,6 @@ pub(crate) fn join(shares: &[Zeroizing<[u8; SHARE_LEN]>], threshold: u8) -> Resu
         .map(Key::from_bytes)
         .map_err(|_| Error::internal("shares were not joined"))
 }
-
-/// The environment's randomness as the crates here want it.
-struct EnvironmentRng<'a>(&'a Environment);
-
-impl TryRng for EnvironmentRng<'_> {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(u32::from_le_bytes(self.0.random_array()))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(u64::from_le_bytes(self.0.random_array()))
-    }
-
-    fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), Infallible> {
-        (self.0.random)(buffer);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for EnvironmentRng<'_> {}
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ use crate::layout::{self, SessionId};
 use crate::pack::{PackHeader, header_range};
 use crate::pack_index::IndexSegment;
 use crate::seal::Preamble;
+use crate::sealed::KeyRecord;
 use crate::segment::skeleton_of;
 use crate::session_record::{EndRecord, OpenRecord};
 use crate::tree::{NodeRef, TreeRoot};
@@ -29,7 +30,7 @@ pub fn record(data: &[u8]) {
         return;
     };
     let session = SessionId(ulid::Ulid::from_bytes([1; 16]));
-    match which % 16 {
+    match which % 17 {
         0 => twice(data, |b| PackHeader::decode(OBJECT, b), PackHeader::encode),
         1 => {
             let decode = |b: &[u8]| EndRecord::decode(OBJECT, b, session);
@@ -52,6 +53,7 @@ pub fn record(data: &[u8]) {
         12 => drop(Codec::default().decode(OBJECT, data, MAX_CHUNK_BYTES)),
         13 => skeleton(data),
         14 => drop(Config::decode(data)),
+        15 => twice(data, |b| KeyRecord::decode(OBJECT, b), KeyRecord::encode),
         _ => clear(data),
     }
 }

@@ -18,6 +18,16 @@ use crate::objects::Objects;
 use crate::repository::Repository;
 use crate::unlock::NewKey;
 
+/// What a key lets its holder do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyRole {
+    /// Everything.
+    Full,
+    /// Add to the repository and list it, but not read stored contents.
+    Writer,
+}
+
 /// Names a key of a repository.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub(crate) [u8; 16]);
@@ -61,6 +71,8 @@ pub enum KeyMethod {
         /// How many of them it takes.
         threshold: u8,
     },
+    /// A writer's key file.
+    Writer,
 }
 
 /// Whether a key opens the repository.
@@ -93,6 +105,14 @@ pub struct KeyInfo {
 }
 
 impl KeyInfo {
+    /// What the key lets its holder do.
+    pub fn role(&self) -> KeyRole {
+        match self.method {
+            KeyMethod::Writer => KeyRole::Writer,
+            _ => KeyRole::Full,
+        }
+    }
+
     /// Whether the passphrase can be tried faster than is wise ([`Argon2Params::is_weak`]).
     pub fn is_weak(&self) -> bool {
         matches!(&self.method, KeyMethod::Passphrase(argon2) if argon2.is_weak())
@@ -113,7 +133,8 @@ pub struct KeyList {
 pub struct Rotation {
     /// The new epoch: data written after opening the repository again is sealed with its keys.
     pub epoch: u32,
-    /// The new keys: first those asked for, then one for each escrow.
+    /// The new keys: first those asked for, then one for each escrow and
+    /// each writer's key.
     pub keys: Vec<KeyId>,
     /// Keys that do not open the repository any more.
     pub replaced: Vec<KeyInfo>,
@@ -123,6 +144,14 @@ impl Repository {
     /// The key that opened, or created, this repository.
     pub fn opened_with(&self) -> KeyId {
         self.key_id()
+    }
+
+    /// What the key lets its holder do that opened, or created, this repository.
+    pub fn role(&self) -> KeyRole {
+        match self.store().keyring().reads() {
+            true => KeyRole::Full,
+            false => KeyRole::Writer,
+        }
     }
 
     /// Lists the keys.
@@ -144,8 +173,8 @@ impl Repository {
     ///
     /// # Errors
     /// `Invalid` for a key that makes no sense, Argon2 parameters that are too cheap, or a label
-    /// that is too long; `Auth` when the keys were rotated meanwhile; otherwise from the
-    /// destination.
+    /// that is too long; `Auth` when the keys were rotated meanwhile; `Sealed` for who has a writer's
+    /// key; otherwise from the destination.
     pub async fn add_key(&self, new: &NewKey, label: &str) -> Result<KeyId> {
         if matches!(new, NewKey::Passphrase(_, Some(argon2)) if argon2.is_weak()) {
             return Err(Error::invalid(
@@ -153,6 +182,7 @@ impl Repository {
                  take at least 19 MiB and 2 passes",
             ));
         }
+        self.refuse_writer()?;
         keys::refuse_replaced(self.store()).await?;
         self.write_slot(self.store().keyring(), new, label).await
     }
@@ -161,9 +191,11 @@ impl Repository {
     /// written until the next [`rotate_keys`](Self::rotate_keys).
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` for the last key that opens the repository; otherwise from the
-    /// destination (`Denied` where the credentials may not delete).
+    /// `NotFound`; `Conflict` for the last key that opens all of the repository; `Sealed` for who
+    /// has a writer's key; otherwise from the destination (`Denied` where the credentials may not
+    /// delete).
     pub async fn remove_key(&self, id: KeyId) -> Result<()> {
+        self.refuse_writer()?;
         let folder = self.read_keys().await?;
         let name = slot_name(id);
         let found = folder.slots.iter().find(|slot| slot.id() == id.0);
@@ -187,7 +219,7 @@ impl Repository {
     }
 
     /// Which keys a rotation to `keep` replaces without a successor: those whose secrets are not
-    /// at hand. Escrows need none.
+    /// at hand. Escrows and writers' keys need none.
     ///
     /// # Errors
     /// From the destination.
@@ -201,48 +233,43 @@ impl Repository {
             if let Some(position) = successor {
                 kept.remove(position);
             }
-            successor.is_none() && kind != KeyMethodKind::Escrow && key.state == KeyState::Usable
+            let needs_none = matches!(kind, KeyMethodKind::Escrow | KeyMethodKind::Writer);
+            successor.is_none() && !needs_none && key.state == KeyState::Usable
         });
         Ok(dropped.collect())
     }
 
     /// Starts a new epoch: fresh keys for all that is written from now on, wrapped by new slots
-    /// for `keep` and for every escrow. All other keys stop to open the repository; what was
+    /// for `keep`, for every escrow and for every writer's key. All other keys stop to open the repository; what was
     /// written before stays readable by the new ones.
     ///
-    /// Who knew the old keys can never read what is written with the new ones. This repository
-    /// goes on with the old keys: open it again.
+    /// Who knew the old keys can never read what is written with the new ones; a writer's key that
+    /// somebody else may have is to be removed first. This repository goes on with the old keys:
+    /// open it again.
     ///
     /// # Errors
-    /// `Invalid` when `keep` names no key; `Conflict` when another rotation was faster, `Auth` when
+    /// `Invalid` when `keep` names no key that reads; `Sealed` for who has a writer's key; `Conflict` when another rotation was faster, `Auth` when
     /// it has finished; otherwise from the destination.
     ///
     /// # Cancellation
     /// Before the new epoch counts, new slots may be left behind that open nothing; after, old ones
     /// that are refused.
     pub async fn rotate_keys(&self, keep: &[(NewKey, String)]) -> Result<Rotation> {
-        if keep.is_empty() {
+        self.refuse_writer()?;
+        let reads = |(key, _): &&(NewKey, String)| !matches!(key, NewKey::Writer(_));
+        if keep.iter().find(reads).is_none() {
             return Err(Error::invalid("a rotation needs a key to keep"));
         }
         let folder = self.read_keys().await?;
         keys::refuse_replaced(self.store()).await?;
-        let next = keys::next_keyring(self.store());
-        let escrows = folder.slots.iter().filter_map(|slot| match &slot.method {
-            _ if self.state(&folder, slot) != KeyState::Usable => None,
-            Method::Escrow {
-                threshold,
-                recipients,
-            } => {
-                let new = NewKey::Escrow {
-                    recipients: recipients.iter().map(|one| one.public).collect(),
-                    threshold: *threshold,
-                };
-                let label = slot.label(self.store().keyring()).unwrap_or_default();
-                Some((new, label.text))
-            }
-            _ => None,
+        let next = keys::next_keyring(self.store())?;
+        let usable = folder.slots.iter();
+        let usable = usable.filter(|slot| self.state(&folder, slot) == KeyState::Usable);
+        let public = usable.filter_map(|slot| {
+            let label = slot.label(self.store().keyring()).unwrap_or_default();
+            Some((made_for_public_keys(slot)?, label.text))
         });
-        let wanted: Vec<_> = keep.iter().cloned().chain(escrows).collect();
+        let wanted: Vec<_> = keep.iter().cloned().chain(public).collect();
         // The slots first: an epoch that nobody can open must not count, not even briefly.
         let mut created = Vec::with_capacity(wanted.len());
         for (new, label) in &wanted {
@@ -295,6 +322,11 @@ impl Repository {
         Ok(shares)
     }
 
+    fn refuse_writer(&self) -> Result<()> {
+        let keyring = self.store().keyring();
+        keyring.refuse_writer("does not change who opens the repository")
+    }
+
     async fn read_keys(&self) -> Result<KeyFolder> {
         keys::read(&self.store().objects, self.id()).await
     }
@@ -332,6 +364,7 @@ impl Repository {
     fn usable_but(&self, folder: &KeyFolder, id: KeyId) -> usize {
         let others = folder.slots.iter().filter(|slot| slot.id() != id.0);
         others
+            .filter(|slot| !matches!(slot.method, Method::Writer { .. }))
             .filter(|slot| self.state(folder, slot) == KeyState::Usable)
             .count()
     }
@@ -351,6 +384,7 @@ impl Repository {
                     recipients: recipients.iter().map(|one| one.public).collect(),
                     threshold: *threshold,
                 },
+                Method::Writer { .. } => KeyMethod::Writer,
             },
             created_unix_ms: label.as_ref().map(|label| label.created_unix_ms),
             label: label.map(|label| label.text).unwrap_or_default(),
@@ -367,6 +401,7 @@ enum KeyMethodKind {
     KeyFile,
     RecoveryPhrase,
     Escrow,
+    Writer,
 }
 
 impl KeyMethodKind {
@@ -376,6 +411,7 @@ impl KeyMethodKind {
             KeyMethod::KeyFile => Self::KeyFile,
             KeyMethod::RecoveryPhrase => Self::RecoveryPhrase,
             KeyMethod::Escrow { .. } => Self::Escrow,
+            KeyMethod::Writer => Self::Writer,
         }
     }
 
@@ -385,7 +421,23 @@ impl KeyMethodKind {
             NewKey::KeyFile(_) => Self::KeyFile,
             NewKey::RecoveryPhrase(_) => Self::RecoveryPhrase,
             NewKey::Escrow { .. } => Self::Escrow,
+            NewKey::Writer(_) => Self::Writer,
         }
+    }
+}
+
+/// The same key once more, where it takes no secret to make it.
+fn made_for_public_keys(slot: &Slot) -> Option<NewKey> {
+    match &slot.method {
+        Method::Escrow {
+            threshold,
+            recipients,
+        } => Some(NewKey::Escrow {
+            recipients: recipients.iter().map(|one| one.public).collect(),
+            threshold: *threshold,
+        }),
+        Method::Writer { public, .. } => Some(NewKey::Writer(*public)),
+        _ => None,
     }
 }
 

@@ -6,25 +6,30 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::config::RepositoryId;
+use crate::encapsulation::ENCAPSULATED_LEN;
 use crate::env::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::escrow::{
-    self, ENCAPSULATED_LEN, EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS,
-    SHARE_LEN,
+    self, EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS, SHARE_LEN,
 };
-use crate::keyring::{Argon2Params, Key, Keyring, MAX_KEY_EPOCHS, Passphrase};
+use crate::keyring::{Argon2Params, Key, Keyring, MAX_KEY_EPOCHS, Passphrase, WRITER_KEYS};
 use crate::layout;
 use crate::record::{RecordReader, RecordWriter};
 use crate::seal::{Cipher, ObjectKind, PREAMBLE_LEN, Preamble, SealedBuffer, Suite, TAG_LEN};
 use crate::unlock::{NewKey, Unlock};
+use crate::writer_key::WriterPublicKey;
 
 /// Type bytes.
 const TYPE_PASSPHRASE: u8 = 1;
 const TYPE_KEY_FILE: u8 = 2;
 const TYPE_RECOVERY_PHRASE: u8 = 3;
 const TYPE_ESCROW: u8 = 4;
+const TYPE_WRITER: u8 = 5;
 /// The role byte of a slot that holds the master keys; other roles may come.
 const ROLE_FULL: u8 = 1;
+/// That of one that holds what a writer needs. Writers' slots are of a type of their own, and no
+/// other slot has this role.
+const ROLE_WRITER: u8 = 2;
 /// The largest slot has 32 recipients and 256 epochs: 12 KiB.
 pub(crate) const MAX_SLOT_BYTES: u64 = 64 << 10;
 /// Purposes of the keys that seal a slot's pieces.
@@ -47,6 +52,10 @@ pub(crate) enum Method {
     Escrow {
         threshold: u8,
         recipients: Vec<Recipient>,
+    },
+    Writer {
+        public: WriterPublicKey,
+        encapsulated: [u8; ENCAPSULATED_LEN],
     },
 }
 
@@ -136,26 +145,50 @@ pub(crate) async fn seal(
             }
             key
         }
+        NewKey::Writer(public) => {
+            let (encapsulated, key) = public.new_slot_key(preamble.repository, env)?;
+            clear.u8(TYPE_WRITER).u8(ROLE_WRITER);
+            clear.bytes(&public.0).bytes(&encapsulated);
+            key
+        }
     };
-    let mut buffer = SealedBuffer::new(&clear.0);
+    seal_keys(keyring, (new, label), (&preamble, &clear.0, &kek), place)
+}
+
+/// Seals a label and keys behind the clear beginning of a slot.
+fn seal_keys(
+    keyring: &Keyring,
+    (new, label): (&NewKey, &Label),
+    (preamble, clear, kek): (&Preamble, &[u8], &Key),
+    place: &SlotPlace<'_>,
+) -> Result<Bytes> {
+    let keys = match new {
+        NewKey::Writer(_) => keyring.writer_bytes()?,
+        _ => keyring.masters_bytes()?,
+    };
+    let mut buffer = SealedBuffer::new(clear);
     let parent = keyring.meta_key(preamble.epoch);
     let cipher = Cipher::new(place.suite, &preamble.key(&parent, LABEL_PURPOSE));
-    buffer.append(&cipher, &clear.0, &encode_label(label)?)?;
-    let cipher = Cipher::new(place.suite, &preamble.key(&kek, KEYS_PURPOSE));
+    buffer.append(&cipher, clear, &encode_label(label)?)?;
+    let cipher = Cipher::new(place.suite, &preamble.key(kek, KEYS_PURPOSE));
     let aad = keys_aad(buffer.bytes(), place.config);
-    buffer.append(&cipher, &aad, &keyring.masters_bytes())?;
+    buffer.append(&cipher, &aad, &keys)?;
     let bytes = Bytes::from(buffer.into_bytes());
-    verify(&bytes, keyring, (&kek, place.config))?;
+    verify(&bytes, keyring, (&keys, kek, place.config))?;
     Ok(bytes)
 }
 
 /// Read back before it leaves: a faulty processor must not write a slot that nobody can open.
-fn verify(bytes: &Bytes, keyring: &Keyring, (kek, config): (&Key, &[u8])) -> Result<()> {
+fn verify(
+    bytes: &Bytes,
+    keyring: &Keyring,
+    (keys, kek, config): (&[u8], &Key, &[u8]),
+) -> Result<()> {
     let name = layout::key_slot_name(bytes);
     let slot = Slot::parse(&name, bytes.clone(), keyring.repository())?;
     let opened = slot.map(|slot| slot.open_keys(kek, config));
     match opened {
-        Some(Ok(masters)) if masters.len() == keyring.newest_epoch() as usize => Ok(()),
+        Some(Ok(opened)) if opened.iter().flat_map(|key| key.as_bytes()).eq(keys) => Ok(()),
         _ => Err(Error::internal(
             "a new key slot does not read back as it was written",
         )),
@@ -186,20 +219,25 @@ impl Slot {
         let mut fields = RecordReader::new(name, &bytes);
         fields.bytes(PREAMBLE_LEN)?;
         let (kind, role) = (fields.u8()?, fields.u8()?);
-        if role != ROLE_FULL {
-            return Err(unknown_kind(name));
-        }
-        let method = match kind {
-            TYPE_PASSPHRASE => Method::Passphrase(read_argon2(name, &mut fields)?),
-            TYPE_KEY_FILE => Method::KeyFile,
-            TYPE_RECOVERY_PHRASE => Method::RecoveryPhrase,
-            TYPE_ESCROW => read_escrow(name, &mut fields, bytes.len())?,
+        let method = match (kind, role) {
+            (TYPE_PASSPHRASE, ROLE_FULL) => Method::Passphrase(read_argon2(name, &mut fields)?),
+            (TYPE_KEY_FILE, ROLE_FULL) => Method::KeyFile,
+            (TYPE_RECOVERY_PHRASE, ROLE_FULL) => Method::RecoveryPhrase,
+            (TYPE_ESCROW, ROLE_FULL) => read_escrow(name, &mut fields, bytes.len())?,
+            (TYPE_WRITER, ROLE_WRITER) => Method::Writer {
+                public: WriterPublicKey(fields.array()?),
+                encapsulated: fields.array()?,
+            },
             _ => return Err(unknown_kind(name)),
         };
         let rest = fields.rest().len();
         let epochs = preamble.epoch as usize;
-        if !(1..=MAX_KEY_EPOCHS).contains(&epochs)
-            || rest != SEALED_LABEL_LEN + 32 * epochs + TAG_LEN
+        let keys = epochs
+            + match method {
+                Method::Writer { .. } => WRITER_KEYS,
+                _ => 0,
+            };
+        if !(1..=MAX_KEY_EPOCHS).contains(&epochs) || rest != SEALED_LABEL_LEN + 32 * keys + TAG_LEN
         {
             return Err(Error::corrupt(name, "its length is impossible"));
         }
@@ -225,7 +263,7 @@ impl Slot {
     ///
     /// # Errors
     /// `Auth` when the secret does not open it.
-    pub(crate) async fn unlock(&self, unlock: &Unlock, config: &[u8]) -> Result<Option<Vec<Key>>> {
+    pub(crate) async fn unlock(&self, unlock: &Unlock, config: &[u8]) -> Result<Option<Keyring>> {
         let kek = match (&self.method, unlock) {
             (Method::Passphrase(params), Unlock::Passphrase(passphrase)) => {
                 stretch(passphrase, *params, self.preamble.salt).await?
@@ -250,10 +288,28 @@ impl Slot {
                 }
                 escrow::join(&own, *threshold)?
             }
+            (Method::Writer { encapsulated, .. }, Unlock::Writer(key)) => {
+                let opened = key.slot_key(encapsulated, self.preamble.repository);
+                opened.ok_or_else(|| self.refused(unlock))?
+            }
             _ => return Ok(None),
         };
         let opened = self.open_keys(&kek, config);
-        opened.map(Some).map_err(|_| self.refused(unlock))
+        let keys = opened.map_err(|_| self.refused(unlock))?;
+        self.keyring(keys, unlock).map(Some)
+    }
+
+    /// What the keys of a slot are.
+    fn keyring(&self, keys: Vec<Key>, unlock: &Unlock) -> Result<Keyring> {
+        let repository = self.preamble.repository;
+        match unlock {
+            Unlock::Writer(writer) => {
+                let cache = writer.cache_key(repository);
+                let keyring = Keyring::of_writer(repository, &keys, cache);
+                keyring.ok_or_else(|| Error::corrupt(&self.name, "it holds too few keys"))
+            }
+            _ => Ok(Keyring::new(repository, keys)),
+        }
     }
 
     /// The share of an escrow that a private key gives, if it is one of the recipients'.

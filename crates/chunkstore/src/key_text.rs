@@ -20,14 +20,17 @@ pub(crate) enum KeyText {
     EscrowPrivate,
     /// One share of an escrowed key: slot 16, number 1, share 32.
     EscrowShare,
+    /// A writer's private key, 32 bytes.
+    Writer,
 }
 
 impl KeyText {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::File,
         Self::EscrowPublic,
         Self::EscrowPrivate,
         Self::EscrowShare,
+        Self::Writer,
     ];
 
     fn prefix(self) -> &'static str {
@@ -36,6 +39,7 @@ impl KeyText {
             Self::EscrowPublic => "pkescrow",
             Self::EscrowPrivate => "pkescrowprivate",
             Self::EscrowShare => "pkshare",
+            Self::Writer => "pkwriter",
         }
     }
 
@@ -45,6 +49,7 @@ impl KeyText {
             Self::EscrowPublic => "an escrow's public key",
             Self::EscrowPrivate => "an escrow's private key",
             Self::EscrowShare => "a share of an escrowed key",
+            Self::Writer => "a writer's key",
         }
     }
 
@@ -56,6 +61,13 @@ impl KeyText {
         Zeroizing::new(text)
     }
 
+    /// Whether the first line that is neither empty nor a comment begins as this kind does.
+    pub(crate) fn is_meant(self, text: &str) -> bool {
+        let line = first_line(text).unwrap_or_default().to_lowercase();
+        let prefix = line.rsplit_once('1').map(|(prefix, _)| prefix);
+        prefix == Some(self.prefix())
+    }
+
     /// Reads the first line that is neither empty nor a comment (`#`).
     ///
     /// # Errors
@@ -65,11 +77,7 @@ impl KeyText {
         if text.len() > MAX_TEXT_BYTES {
             return Err(wrong("it is too long"));
         }
-        let line = text.trim_start_matches('\u{feff}').lines().map(str::trim);
-        let line = line
-            .filter(|line| !line.starts_with('#'))
-            .find(|line| !line.is_empty())
-            .ok_or_else(|| wrong("it is empty"))?;
+        let line = first_line(text).ok_or_else(|| wrong("it is empty"))?;
         let parsed = bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(line)
             .map_err(|_| wrong("a character of it is wrong or missing"))?;
         let prefix = parsed.hrp().to_lowercase();
@@ -93,6 +101,12 @@ impl KeyText {
         }
         Ok(bytes)
     }
+}
+
+fn first_line(text: &str) -> Option<&str> {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    let mut lines = lines.filter(|line| !line.starts_with('#'));
+    lines.find(|line| !line.is_empty())
 }
 
 #[cfg(test)]

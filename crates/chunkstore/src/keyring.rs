@@ -12,6 +12,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::chunks::ContentKeys;
 use crate::config::RepositoryId;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sealed::meta_epoch;
 
 /// A secret that opens a repository; wiped from memory when dropped and never shown.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -134,17 +135,35 @@ impl fmt::Debug for Key {
 /// Most times that a repository's keys can be rotated: each slot wraps a key for every epoch.
 pub(crate) const MAX_KEY_EPOCHS: usize = 256;
 
-/// The keys of an open repository, all derived from its master keys, one an epoch.
+/// The keys of an open repository, one set an epoch.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyring {
     repository: RepositoryId,
-    /// From the first epoch, 1, to the newest.
-    masters: Vec<Key>,
+    secrets: Secrets,
     chunk_id: Key,
+    content_root: Key,
     content: ContentKeys,
     /// Set when something was met that a later epoch's key has sealed.
     later_epoch_met: Arc<AtomicBool>,
 }
+
+/// What the keys of epochs are derived from, oldest first.
+#[derive(Clone, Debug)]
+enum Secrets {
+    /// The master keys, from which everything follows.
+    Masters(Vec<Key>),
+    /// What a writer has.
+    Writer {
+        meta: Vec<Key>,
+        /// For which sessions' keys of the newest epoch are encapsulated.
+        public: [u8; 32],
+        /// The parent of keys for local files.
+        cache: Key,
+    },
+}
+
+/// Keys in a writer's slot that belong to no epoch.
+pub(crate) const WRITER_KEYS: usize = 3;
 
 impl Keyring {
     /// What does not belong to an epoch comes from the first key: chunks stay what they are.
@@ -154,35 +173,109 @@ impl Keyring {
     pub(crate) fn new(repository: RepositoryId, masters: Vec<Key>) -> Self {
         let first = masters.first().expect("a repository has a first epoch");
         let sub = |info: &str| first.derive(&repository.to_bytes(), &[info.as_bytes()]);
+        let content_root = sub("postkeep v1 content");
         Self {
             repository,
             chunk_id: sub("postkeep v1 chunk id"),
-            content: ContentKeys::derive(sub("postkeep v1 content").as_bytes()),
-            masters,
+            content: ContentKeys::derive(content_root.as_bytes()),
+            content_root,
+            secrets: Secrets::Masters(masters),
             later_epoch_met: Arc::default(),
         }
     }
 
+    /// The keys in a writer's slot ([`Keyring::writer_bytes`]); `None` if there are too few.
+    pub(crate) fn of_writer(repository: RepositoryId, keys: &[Key], cache: Key) -> Option<Self> {
+        let (fixed, meta) = keys.split_at_checked(WRITER_KEYS)?;
+        let [chunk_id, content_root, public] = fixed else {
+            return None;
+        };
+        meta.first()?;
+        Some(Self {
+            repository,
+            chunk_id: chunk_id.clone(),
+            content: ContentKeys::derive(content_root.as_bytes()),
+            content_root: content_root.clone(),
+            secrets: Secrets::Writer {
+                meta: meta.to_vec(),
+                public: *public.as_bytes(),
+                cache,
+            },
+            later_epoch_met: Arc::default(),
+        })
+    }
+
     /// The same keys and one more epoch.
-    pub(crate) fn with_epoch(&self, master: Key) -> Self {
-        let mut masters = self.masters.clone();
+    ///
+    /// # Errors
+    /// `Sealed` for a writer.
+    pub(crate) fn with_epoch(&self, master: Key) -> Result<Self> {
+        let mut masters = self.masters()?.to_vec();
         masters.push(master);
-        Self::new(self.repository, masters)
+        Ok(Self::new(self.repository, masters))
     }
 
     pub(crate) fn repository(&self) -> RepositoryId {
         self.repository
     }
 
+    /// Whether these keys open contents.
+    pub(crate) fn reads(&self) -> bool {
+        matches!(self.secrets, Secrets::Masters(_))
+    }
+
+    /// # Errors
+    /// `Sealed` for a writer; `what` follows on "a writer's key".
+    pub(crate) fn refuse_writer(&self, what: &str) -> Result<()> {
+        match self.reads() {
+            true => Ok(()),
+            false => Err(Error::sealed(what)),
+        }
+    }
+
+    fn masters(&self) -> Result<&[Key]> {
+        match &self.secrets {
+            Secrets::Masters(masters) => Ok(masters),
+            Secrets::Writer { .. } => Err(Error::sealed("does not change who opens it")),
+        }
+    }
+
     /// The epoch whose keys seal new objects.
     pub(crate) fn newest_epoch(&self) -> u32 {
-        u32::try_from(self.masters.len()).unwrap_or(u32::MAX)
+        let keys = match &self.secrets {
+            Secrets::Masters(keys) | Secrets::Writer { meta: keys, .. } => keys,
+        };
+        u32::try_from(keys.len()).unwrap_or(u32::MAX)
     }
 
     /// All master keys, oldest first: what a slot wraps.
-    pub(crate) fn masters_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let keys = self.masters.iter().map(|key| &key.as_bytes()[..]);
-        Zeroizing::new(keys.collect::<Vec<_>>().concat())
+    ///
+    /// # Errors
+    /// `Sealed` for a writer.
+    pub(crate) fn masters_bytes(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let keys = self.masters()?.iter().map(|key| &key.as_bytes()[..]);
+        Ok(Zeroizing::new(keys.collect::<Vec<_>>().concat()))
+    }
+
+    /// What a writer's slot wraps: chunk id key, content root, the public key for which sessions'
+    /// keys are encapsulated, and the meta keys, oldest first.
+    ///
+    /// # Errors
+    /// `Sealed` for a writer.
+    pub(crate) fn writer_bytes(&self) -> Result<Zeroizing<Vec<u8>>> {
+        self.masters()?;
+        let newest = self.newest_epoch();
+        let private = self.writers_private(newest);
+        let private = private.ok_or_else(|| Error::internal("a full key derives all others"))?;
+        let public = crate::encapsulation::public_of(private.as_bytes());
+        let mut bytes = Zeroizing::new(Vec::with_capacity(32 * (WRITER_KEYS + newest as usize)));
+        bytes.extend_from_slice(self.chunk_id.as_bytes());
+        bytes.extend_from_slice(self.content_root.as_bytes());
+        bytes.extend_from_slice(&public);
+        for epoch in 1..=newest {
+            bytes.extend_from_slice(self.meta_key(epoch).as_bytes());
+        }
+        Ok(bytes)
     }
 
     pub(crate) fn chunk_id_key(&self) -> &[u8; 32] {
@@ -193,25 +286,53 @@ impl Keyring {
         &self.content
     }
 
-    /// The key of an epoch for payload bytes: what sealed-mode writers will lack.
-    pub(crate) fn data_key(&self, epoch: u32) -> Key {
-        self.epoch_key(b"postkeep v1 data", epoch)
+    /// The key of an epoch for contents; `None` for who only writes. Those of sealed sessions are
+    /// elsewhere ([`crate::sealed::DataKeys`]).
+    pub(crate) fn data_key(&self, epoch: u32) -> Option<Key> {
+        self.master_key(b"postkeep v1 data", epoch)
     }
 
-    /// The key of an epoch for everything that describes payloads.
+    /// The key of an epoch for everything that describes contents; that of a sealed session is its
+    /// epoch's.
     pub(crate) fn meta_key(&self, epoch: u32) -> Key {
-        self.epoch_key(b"postkeep v1 meta", epoch)
+        let epoch = meta_epoch(epoch);
+        match &self.secrets {
+            Secrets::Masters(_) => self.master_key(b"postkeep v1 meta", epoch),
+            Secrets::Writer { meta, .. } => of_epoch(meta, epoch).cloned(),
+        }
+        .unwrap_or_else(Key::zero)
     }
 
-    /// The Ed25519 seed of an epoch.
-    pub(crate) fn signing_seed(&self, epoch: u32) -> Key {
-        self.epoch_key(b"postkeep v1 signature", epoch)
+    /// The private key to which writers of an epoch send their sessions' keys.
+    pub(crate) fn writers_private(&self, epoch: u32) -> Option<Key> {
+        self.master_key(b"postkeep v1 writers", epoch)
+    }
+
+    /// The public key for which a writer encapsulates its sessions' keys.
+    pub(crate) fn writers_public(&self) -> Option<&[u8; 32]> {
+        match &self.secrets {
+            Secrets::Masters(_) => None,
+            Secrets::Writer { public, .. } => Some(public),
+        }
+    }
+
+    /// The Ed25519 seed of an epoch; `None` for who only writes.
+    pub(crate) fn signing_seed(&self, epoch: u32) -> Option<Key> {
+        self.master_key(b"postkeep v1 signature", epoch)
     }
 
     /// A key for something outside the repository, named by the caller.
     pub(crate) fn caller_key(&self, context: &str) -> Zeroizing<[u8; 32]> {
+        let parent = match &self.secrets {
+            Secrets::Masters(masters) => of_epoch(masters, 1),
+            Secrets::Writer { cache, .. } => Some(cache),
+        };
         let info: [&[u8]; 2] = [b"postkeep v1 caller\0", context.as_bytes()];
-        self.master(1).derive(&self.repository.to_bytes(), &info).0
+        let none = Key::zero();
+        parent
+            .unwrap_or(&none)
+            .derive(&self.repository.to_bytes(), &info)
+            .0
     }
 
     /// Whether something was met that a later epoch's key has sealed, since this was last asked.
@@ -225,14 +346,35 @@ impl Keyring {
     }
 
     /// A wrong epoch gives a wrong key, which opens nothing.
-    fn epoch_key(&self, info: &[u8], epoch: u32) -> Key {
-        self.master(epoch)
-            .derive(&self.repository.to_bytes(), &[info, &epoch.to_le_bytes()])
+    fn master_key(&self, info: &[u8], epoch: u32) -> Option<Key> {
+        let Secrets::Masters(masters) = &self.secrets else {
+            return None;
+        };
+        let master = of_epoch(masters, epoch)?;
+        Some(master.derive(&self.repository.to_bytes(), &[info, &epoch.to_le_bytes()]))
     }
 
-    fn master(&self, epoch: u32) -> &Key {
-        let index = (epoch as usize).saturating_sub(1);
-        let last = self.masters.len() - 1;
-        &self.masters[index.min(last)]
+    /// All keys held, for the test of what a thief has.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> Vec<Key> {
+        let mut held = vec![self.chunk_id.clone(), self.content_root.clone()];
+        match &self.secrets {
+            Secrets::Masters(masters) => held.extend(masters.iter().cloned()),
+            Secrets::Writer {
+                meta,
+                public,
+                cache,
+            } => {
+                held.extend(meta.iter().cloned());
+                held.extend([Key::from_bytes(*public), cache.clone()]);
+            }
+        }
+        held
     }
+}
+
+/// The key of an epoch, or the nearest: there is at least one.
+fn of_epoch(keys: &[Key], epoch: u32) -> Option<&Key> {
+    let index = (epoch as usize).saturating_sub(1);
+    keys.get(index).or(keys.last())
 }

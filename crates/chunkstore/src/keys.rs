@@ -96,8 +96,8 @@ impl KeyFolder {
     ) -> Result<Unlocked> {
         let mut tried = Tried::default();
         for slot in &self.slots {
-            let masters = match slot.unlock(unlock, config).await {
-                Ok(Some(masters)) => masters,
+            let keyring = match slot.unlock(unlock, config).await {
+                Ok(Some(keyring)) => keyring,
                 Ok(None) => continue,
                 Err(error) if error.kind() == ErrorKind::Auth => {
                     tried.refused.get_or_insert(error);
@@ -110,7 +110,6 @@ impl KeyFolder {
                 tried.replaced = true;
                 continue;
             }
-            let keyring = Keyring::new(slot.preamble.repository, masters);
             if epoch == self.newest_epoch && counts(objects, suite, &keyring).await? {
                 return Ok(Unlocked {
                     keyring,
@@ -234,7 +233,10 @@ pub(crate) async fn refuse_replaced(store: &Store) -> Result<()> {
 }
 
 /// A fresh master key for the next epoch.
-pub(crate) fn next_keyring(store: &Store) -> Keyring {
+///
+/// # Errors
+/// `Sealed` for a writer.
+pub(crate) fn next_keyring(store: &Store) -> Result<Keyring> {
     let master = Key::from_bytes(store.env.random_array());
     store.keyring().with_epoch(master)
 }

@@ -21,6 +21,8 @@ pub(crate) const GC: &str = "admin/gc";
 pub(crate) const CHECKPOINT: &str = "admin/checkpoint";
 pub(crate) const PROBE: &str = "admin/probe";
 pub(crate) const NOTES: &str = "notes";
+/// Keys of sealed sessions.
+pub(crate) const SEALED: &str = "sealed";
 
 /// Names one writer's batch; sorts by the time it was opened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,7 +179,21 @@ pub(crate) fn checkpoint_name(epoch: u32, copy: CheckpointCopy) -> String {
     format!("{CHECKPOINT}/{epoch:08x}{ending}")
 }
 
-/// Which of the two objects of a checkpoint.
+/// The object that names an epoch of a sealed session, of which there are two copies, too.
+pub(crate) fn session_key_name(epoch: u32, copy: CheckpointCopy) -> String {
+    let ending = match copy {
+        CheckpointCopy::Decision => "",
+        CheckpointCopy::Spare => ".copy",
+    };
+    format!("{SEALED}/{epoch:08x}{ending}")
+}
+
+/// The epoch of a file in `sealed`, and which copy it is.
+pub(crate) fn parse_session_key(file: &str) -> Option<(u32, CheckpointCopy)> {
+    parse_checkpoint(file)
+}
+
+/// Which of the two objects of a checkpoint, or of a sealed session's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckpointCopy {
     /// Creating it decides what the checkpoint says.

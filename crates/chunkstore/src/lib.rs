@@ -25,6 +25,7 @@ mod collect;
 mod config;
 mod destination;
 mod dictionary;
+mod encapsulation;
 mod env;
 mod error;
 mod escrow;
@@ -51,6 +52,7 @@ mod repair;
 mod repairs;
 mod repository;
 mod seal;
+mod sealed;
 mod session;
 mod session_record;
 mod sign;
@@ -58,6 +60,7 @@ mod store;
 mod unlock;
 mod uploads;
 mod usage;
+mod writer_key;
 
 pub use check::{
     CheckOptions, CheckPart, CheckProgress, CheckReport, DamagedPacks, LostChunks, Problem,
@@ -73,7 +76,7 @@ pub use destination::{Destination, ObjectLock, create_destination_from_url, dest
 pub use env::Environment;
 pub use error::{Error, ErrorKind, Result};
 pub use escrow::{EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS};
-pub use key_admin::{KeyId, KeyInfo, KeyList, KeyMethod, KeyState, Rotation};
+pub use key_admin::{KeyId, KeyInfo, KeyList, KeyMethod, KeyRole, KeyState, Rotation};
 pub use key_slot::MAX_LABEL_BYTES;
 pub use keyring::{Argon2Params, Passphrase};
 pub use layout::SessionId;
@@ -88,6 +91,7 @@ pub use session::{Committed, NewSnapshot, Session, SessionOptions, SessionStats}
 pub use sign::{Signed, SignerKey, verify_signature};
 pub use unlock::{KeyFile, NewKey, RecoveryPhrase, Unlock};
 pub use usage::{SnapshotUse, Usage};
+pub use writer_key::{WriterKey, WriterPublicKey};
 
 // Items, segments and trees, on the chunk traits alone.
 mod chunker;

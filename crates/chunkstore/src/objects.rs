@@ -15,6 +15,7 @@ use crate::frame::Codec;
 use crate::keyring::Keyring;
 use crate::layout;
 use crate::seal::{Cipher, ObjectKind, PREAMBLE_LEN, Preamble, SealedBuffer, Suite};
+use crate::sealed::{is_sealed, meta_epoch};
 
 /// The largest sealed object other than a pack, sealed or plain: 9 million index entries.
 pub(crate) const MAX_SEALED_BYTES: usize = 256 << 20;
@@ -299,14 +300,17 @@ impl Sealer {
         if preamble.repository != self.repository {
             return Err(Error::corrupt(name, "it belongs to another repository"));
         }
+        if is_sealed(preamble.epoch) && kind != ObjectKind::DataPack {
+            return Err(Error::corrupt(name, "its epoch is one of data packs only"));
+        }
         let newest = self.keyring.newest_epoch();
-        if preamble.epoch > newest {
+        let epoch = meta_epoch(preamble.epoch);
+        if epoch > newest {
             self.keyring.note_later_epoch();
             return Err(Error::corrupt(
                 name,
                 format!(
-                    "it says it was sealed with keys of epoch {}; this key opens up to {newest}",
-                    preamble.epoch
+                    "it says it was sealed with keys of epoch {epoch}; this key opens up to {newest}"
                 ),
             ));
         }

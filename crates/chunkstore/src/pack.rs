@@ -12,13 +12,14 @@ use sha2::{Digest, Sha256};
 
 use crate::chunk_id::ChunkId;
 use crate::chunks::{ChunkKind, MAX_CHUNK_BYTES};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Codec, MAX_FRAME_HEAD};
 use crate::keyring::Keyring;
 use crate::layout::PackName;
 use crate::objects::Sealer;
 use crate::record::{RecordReader, RecordWriter, count};
 use crate::seal::{Cipher, ObjectKind, PREAMBLE_LEN, Preamble, Suite, TAG_LEN};
+use crate::sealed::DataKeys;
 
 /// The longest pack that is read: offsets are 32 bits, and a reader may hold one in memory.
 pub(crate) const MAX_PACK_BYTES: u64 = 256 << 20;
@@ -204,13 +205,22 @@ pub(crate) fn pack_kind(kind: ChunkKind) -> ObjectKind {
     }
 }
 
+/// Keys of a repository, and those of the sealed sessions that some packs come from.
+pub(crate) type PackKeys<'a> = (&'a Keyring, &'a DataKeys);
+
 /// The cipher of a pack's blobs.
-pub(crate) fn blob_cipher(keyring: &Keyring, preamble: &Preamble) -> Cipher {
+///
+/// # Errors
+/// Those of [`DataKeys::find`].
+pub(crate) fn blob_cipher((keyring, data): PackKeys<'_>, preamble: &Preamble) -> Result<Cipher> {
     let parent = match preamble.kind {
         ObjectKind::MetaPack => keyring.meta_key(preamble.epoch),
-        _ => keyring.data_key(preamble.epoch),
+        _ => data.find(keyring, preamble.epoch)?,
     };
-    Cipher::new(preamble.suite, &preamble.key(&parent, BLOB_PURPOSE))
+    Ok(Cipher::new(
+        preamble.suite,
+        &preamble.key(&parent, BLOB_PURPOSE),
+    ))
 }
 
 /// The cipher of a pack's header.
@@ -326,75 +336,105 @@ pub(crate) struct BadBlob {
     pub(crate) error: Error,
 }
 
-/// Decodes a whole pack: name, preamble, header, every blob.
+/// What decoding a whole pack found.
+#[derive(Default)]
+pub(crate) struct Verified {
+    pub(crate) header: PackHeader,
+    pub(crate) bad: Vec<BadBlob>,
+    /// Blobs that the keys at hand do not open: nothing is known of them.
+    pub(crate) closed: u64,
+}
+
+/// Decodes a whole pack: preamble, header, every blob.
 ///
 /// # Errors
 /// When not even the header can be read; damage to single blobs is returned beside it.
 pub(crate) fn verify_pack(
     name: &PackName,
     bytes: &[u8],
-    sealer: &Sealer,
+    (sealer, data): (&Sealer, &DataKeys),
     codec: &Codec,
-) -> Result<(PackHeader, Vec<BadBlob>)> {
+) -> Result<Verified> {
     let object = name.object();
     let (preamble, header) = read_header(&object, bytes, sealer)?;
-    let own = blob_cipher(&sealer.keyring, &preamble);
-    let mut bad = Vec::new();
+    let ciphers = PackCiphers::new((&sealer.keyring, data), &preamble, &header);
+    let mut verified = Verified::default();
     for entry in &header.entries {
-        let foreign = origin_cipher(&sealer.keyring, &preamble, &header, entry);
         let blob = Blob {
             short_id: entry.id.short(),
             kind: entry.kind,
             position: entry.position,
             sealed: bytes.get(entry.range()).unwrap_or_default(),
         };
-        let cipher = foreign.as_ref().unwrap_or(&own);
-        let opened = blob.open(&object, cipher, (codec, &sealer.keyring));
-        let checked = opened.and_then(|(id, plain)| {
+        let opened = ciphers.of(entry).and_then(|cipher| {
+            let keys = (codec, &sealer.keyring);
+            let (id, plain) = blob.open(&object, cipher, keys)?;
             if id == entry.id && plain.len() == entry.plain_len as usize {
                 Ok(())
             } else {
-                Err(Error::corrupt(
-                    &object,
-                    "a chunk in it differs from its header",
-                ))
+                let what = "a chunk in it differs from its header";
+                Err(Error::corrupt(&object, what))
             }
         });
-        if let Err(error) = checked {
-            bad.push(BadBlob {
+        match opened {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Sealed => verified.closed += 1,
+            Err(error) => verified.bad.push(BadBlob {
                 id: entry.id,
                 error,
-            });
+            }),
         }
     }
-    Ok((header, bad))
+    verified.header = header;
+    Ok(verified)
 }
 
-/// The cipher of a blob that was sealed in another pack; `None` for one sealed here.
-pub(crate) fn origin_cipher(
-    keyring: &Keyring,
-    preamble: &Preamble,
-    header: &PackHeader,
-    entry: &PackEntry,
-) -> Option<Cipher> {
-    let origin = header
-        .origins
-        .get(usize::from(entry.origin).checked_sub(1)?)?;
-    let preamble = Preamble {
-        epoch: origin.epoch,
-        suite: origin.suite,
-        salt: origin.salt,
-        ..preamble.clone()
-    };
-    Some(blob_cipher(keyring, &preamble))
+/// The ciphers of a pack's blobs: its own, and those of the packs that they were copied from.
+pub(crate) struct PackCiphers {
+    own: Result<Cipher>,
+    origins: Vec<Result<Cipher>>,
 }
 
-/// The header of a pack that is in memory.
-pub(crate) fn header_of(object: &str, bytes: &[u8], sealer: &Sealer) -> Result<PackHeader> {
-    read_header(object, bytes, sealer).map(|(_, header)| header)
+impl PackCiphers {
+    pub(crate) fn new(keys: PackKeys<'_>, preamble: &Preamble, header: &PackHeader) -> Self {
+        let origins = header.origins.iter().map(|origin| {
+            let preamble = Preamble {
+                epoch: origin.epoch,
+                suite: origin.suite,
+                salt: origin.salt,
+                ..preamble.clone()
+            };
+            blob_cipher(keys, &preamble)
+        });
+        Self {
+            origins: origins.collect(),
+            own: blob_cipher(keys, preamble),
+        }
+    }
+
+    /// The cipher of one blob.
+    ///
+    /// # Errors
+    /// Those of [`DataKeys::find`].
+    pub(crate) fn of(&self, entry: &PackEntry) -> Result<&Cipher> {
+        let cipher = match usize::from(entry.origin).checked_sub(1) {
+            None => &self.own,
+            // The header was read: its entries name origins that it has.
+            Some(origin) => self.origins.get(origin).unwrap_or(&self.own),
+        };
+        match cipher {
+            Ok(cipher) => Ok(cipher),
+            Err(error) => Err(Error::new(error.kind(), error.to_string())),
+        }
+    }
 }
 
-fn read_header(object: &str, bytes: &[u8], sealer: &Sealer) -> Result<(Preamble, PackHeader)> {
+/// The preamble and the header of a pack that is in memory.
+pub(crate) fn read_header(
+    object: &str,
+    bytes: &[u8],
+    sealer: &Sealer,
+) -> Result<(Preamble, PackHeader)> {
     let preamble = check_pack_preamble(object, bytes, sealer)?;
     let trailer = *bytes
         .last_chunk()

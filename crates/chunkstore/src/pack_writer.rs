@@ -10,9 +10,10 @@ use crate::frame::Codec;
 use crate::layout::PackName;
 use crate::objects::Sealer;
 use crate::pack::{
-    self, Blob, PackEntry, PackHeader, TRAILER_LEN, header_aad, padding_aad, verify_pack,
+    self, Blob, Origin, PackEntry, PackHeader, TRAILER_LEN, header_aad, padding_aad, verify_pack,
 };
 use crate::seal::{Cipher, PREAMBLE_LEN, Preamble, SealedBuffer, TAG_LEN};
+use crate::sealed::{DataKeys, SessionKey};
 
 /// A pack that still takes blobs.
 pub(crate) struct PackWriter {
@@ -20,7 +21,13 @@ pub(crate) struct PackWriter {
     cipher: Cipher,
     buffer: SealedBuffer,
     entries: Vec<PackEntry>,
+    /// The packs in which copied blobs were sealed.
+    origins: Vec<Origin>,
+    data: DataKeys,
 }
+
+/// Most packs whose blobs are copied into one: 20 KiB of its header.
+const MAX_ORIGINS: usize = 1000;
 
 /// The place of a blob in its pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +47,62 @@ pub(crate) struct FinishedPack {
 }
 
 impl PackWriter {
-    pub(crate) fn new(kind: ChunkKind, sealer: &Sealer, env: &Environment) -> Self {
-        let preamble = sealer.preamble(pack::pack_kind(kind), env);
-        Self {
-            cipher: pack::blob_cipher(&sealer.keyring, &preamble),
+    /// A pack of a sealed session's data is sealed with the session's key.
+    ///
+    /// # Errors
+    /// `Sealed` for data of a writer without a session's key.
+    pub(crate) fn new(
+        kind: ChunkKind,
+        session: Option<&SessionKey>,
+        sealer: &Sealer,
+        env: &Environment,
+    ) -> Result<Self> {
+        let mut preamble = sealer.preamble(pack::pack_kind(kind), env);
+        let session = session.filter(|_| kind == ChunkKind::Data);
+        if let Some(session) = session {
+            preamble.epoch = session.epoch;
+        }
+        let data = DataKeys::of(session);
+        Ok(Self {
+            cipher: pack::blob_cipher((&sealer.keyring, &data), &preamble)?,
             buffer: SealedBuffer::new(&preamble.encode()),
             preamble,
             entries: Vec::new(),
-        }
+            origins: Vec::new(),
+            data,
+        })
+    }
+
+    /// Whether no blob of yet another pack may be copied here.
+    pub(crate) fn has_all_origins(&self) -> bool {
+        self.origins.len() >= MAX_ORIGINS
+    }
+
+    /// Takes a blob over as it was sealed in another pack.
+    pub(crate) fn append_copy(
+        &mut self,
+        entry: &PackEntry,
+        origin: Origin,
+        sealed: &[u8],
+    ) -> Result<BlobPlace> {
+        let too_long = |_| Error::internal("a pack is longer than its offsets can say");
+        let known = self.origins.iter().position(|known| *known == origin);
+        let number = known.unwrap_or_else(|| {
+            self.origins.push(origin);
+            self.origins.len() - 1
+        });
+        let offset = self.buffer.append_sealed(sealed);
+        let copy = PackEntry {
+            offset: u32::try_from(offset).map_err(too_long)?,
+            origin: u16::try_from(number + 1).map_err(too_long)?,
+            ..*entry
+        };
+        self.entries.push(copy);
+        Ok(BlobPlace {
+            kind: copy.kind,
+            offset: copy.offset,
+            sealed_len: copy.sealed_len,
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -102,7 +157,7 @@ impl PackWriter {
     /// Heavy work (a few tens of milliseconds for 16 MiB): call it off the async threads.
     pub(crate) fn finish(mut self, sealer: &Sealer, codec: &Codec) -> Result<FinishedPack> {
         let too_long = |_| Error::internal("a pack is longer than its offsets can say");
-        let header_plain = PackHeader::plain_len(self.entries.len(), 0);
+        let header_plain = PackHeader::plain_len(self.entries.len(), self.origins.len());
         let tail = header_plain + TAG_LEN + TRAILER_LEN;
         let least = self.len() + 1 + TAG_LEN + tail;
         let padding_len = usize::try_from(pack::padded_len(least as u64)).map_err(too_long)?
@@ -115,7 +170,7 @@ impl PackWriter {
             .buffer
             .append(&self.cipher, &padding_aad(sealed_padding), &padding)?;
         let header = PackHeader {
-            origins: Vec::new(),
+            origins: self.origins,
             entries: self.entries,
             padding: (
                 u32::try_from(at).map_err(too_long)?,
@@ -130,8 +185,12 @@ impl PackWriter {
         let mut bytes = self.buffer.into_bytes();
         bytes.extend_from_slice(&header_len.to_le_bytes());
         let name = pack::pack_name(&bytes);
-        let (read_back, bad) = verify_pack(&name, &bytes, sealer, codec)?;
-        if read_back != header || !bad.is_empty() {
+        let copies = header.entries.iter().filter(|entry| entry.origin != 0);
+        let copies = copies.count() as u64;
+        let read_back = verify_pack(&name, &bytes, (sealer, &self.data), codec)?;
+        // Copies are the bytes that were copied; whoever makes them may not be able to open them.
+        let whole = read_back.bad.is_empty() && read_back.closed <= copies;
+        if read_back.header != header || !whole {
             return Err(Error::internal(
                 "a pack does not read back as it was written; the processor or memory may be faulty",
             ));

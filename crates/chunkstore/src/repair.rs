@@ -15,10 +15,11 @@ use crate::content::Content;
 use crate::error::{Error, Result};
 use crate::layout::PackName;
 use crate::offload::offload;
-use crate::pack::{self, Blob, MAX_PACK_BYTES, PackHeader};
+use crate::pack::{self, Blob, MAX_PACK_BYTES, PackCiphers, PackHeader};
 use crate::pack_index::{PackInfo, Slot};
 use crate::repairs::{RECORD, Repairs};
 use crate::repository::{Repository, SnapshotId, SnapshotInfo};
+use crate::sealed::{self, DataKeys};
 use crate::session::{Committed, NewSnapshot, Session, SessionOptions};
 use crate::tree::{Change, TreeRoot};
 use crate::tree_writer::write_tree;
@@ -44,7 +45,8 @@ impl Repository {
     /// other words on contents have to be said again ([`Repair::put`], [`Repair::give_up`]).
     ///
     /// # Errors
-    /// `Invalid` for options out of range, otherwise from the destination.
+    /// `Invalid` for options out of range; `Sealed` for who has a writer's key: what can be saved of
+    /// a damaged pack only who opens it can tell; otherwise from the destination.
     ///
     /// # Cancellation
     /// May leave an open session behind, which a custodian ends.
@@ -53,6 +55,9 @@ impl Repository {
         check: &CheckReport,
         options: SessionOptions,
     ) -> Result<Repair> {
+        self.store()
+            .keyring()
+            .refuse_writer("does not repair packs")?;
         let damaged: BTreeSet<PackName> = check.damaged_packs.0.iter().copied().collect();
         let absent: HashSet<PackName> = damaged.iter().copied().collect();
         let session = Session::open_without(self.clone(), options, absent.clone()).await?;
@@ -104,7 +109,18 @@ impl Repair {
             };
             let session = self.session.clone();
             let repository = self.repository.clone();
-            let opened = offload(move || open_all(&repository, (&info, &bytes), &slots)).await?;
+            let header = pack::read_header(&object, &bytes, &store.sealer).ok();
+            let header = header.map(|(_, header)| header);
+            let described = header.clone().unwrap_or_default();
+            let epochs = sealed::epochs_of(&store.preamble_of(&info), &described);
+            let data = store.data_keys(&epochs).await?;
+            let damaged = Damaged {
+                info,
+                bytes,
+                header,
+                data,
+            };
+            let opened = offload(move || damaged.open_all(&repository, &slots)).await?;
             for (slot, blob) in opened {
                 if !session.has(&blob.id) {
                     salvaged += 1;
@@ -209,38 +225,44 @@ impl Repair {
     }
 }
 
-/// Opens every chunk of a damaged pack that can be opened.
-fn open_all(
-    repository: &Repository,
-    (info, bytes): (&PackInfo, &Bytes),
-    slots: &[Slot],
-) -> Vec<(Slot, pack::OpenedBlob)> {
-    let store = repository.store();
-    let preamble = store.preamble_of(info);
-    let own = pack::blob_cipher(store.keyring(), &preamble);
-    let header = pack::header_of(&info.name.object(), bytes, &store.sealer).ok();
-    let foreign = |slot: &Slot| {
-        let header: &PackHeader = header.as_ref()?;
-        let entry = header.entries.iter().find(|e| e.offset == slot.offset)?;
-        let cipher = pack::origin_cipher(store.keyring(), &preamble, header, entry)?;
-        Some((cipher, entry.position))
-    };
-    let open = |slot: &Slot| {
-        let start = slot.offset as usize;
-        let sealed = bytes.get(start..start.checked_add(slot.sealed_len() as usize)?)?;
-        let (cipher, position) = match slot.is_foreign() {
-            true => foreign(slot).map(|(cipher, position)| (Some(cipher), position))?,
-            false => (None, u64::from(slot.offset)),
+/// A damaged pack and all that may open chunks of it.
+struct Damaged {
+    info: PackInfo,
+    bytes: Bytes,
+    /// If it can still be read.
+    header: Option<PackHeader>,
+    data: DataKeys,
+}
+
+impl Damaged {
+    /// Opens every chunk that can be opened.
+    fn open_all(&self, repository: &Repository, slots: &[Slot]) -> Vec<(Slot, pack::OpenedBlob)> {
+        let store = repository.store();
+        let preamble = store.preamble_of(&self.info);
+        let header = self.header.clone().unwrap_or_default();
+        let keys = (store.keyring(), &self.data);
+        let ciphers = PackCiphers::new(keys, &preamble, &header);
+        let own = pack::blob_cipher(keys, &preamble).ok();
+        let open = |slot: &Slot| {
+            let start = slot.offset as usize;
+            let end = start.checked_add(slot.sealed_len() as usize)?;
+            let sealed = self.bytes.get(start..end)?;
+            let (cipher, position) = match slot.is_foreign() {
+                true => {
+                    let entry = header.entries.iter().find(|e| e.offset == slot.offset)?;
+                    (ciphers.of(entry).ok()?, entry.position)
+                }
+                false => (own.as_ref()?, u64::from(slot.offset)),
+            };
+            let blob = Blob {
+                short_id: slot.id,
+                kind: slot.kind(),
+                position,
+                sealed,
+            };
+            let opened = blob.open_frame("", cipher, (&store.codec, store.keyring()));
+            Some((*slot, opened.ok()?))
         };
-        let blob = Blob {
-            short_id: slot.id,
-            kind: slot.kind(),
-            position,
-            sealed,
-        };
-        let keys = (&store.codec, store.keyring());
-        let opened = blob.open_frame("", cipher.as_ref().unwrap_or(&own), keys);
-        Some((*slot, opened.ok()?))
-    };
-    slots.iter().filter_map(open).collect()
+        slots.iter().filter_map(open).collect()
+    }
 }

@@ -31,6 +31,7 @@ use crate::layout::{self, REPOSITORY, SessionId};
 use crate::objects::{Created, Objects, Sealer};
 use crate::pack_index::IndexCache;
 use crate::seal::ObjectKind;
+use crate::sealed::SessionKeys;
 use crate::session::{Session, SessionOptions};
 use crate::session_record::EndRecord;
 use crate::store::Store;
@@ -176,6 +177,9 @@ impl Repository {
             other => other,
         };
         first.validate()?;
+        if matches!(first, NewKey::Writer(_)) {
+            return Err(Error::invalid("the first key has to be one that reads"));
+        }
         let objects = Objects::new(Arc::clone(&destination), Writers::Many);
         refuse_existing(&objects).await?;
         let writers = objects.probe(&env).await?;
@@ -283,6 +287,7 @@ impl Repository {
             sealer,
             codec: Codec::default(),
             env,
+            session_keys: SessionKeys::default(),
         };
         Ok(Self {
             inner: Arc::new(Inner {
@@ -356,7 +361,11 @@ impl Repository {
         self.drop_broken_index();
         let problems = dictionary::load(self.store()).await?;
         self.catalogue_mut().add_problems(problems);
+        let before = self.catalogue().epoch();
         catalogue::refresh(self.store(), &self.inner.catalogue).await?;
+        if self.catalogue().epoch() != before {
+            self.store().session_keys.forget_read();
+        }
         repairs::load(self).await?;
         self.store_index().await;
         // Something of a later epoch: damaged, or our keys are not current any more.

@@ -63,6 +63,7 @@ pub(crate) enum ObjectKind {
     Doomed = 10,
     KeyEpoch = 11,
     Checkpoint = 12,
+    SessionKey = 13,
     Note = 32,
 }
 
@@ -81,6 +82,7 @@ impl ObjectKind {
             Self::Doomed,
             Self::KeyEpoch,
             Self::Checkpoint,
+            Self::SessionKey,
             Self::Note,
         ]
         .into_iter()
@@ -261,6 +263,13 @@ impl SealedBuffer {
         self.bytes.extend_from_slice(plain);
         cipher.seal(start, aad, &mut self.bytes)?;
         Ok(start)
+    }
+
+    /// Appends a piece that was sealed in another object, with a key and nonce of there.
+    pub(crate) fn append_sealed(&mut self, sealed: &[u8]) -> usize {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(sealed);
+        start
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -21,6 +21,7 @@ use crate::pack_index::{IndexSegment, Slot};
 use crate::pack_writer::{BlobPlace, PackWriter};
 use crate::repository::{Repository, SnapshotId, SnapshotInfo};
 use crate::seal::ObjectKind;
+use crate::sealed::{self, SessionKey};
 use crate::session_record::{CommitRecord, EndRecord, OpenRecord};
 use crate::store::Store;
 use crate::tree::TreeRoot;
@@ -99,6 +100,11 @@ struct Inner {
     lanes: [Mutex<Option<Lane>>; DATA_LANES + 1],
     state: Mutex<State>,
     uploads: Uploads,
+    /// Packs that other custodians have condemned.
+    condemned: HashSet<PackName>,
+    /// What the data is sealed with if the writer's key is one that does not read; drawn when
+    /// there is data.
+    sealed: tokio::sync::OnceCell<SessionKey>,
     /// Held while the outcome is written.
     outcome: tokio::sync::Mutex<Outcome>,
 }
@@ -158,7 +164,8 @@ impl Session {
             .await?;
         // Only now: a custodian that condemns a pack after this sees the session and waits for
         // it; one that condemned before is seen here. The other order loses data.
-        absent.extend(admin::absent_packs(store).await?);
+        let condemned = admin::absent_packs(store).await?;
+        absent.extend(condemned.iter().copied());
         repository.refresh().await?;
         let uploads = Uploads::new(repository.clone());
         let inner = Inner {
@@ -170,6 +177,8 @@ impl Session {
             lanes: Default::default(),
             state: Mutex::default(),
             uploads,
+            condemned,
+            sealed: tokio::sync::OnceCell::new(),
             outcome: tokio::sync::Mutex::new(Outcome::Open),
             repository,
         };
@@ -229,6 +238,7 @@ impl Session {
             Outcome::Open => {}
         }
         self.flush().await?;
+        self.inner.forget_key();
         let segments = IndexSegment::join(self.inner.uploads.segments());
         let record = self.inner.write_index(&segments).await?;
         let name = self.inner.id.end_name();
@@ -310,6 +320,7 @@ impl Session {
         }
         *outcome = Outcome::Ended;
         self.inner.uploads.fail(&self.inner.ended());
+        self.inner.forget_key();
         Ok(())
     }
 
@@ -346,8 +357,34 @@ impl Inner {
         EndRecord::decode(&name, &record, self.id)
     }
 
-    /// The whole of adding a chunk that needs no waiting: it cannot be dropped halfway.
-    fn put(&self, kind: ChunkKind, plain: &[u8]) -> Result<ChunkId> {
+    /// Draws the key of a sealed session's data, if it is one and has none yet.
+    async fn establish(&self) -> Result<()> {
+        let store = self.repository.store();
+        if store.keyring().reads() {
+            return Ok(());
+        }
+        let drawn = self
+            .sealed
+            .get_or_try_init(|| sealed::establish(store, self.id));
+        drawn.await.map(drop)
+    }
+
+    /// Nothing more is sealed: from here on only readers open what was.
+    fn forget_key(&self) {
+        if let Some(session) = self.sealed.get() {
+            self.repository.store().session_keys.forget(session.epoch);
+        }
+    }
+
+    /// Whether data cannot be sealed before there is a key for it.
+    fn lacks_key(&self, kind: ChunkKind) -> bool {
+        let reads = self.repository.store().keyring().reads();
+        kind == ChunkKind::Data && !reads && !self.sealed.initialized()
+    }
+
+    /// The whole of adding a chunk that needs no waiting: it cannot be dropped halfway. `None` when
+    /// the session has to [establish](Inner::establish) its key first.
+    fn put(&self, kind: ChunkKind, plain: &[u8]) -> Result<Option<ChunkId>> {
         if plain.len() > MAX_CHUNK_BYTES {
             return Err(Error::invalid("a chunk has at most 4 MiB"));
         }
@@ -355,8 +392,11 @@ impl Inner {
         let id = store.chunk_id(plain);
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let known = self.is_known(&id);
+        if !known && self.lacks_key(kind) {
+            return Ok(None);
+        }
         let Some(lane) = self.reserve(&id, (kind, plain.len()), known) else {
-            return Ok(id);
+            return Ok(Some(id));
         };
         let stored = store
             .codec
@@ -367,7 +407,7 @@ impl Inner {
             self.uploads.fail(&error);
             return Err(error);
         }
-        Ok(id)
+        Ok(Some(id))
     }
 
     /// Decides who stores a chunk: the lane to put it into, or `None` if it is there or coming.
@@ -398,10 +438,25 @@ impl Inner {
         frame: &[u8],
         plain_len: usize,
     ) -> Result<()> {
+        self.append_to(lane, (id, kind), |pack| {
+            pack.append((id, kind), frame, plain_len)
+        })
+    }
+
+    /// Adds a blob to the open pack of a lane, which is handed over when it is full.
+    fn append_to(
+        &self,
+        lane: usize,
+        (id, kind): (ChunkId, ChunkKind),
+        add: impl FnOnce(&mut PackWriter) -> Result<BlobPlace>,
+    ) -> Result<()> {
         let mut open = self.lane(lane);
-        let filling = open.get_or_insert_with(|| self.start_pack(kind));
+        let filling = match &mut *open {
+            Some(filling) => filling,
+            none => none.insert(self.start_pack(kind)?),
+        };
         let number = filling.number;
-        let place = filling.pack.append((id, kind), frame, plain_len)?;
+        let place = add(&mut filling.pack)?;
         let limit = match kind {
             ChunkKind::Data => self.options.data_pack_bytes,
             ChunkKind::Meta => self.options.meta_pack_bytes,
@@ -409,7 +464,7 @@ impl Inner {
         self.state()
             .chunks
             .insert(id.short(), Placed::In(number, place));
-        if filling.pack.len() >= limit
+        if (filling.pack.len() >= limit || filling.pack.has_all_origins())
             && let Some(full) = open.take()
         {
             self.uploads.push(full.number, full.pack);
@@ -423,15 +478,13 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start_pack(&self, kind: ChunkKind) -> Lane {
+    fn start_pack(&self, kind: ChunkKind) -> Result<Lane> {
         let store = self.repository.store();
         let mut state = self.state();
         let number = state.next_pack;
+        let pack = PackWriter::new(kind, self.sealed.get(), &store.sealer, &store.env)?;
         state.next_pack += 1;
-        Lane {
-            number,
-            pack: PackWriter::new(kind, &store.sealer, &store.env),
-        }
+        Ok(Lane { number, pack })
     }
 
     /// Hands all open packs over for upload.
@@ -521,6 +574,12 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.forget_key();
+    }
+}
+
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
@@ -535,7 +594,14 @@ impl ChunkSink for Session {
     async fn put_chunk(&self, kind: ChunkKind, plain: Bytes) -> Result<ChunkId> {
         // Before adding more: what waits for a place is memory.
         self.inner.uploads.advance().await?;
-        let id = self.inner.put(kind, &plain)?;
+        let id = match self.inner.put(kind, &plain)? {
+            Some(id) => id,
+            None => {
+                self.inner.establish().await?;
+                let put = self.inner.put(kind, &plain)?;
+                put.ok_or_else(|| Error::internal("a sealed session has no key"))?
+            }
+        };
         self.inner.uploads.advance().await?;
         Ok(id)
     }

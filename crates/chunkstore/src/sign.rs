@@ -118,20 +118,25 @@ pub fn verify_signature(document: &[u8], signature: &str, trusted: &[SignerKey])
 }
 
 impl Repository {
-    /// The public keys of this repository's signatures, one an epoch, oldest first.
+    /// The public keys of this repository's signatures, one an epoch, oldest first. None for who has
+    /// a writer's key.
     pub fn signers(&self) -> Vec<SignerKey> {
         let keyring = self.store().keyring();
         let epochs = 1..=keyring.newest_epoch();
         epochs
-            .map(|epoch| public(&signing_key(keyring, epoch)))
+            .filter_map(|epoch| Some(public(&signing_key(keyring, epoch)?)))
             .collect()
     }
 
     /// Signs a document with the newest epoch's key. Gives the text of a `.minisig` file; the comment
     /// is signed, too, and control characters in it become spaces.
-    pub fn sign(&self, document: &[u8], comment: &str) -> String {
+    ///
+    /// # Errors
+    /// `Sealed` for who has a writer's key.
+    pub fn sign(&self, document: &[u8], comment: &str) -> Result<String> {
         let keyring = self.store().keyring();
         let key = signing_key(keyring, keyring.newest_epoch());
+        let key = key.ok_or_else(|| Error::sealed("signs nothing"))?;
         let public = public(&key);
         let comment = comment.replace(char::is_control, " ");
         let text = SignatureText {
@@ -141,12 +146,13 @@ impl Repository {
             global: [0; 64],
         };
         let global = key.sign(&text.commented()).to_bytes();
-        SignatureText { global, ..text }.spell()
+        Ok(SignatureText { global, ..text }.spell())
     }
 }
 
-fn signing_key(keyring: &Keyring, epoch: u32) -> SigningKey {
-    SigningKey::from_bytes(keyring.signing_seed(epoch).as_bytes())
+fn signing_key(keyring: &Keyring, epoch: u32) -> Option<SigningKey> {
+    let seed = keyring.signing_seed(epoch)?;
+    Some(SigningKey::from_bytes(seed.as_bytes()))
 }
 
 fn public(key: &SigningKey) -> SignerKey {

@@ -12,6 +12,7 @@ use crate::objects::{MAX_SEALED_BYTES, Objects, Sealer};
 use crate::pack::{self, Blob, MAX_BLOB_BYTES, MAX_PACK_BYTES, PackHeader, TRAILER_LEN};
 use crate::pack_index::{PackInfo, Slot};
 use crate::seal::{ObjectKind, PREAMBLE_LEN, Preamble};
+use crate::sealed::SessionKeys;
 
 /// Read from the end of a pack in the hope that the header lies within: 1,000 blobs.
 const TAIL_GUESS: u64 = 64 << 10;
@@ -22,6 +23,8 @@ pub(crate) struct Store {
     pub(crate) sealer: Sealer,
     pub(crate) codec: Codec,
     pub(crate) env: Environment,
+    /// Keys of sealed sessions.
+    pub(crate) session_keys: SessionKeys,
 }
 
 impl Store {
@@ -67,10 +70,6 @@ impl Store {
         if len as usize > MAX_BLOB_BYTES {
             return Err(Error::corrupt(&object, "its index entry is impossible"));
         }
-        let sealed = self
-            .objects
-            .get_range(&object, u64::from(slot.offset), u64::from(len))
-            .await?;
         let mut preamble = self.preamble_of(pack);
         let mut position = u64::from(slot.offset);
         if slot.is_foreign() {
@@ -93,7 +92,13 @@ impl Store {
             preamble.suite = origin.suite;
             preamble.salt = origin.salt;
         }
-        let cipher = pack::blob_cipher(self.keyring(), &preamble);
+        // Before the bytes: who cannot open them need not read them.
+        let data = self.data_keys(&[preamble.epoch]).await?;
+        let cipher = pack::blob_cipher((self.keyring(), &data), &preamble)?;
+        let sealed = self
+            .objects
+            .get_range(&object, u64::from(slot.offset), u64::from(len))
+            .await?;
         let blob = Blob {
             short_id: slot.id,
             kind: slot.kind(),

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::escrow::{EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS};
 use crate::key_text::KeyText;
 use crate::keyring::{Argon2Params, Passphrase};
+use crate::writer_key::{WriterKey, WriterPublicKey};
 
 /// One way to open a repository.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub enum Unlock {
     Escrow(Vec<EscrowPrivateKey>),
     /// Shares of an escrowed key, as many as it asks for.
     EscrowShares(Vec<EscrowShare>),
+    /// A writer's key: everything can be listed and added to, and no stored content read.
+    Writer(WriterKey),
 }
 
 impl Unlock {
@@ -37,6 +40,7 @@ impl Unlock {
             Self::Escrow(keys) if keys.len() == 1 => "the escrow's private key",
             Self::Escrow(_) => "the set of private keys",
             Self::EscrowShares(_) => "the set of shares",
+            Self::Writer(_) => "the writer's key",
         }
     }
 }
@@ -77,6 +81,8 @@ pub enum NewKey {
         /// 1 to the number of recipients.
         threshold: u8,
     },
+    /// A key that writes and does not read contents, see [`WriterKey`].
+    Writer(WriterPublicKey),
 }
 
 impl NewKey {
@@ -90,7 +96,7 @@ impl NewKey {
                 }
                 argon2.map_or(Ok(()), |params| params.validate())
             }
-            Self::KeyFile(_) | Self::RecoveryPhrase(_) => Ok(()),
+            Self::KeyFile(_) | Self::RecoveryPhrase(_) | Self::Writer(_) => Ok(()),
             Self::Escrow {
                 recipients,
                 threshold,

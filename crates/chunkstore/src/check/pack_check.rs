@@ -1,12 +1,13 @@
 //! Judging one pack.
 
 use crate::check::describe;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::layout::PackName;
 use crate::offload::offload;
 use crate::pack::{self, Blob, MAX_PACK_BYTES, verify_pack};
 use crate::pack_index::{PackInfo, Slot};
 use crate::repository::Repository;
+use crate::sealed::{self, DataKeys};
 
 /// What was found out about one pack.
 pub(crate) struct PackVerdict {
@@ -14,6 +15,8 @@ pub(crate) struct PackVerdict {
     pub(crate) problems: Vec<String>,
     /// Starts of the ids of chunks that it should give and does not.
     pub(crate) bad_chunks: Vec<[u8; 16]>,
+    /// Chunks that a writer's key does not open: the pack's hash alone speaks for them.
+    pub(crate) closed_chunks: u64,
     pub(crate) bytes_read: u64,
 }
 
@@ -28,6 +31,7 @@ pub(crate) async fn judge(
         name,
         problems: Vec::new(),
         bad_chunks: Vec::new(),
+        closed_chunks: 0,
         bytes_read: 0,
     };
     let Some(there) = listed else {
@@ -66,52 +70,79 @@ impl PackVerdict {
         let bytes = repository.store().objects.get(&object, limit).await?;
         self.bytes_read = bytes.len() as u64;
         let (repository, name) = (repository.clone(), self.name);
+        let store = repository.store();
+        let epochs = match pack::read_header(&object, &bytes, &store.sealer) {
+            Ok((preamble, header)) => sealed::epochs_of(&preamble, &header),
+            // Its own is known by the index; copied blobs cannot be told without the header.
+            Err(_) => {
+                let described = repository.catalogue().index.pack_slots(&name);
+                described.map(|(info, _)| info.epoch).into_iter().collect()
+            }
+        };
+        let data = store.data_keys(&epochs).await?;
         // Decoding takes tens of milliseconds a pack: not on an async thread.
-        let (problems, bad_chunks) = offload(move || examine(&repository, &name, &bytes)).await?;
-        self.problems.extend(problems);
-        self.bad_chunks.extend(bad_chunks);
+        let found = offload(move || examine(&repository, &name, (&bytes, &data))).await?;
+        self.problems.extend(found.problems);
+        self.bad_chunks.extend(found.bad_chunks);
+        self.closed_chunks = found.closed;
         Ok(())
     }
 }
 
+/// What is in a pack.
+#[derive(Default)]
+struct Found {
+    problems: Vec<String>,
+    bad_chunks: Vec<[u8; 16]>,
+    closed: u64,
+}
+
 /// Decodes a whole pack. Where its header is damaged, the index tells where its chunks lie.
-fn examine(repository: &Repository, name: &PackName, bytes: &[u8]) -> (Vec<String>, Vec<[u8; 16]>) {
+fn examine(repository: &Repository, name: &PackName, (bytes, data): (&[u8], &DataKeys)) -> Found {
     let store = repository.store();
-    let mut problems = Vec::new();
+    let mut found = Found::default();
     if pack::pack_name(bytes) != *name {
-        problems.push(format!(
+        found.problems.push(format!(
             "{} does not match its name: it was changed",
             name.object()
         ));
     }
-    match verify_pack(name, bytes, &store.sealer, &store.codec) {
-        Ok((_, bad)) => {
-            problems.extend(bad.iter().map(|blob| describe(&blob.error)));
-            (problems, bad.iter().map(|blob| blob.id.short()).collect())
+    match verify_pack(name, bytes, (&store.sealer, data), &store.codec) {
+        Ok(verified) => {
+            let bad = verified.bad;
+            let problems = bad.iter().map(|blob| describe(&blob.error));
+            found.problems.extend(problems);
+            found.bad_chunks = bad.iter().map(|blob| blob.id.short()).collect();
+            found.closed = verified.closed;
         }
         Err(error) => {
-            problems.push(describe(&error));
+            found.problems.push(describe(&error));
             let described = repository.catalogue().index.pack_slots(name);
-            let (info, slots) = match described {
-                Some(described) => described,
-                None => return (problems, Vec::new()),
-            };
-            let bad = slots
-                .iter()
-                .filter(|slot| !opens(repository, (&info, bytes), slot))
-                .map(|slot| slot.id);
-            (problems, bad.collect())
+            if let Some((info, slots)) = described {
+                let bad = slots
+                    .iter()
+                    .filter(|slot| !opens(repository, (&info, bytes, data), slot));
+                found.bad_chunks = bad.map(|slot| slot.id).collect();
+            }
         }
     }
+    found
 }
 
-/// Whether a blob can be read without the header of its pack.
-fn opens(repository: &Repository, (info, bytes): (&PackInfo, &[u8]), slot: &Slot) -> bool {
+/// Whether a blob can be read without the header of its pack, as far as the keys at hand tell.
+fn opens(
+    repository: &Repository,
+    (info, bytes, data): (&PackInfo, &[u8], &DataKeys),
+    slot: &Slot,
+) -> bool {
     if slot.is_foreign() {
         return false;
     }
     let store = repository.store();
-    let cipher = pack::blob_cipher(store.keyring(), &store.preamble_of(info));
+    let cipher = match pack::blob_cipher((store.keyring(), data), &store.preamble_of(info)) {
+        Ok(cipher) => cipher,
+        Err(error) => return error.kind() == ErrorKind::Sealed,
+    };
     let start = slot.offset as usize;
     let blob = Blob {
         short_id: slot.id,

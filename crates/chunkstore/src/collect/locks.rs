@@ -7,7 +7,7 @@ use ulid::Ulid;
 
 use crate::destination::ObjectLock;
 use crate::error::{ErrorKind, Result};
-use crate::layout::{self, CHECKPOINT, DICTS, FORGET, GC, INDEX, KEYS, PACKS, SESSIONS};
+use crate::layout::{self, CHECKPOINT, DICTS, FORGET, GC, INDEX, KEYS, PACKS, SEALED, SESSIONS};
 use crate::repository::Repository;
 
 /// Objects looked at at the same time.
@@ -77,7 +77,9 @@ impl Repository {
             packs.chain(index).collect()
         };
         let mut names = vec![layout::REPOSITORY.to_owned()];
-        for folder in [KEYS, DICTS, SESSIONS, FORGET, GC, CHECKPOINT, PACKS, INDEX] {
+        for folder in [
+            KEYS, DICTS, SEALED, SESSIONS, FORGET, GC, CHECKPOINT, PACKS, INDEX,
+        ] {
             let is_listed_elsewhere = [PACKS, INDEX].contains(&folder);
             let listed = objects.list(folder).await?;
             let listed = listed.into_iter().map(|meta| meta.location.to_string());

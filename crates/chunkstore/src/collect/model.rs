@@ -34,6 +34,8 @@ use crate::repository::{Repository, SnapshotId};
 use crate::session::{NewSnapshot, SessionOptions};
 use crate::tree::{Change, TreeRoot};
 use crate::tree_writer::write_tree;
+use crate::unlock::{NewKey, Unlock};
+use crate::writer_key::WriterKey;
 
 /// A step of the protocol that a broken custodian leaves out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +64,8 @@ struct Scenario {
     build_on_parent: bool,
     /// The first writer forgets what it has just committed.
     first_forgets: bool,
+    /// Everybody but who looks at the end has a writer's key.
+    sealed: bool,
 }
 
 const SOUND: Scenario = Scenario {
@@ -73,6 +77,7 @@ const SOUND: Scenario = Scenario {
     tombstones_deleted: false,
     build_on_parent: false,
     first_forgets: false,
+    sealed: false,
 };
 
 fn environment(seed: u64) -> Environment {
@@ -92,6 +97,14 @@ fn environment(seed: u64) -> Environment {
 
 async fn open(store: Arc<dyn ObjectStore>, seed: u64) -> Result<Repository> {
     Repository::open(store, &Passphrase::new("p"), environment(seed)).await
+}
+
+async fn open_writer(
+    store: Arc<dyn ObjectStore>,
+    key: &WriterKey,
+    seed: u64,
+) -> Result<Repository> {
+    Repository::open(store, Unlock::Writer(key.clone()), environment(seed)).await
 }
 
 /// The chunk that the first snapshot refers to, and that writers want too.
@@ -267,6 +280,7 @@ struct World {
     prepared: Arc<InMemory>,
     first: SnapshotId,
     scenario: Scenario,
+    writer: WriterKey,
 }
 
 impl World {
@@ -285,12 +299,30 @@ impl World {
         let repository = Repository::create(store, &Passphrase::new("p"), &options, environment(1))
             .await
             .unwrap();
+        let writer = WriterKey::generate(&environment(2));
+        let repository = match scenario.sealed {
+            true => {
+                let new = NewKey::Writer(writer.public_key());
+                repository.add_key(&new, "").await.unwrap();
+                open_writer(prepared.clone(), &writer, 3).await.unwrap()
+            }
+            false => repository,
+        };
         let first = snapshot(&repository, &[SHARED], false).await.unwrap();
         Self {
             prepared,
             first,
             scenario,
+            writer,
         }
+    }
+
+    async fn open(&self, store: Arc<dyn ObjectStore>, seed: u64) -> Repository {
+        let opened = match self.scenario.sealed {
+            true => open_writer(store, &self.writer, seed).await,
+            false => open(store, seed).await,
+        };
+        opened.unwrap()
     }
 
     /// One run; the schedule, or what was lost.
@@ -310,7 +342,7 @@ impl World {
                 false => self.scenario.custodians_lie,
             };
             let gate = Gate::new(store.clone(), floor.clone(), (actor, lie));
-            let repository = open(Arc::new(gate), 100 + actor as u64).await.unwrap();
+            let repository = self.open(Arc::new(gate), 100 + actor as u64).await;
             tasks.push((actor, repository));
         }
         floor.lock().unwrap().is_open = true;

@@ -7,6 +7,7 @@ use ulid::Ulid;
 
 use crate::admin;
 use crate::checkpoint;
+use crate::collect::session_keys;
 use crate::collect::survey::list_packs;
 use crate::collect::{CollectHost, CollectReport, CollectStage};
 use crate::error::{Error, ErrorKind, Result};
@@ -73,7 +74,9 @@ pub(crate) async fn sweep(
     sweeper.sweep(small).await?;
     sweeper.sweep(ended).await?;
     let decisions = decisions(store, base.epoch).await?;
-    sweeper.sweep(decisions).await
+    sweeper.sweep(decisions).await?;
+    let keys = session_keys::needless(repository).await?;
+    sweeper.sweep(keys).await
 }
 
 struct Sweeper<'a> {

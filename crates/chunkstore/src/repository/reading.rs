@@ -49,15 +49,17 @@ impl Repository {
     /// Tries every known place of a chunk; the last failure is reported when all fail.
     pub(crate) async fn try_places(&self, id: &ChunkId) -> Result<Bytes> {
         let places = self.catalogue().index.find(id);
-        let mut failure = None;
+        let (mut failure, mut closed) = (None, None);
         for (pack, slot) in places {
             match self.store().read_chunk(id, &pack, &slot).await {
                 Ok(bytes) => return Ok(bytes),
+                // That a key is missing is no damage, whatever is wrong with other places.
+                Err(error) if error.kind() == ErrorKind::Sealed => closed = Some(error),
                 Err(error) if admin::is_damage(error.kind()) => failure = Some(error),
                 Err(error) => return Err(error),
             }
         }
-        match failure {
+        match closed.or(failure) {
             // The index says it is there: a missing pack is damage, not a wrong id.
             Some(error) if error.kind() == ErrorKind::NotFound => {
                 Err(Error::new(ErrorKind::Corrupt, error.to_string()).with_source(error))

@@ -1,11 +1,14 @@
 //! Taking over what is elsewhere: chunks that another pack holds, snapshots with their ids.
 
+use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use super::{Inner, NewSnapshot, Session};
 use crate::chunk_id::ChunkId;
 use crate::chunks::ChunkKind;
 use crate::error::{Error, Result};
+use crate::layout::PackName;
+use crate::pack::{Origin, PackEntry};
 use crate::repairs;
 use crate::repository::{SnapshotId, SnapshotInfo};
 
@@ -69,8 +72,36 @@ impl Session {
         frame: &[u8],
     ) -> Result<()> {
         self.inner.uploads.advance().await?;
+        if kind == ChunkKind::Data {
+            self.inner.establish().await?;
+        }
         self.inner.adopt((kind, id, plain_len), frame)?;
         self.inner.uploads.advance().await
+    }
+
+    /// Takes over a data chunk as it was sealed in another pack, without opening it. Its pack has to
+    /// be among those [counting](Session::counting).
+    pub(crate) async fn adopt_sealed(
+        &self,
+        entry: &PackEntry,
+        origin: Origin,
+        sealed: &[u8],
+    ) -> Result<()> {
+        self.inner.uploads.advance().await?;
+        // The padding of the new pack is sealed with it, if nothing else is.
+        self.inner.establish().await?;
+        self.inner.adopt_sealed(entry, origin, sealed)?;
+        self.inner.uploads.advance().await
+    }
+
+    /// Those among some packs that this session may rely on: they are committed, and had not been
+    /// condemned when the session was opened. Whoever condemns them later waits for this session.
+    pub(crate) fn counting(&self, packs: &[PackName]) -> HashSet<PackName> {
+        let committed = self.inner.repository.catalogue().packs();
+        let counts = |pack: &&PackName| {
+            committed.contains_key(*pack) && !self.inner.condemned.contains(*pack)
+        };
+        packs.iter().filter(counts).copied().collect()
     }
 }
 
@@ -82,6 +113,21 @@ impl Inner {
             return Ok(());
         };
         let stored = self.append(lane, (id, kind), frame, len);
+        if let Err(error) = &stored {
+            self.uploads.fail(error);
+        }
+        stored
+    }
+
+    fn adopt_sealed(&self, entry: &PackEntry, origin: Origin, sealed: &[u8]) -> Result<()> {
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.is_known(&entry.id);
+        let of = (entry.kind, entry.plain_len as usize);
+        let Some(lane) = self.reserve(&entry.id, of, known) else {
+            return Ok(());
+        };
+        let chunk = (entry.id, entry.kind);
+        let stored = self.append_to(lane, chunk, |pack| pack.append_copy(entry, origin, sealed));
         if let Err(error) = &stored {
             self.uploads.fail(error);
         }

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chunkstore::{
     Change, CheckOptions, ChunkSource, CollectHost, CollectOptions, CollectReport, CollectStage,
-    Error, ErrorKind, Formats, ItemWriter, ObjectStore, OnOpen, Opaque, OpenSession, Repository,
-    SegmentOptions, SegmentStore, Session, SessionOptions, SnapshotId, SnapshotInfo, TreeReader,
-    content_chunks, read_content_to_vec, write_tree,
+    Error, ErrorKind, Formats, ItemWriter, KeyRole, ObjectStore, OnOpen, Opaque, OpenSession,
+    Repository, SegmentOptions, SegmentStore, Session, SessionOptions, SnapshotId, SnapshotInfo,
+    TreeReader, WriterKey, content_chunks, read_content_to_vec, write_tree,
 };
 use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use proptest::prelude::*;
 use testkit::{Fault, FaultyStore, Rule};
 
-use crate::support::{create, names, noise, open, small_packs, snapshot};
+use crate::sealed::{open_writer, with_writer};
+
+use crate::support::{names, noise, open, small_packs, snapshot};
 
 /// What a snapshot holds: items by their key.
 pub type Items = BTreeMap<Vec<u8>, Bytes>;
@@ -39,7 +41,7 @@ fn thorough() -> CollectOptions {
     }
 }
 
-async fn collect(repository: &Repository) -> Result<CollectReport, Error> {
+pub async fn collect(repository: &Repository) -> Result<CollectReport, Error> {
     repository.collect(&thorough(), &EndAll).await
 }
 
@@ -115,23 +117,40 @@ struct World {
     repository: Repository,
     expected: BTreeMap<SnapshotId, (String, Items)>,
     machines: u64,
+    /// The key of machines that write and do not read.
+    writer: WriterKey,
 }
 
 impl World {
     async fn new() -> Self {
         let store = Arc::new(InMemory::new());
         let destination: Arc<dyn ObjectStore> = store.clone();
+        let (repository, writer) = with_writer(destination).await;
         Self {
-            repository: create(destination).await,
+            repository,
             store,
             expected: BTreeMap::new(),
             machines: 1,
+            writer,
         }
     }
 
     async fn reopen(&mut self) {
+        self.reopen_as(Opened::Reading).await;
+    }
+
+    async fn reopen_as(&mut self, opened: Opened) {
+        self.repository = self.open(self.store.clone(), opened).await;
+    }
+
+    /// Opens the repository as another machine would.
+    async fn open(&mut self, store: Arc<dyn ObjectStore>, opened: Opened) -> Repository {
         self.machines += 1;
-        self.repository = open(self.store.clone(), self.machines).await.unwrap();
+        match opened {
+            Opened::Reading => open(store, self.machines).await,
+            Opened::Sealed => open_writer(store, &self.writer, self.machines).await,
+        }
+        .unwrap()
     }
 
     fn newest(&self, name: &str) -> Items {
@@ -167,11 +186,14 @@ impl World {
     }
 
     /// Runs something on a destination that dies at a call, and opens what is left.
-    async fn crash_in_backup(&mut self, nth: u64, changes: &BTreeMap<Vec<u8>, Option<Bytes>>) {
+    async fn crash_in_backup(
+        &mut self,
+        (nth, opened): (u64, Opened),
+        changes: &BTreeMap<Vec<u8>, Option<Bytes>>,
+    ) {
         let items = self.after("box 0", changes);
         let faulty = FaultyStore::new(self.store.clone());
-        self.machines += 1;
-        let repository = open(Arc::new(faulty.clone()), self.machines).await.unwrap();
+        let repository = self.open(Arc::new(faulty.clone()), opened).await;
         faulty.inject(Rule::any_call(Fault::CrashAfter).nth(nth));
         let _ = back_up(&repository, "box 0", changes).await;
         self.reopen().await;
@@ -183,10 +205,9 @@ impl World {
         }
     }
 
-    async fn crash_in_collection(&mut self, nth: u64) {
+    async fn crash_in_collection(&mut self, nth: u64, opened: Opened) {
         let faulty = FaultyStore::new(self.store.clone());
-        self.machines += 1;
-        let repository = open(Arc::new(faulty.clone()), self.machines).await.unwrap();
+        let repository = self.open(Arc::new(faulty.clone()), opened).await;
         faulty.inject(Rule::any_call(Fault::CrashAfter).nth(nth));
         let _ = collect(&repository).await;
         self.reopen().await;
@@ -258,22 +279,31 @@ fn changes(seeds: &[(u8, u8)]) -> BTreeMap<Vec<u8>, Option<Bytes>> {
 #[derive(Clone, Debug)]
 enum Step {
     Backup(u8, Vec<(u8, u8)>),
-    CrashedBackup(u64, Vec<(u8, u8)>),
+    CrashedBackup(u64, Opened, Vec<(u8, u8)>),
     Forget(usize),
     Collect,
-    CrashedCollection(u64),
-    Reopen,
+    CrashedCollection(u64, Opened),
+    Reopen(Opened),
+}
+
+/// With which kind of key.
+#[derive(Clone, Copy, Debug)]
+enum Opened {
+    Reading,
+    Sealed,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let seeds = || proptest::collection::vec(any::<(u8, u8)>(), 0..6);
+    let opened = || prop_oneof![Just(Opened::Reading), Just(Opened::Sealed)];
     let step = prop_oneof![
         6 => (0..3u8, seeds()).prop_map(|(name, seeds)| Step::Backup(name, seeds)),
-        2 => (1..25u64, seeds()).prop_map(|(nth, seeds)| Step::CrashedBackup(nth, seeds)),
+        2 => (1..25u64, opened(), seeds())
+            .prop_map(|(nth, opened, seeds)| Step::CrashedBackup(nth, opened, seeds)),
         4 => (0..20usize).prop_map(Step::Forget),
         2 => Just(Step::Collect),
-        3 => (1..70u64).prop_map(Step::CrashedCollection),
-        1 => Just(Step::Reopen),
+        3 => (1..70u64, opened()).prop_map(|(nth, opened)| Step::CrashedCollection(nth, opened)),
+        3 => opened().prop_map(Step::Reopen),
     ];
     proptest::collection::vec(step, 1..24)
 }
@@ -297,13 +327,15 @@ proptest! {
                     Step::Backup(name, seeds) => {
                         world.back_up(&format!("box {name}"), &changes(&seeds)).await;
                     }
-                    Step::CrashedBackup(nth, seeds) => {
-                        world.crash_in_backup(nth, &changes(&seeds)).await;
+                    Step::CrashedBackup(nth, opened, seeds) => {
+                        world.crash_in_backup((nth, opened), &changes(&seeds)).await;
                     }
                     Step::Forget(nth) => world.forget(nth).await,
                     Step::Collect => drop(collect(&world.repository).await.unwrap()),
-                    Step::CrashedCollection(nth) => world.crash_in_collection(nth).await,
-                    Step::Reopen => world.reopen().await,
+                    Step::CrashedCollection(nth, opened) => {
+                        world.crash_in_collection(nth, opened).await;
+                    }
+                    Step::Reopen(opened) => world.reopen_as(opened).await,
                 }
             }
             world.assert_kept().await;
@@ -341,6 +373,7 @@ async fn a_collection_that_dies_after_any_call_loses_nothing_and_is_taken_up() {
     let mut calls = 0;
     for nth in 1.. {
         let mut copy = World {
+            writer: world.writer.clone(),
             store: Arc::new(world.store.fork()),
             repository: world.repository.clone(),
             expected: world.expected.clone(),
@@ -447,6 +480,10 @@ async fn after_a_collection_opening_reads_the_checkpoint_and_nothing_else() {
     for round in 0..20u8 {
         world.back_up("box 0", &changes(&[(round, round)])).await;
     }
+    let keys = world.repository.keys().await.unwrap().keys;
+    let writer = keys.iter().find(|key| key.role() == KeyRole::Writer);
+    let removed = world.repository.remove_key(writer.unwrap().id);
+    removed.await.unwrap();
     collect(&world.repository).await.unwrap();
     let faulty = FaultyStore::new(world.store.clone());
     let repository = open(Arc::new(faulty.clone()), 70).await.unwrap();

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunkstore::{
-    Change, ChunkSource, CollectOptions, Error, ItemWriter, LeaveOpen, NewSnapshot, ObjectStore,
-    Opaque, Repository, SegmentOptions, SegmentStore, write_tree,
+    Change, ChunkKind, ChunkSink, ChunkSource, CollectOptions, Error, ItemWriter, LeaveOpen,
+    NewKey, NewSnapshot, ObjectStore, Opaque, Repository, SegmentOptions, SegmentStore, Unlock,
+    WriterKey, write_tree,
 };
 use futures::{StreamExt, stream};
 use object_store::ObjectStoreExt;
@@ -134,10 +135,47 @@ async fn vectors() -> String {
     out
 }
 
+/// What a writer stores that cannot read: the session's key, and a pack that is sealed with it.
+async fn sealed() -> String {
+    let store: Arc<dyn ObjectStore> = Arc::new(object_store::memory::InMemory::new());
+    let reader = Repository::create(store.clone(), &passphrase(), &cheap(), environment(12))
+        .await
+        .unwrap();
+    let key = WriterKey::generate(&environment(13));
+    let new = NewKey::Writer(key.public_key());
+    reader.add_key(&new, "").await.unwrap();
+    let known = names(&*store, "").await;
+    let unlock = Unlock::Writer(key.clone());
+    let writer = Repository::open(store.clone(), unlock, environment(14));
+    let writer = writer.await.unwrap();
+    let session = writer.session(Default::default()).await.unwrap();
+    let plain = bytes::Bytes::from_static(b"what only readers open");
+    let id = session.put_chunk(ChunkKind::Data, plain.clone());
+    let id = id.await.unwrap();
+    session.commit().await.unwrap();
+    reader.refresh().await.unwrap();
+    assert_eq!(reader.get_chunk(&id).await.unwrap(), plain);
+    let mut out = "\nanother repository, with a sealed session\n".to_owned();
+    let config = store.get(&"repository.json".into()).await.unwrap();
+    let config = String::from_utf8(config.bytes().await.unwrap().to_vec()).unwrap();
+    write!(out, "\nrepository.json\n{config}").unwrap();
+    writeln!(out, "\nthe writer's key: {}", *key.to_text()).unwrap();
+    writeln!(out, "\nchunk {id}\n  {}", hex(&plain)).unwrap();
+    for name in known.iter().filter(|name| name.starts_with("keys/")) {
+        show(&mut out, &*store, name).await;
+    }
+    for name in names(&*store, "").await {
+        if !known.contains(&name) {
+            show(&mut out, &*store, &name).await;
+        }
+    }
+    out
+}
+
 #[tokio::test]
 async fn format_vectors_are_what_the_document_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/format-vectors.txt");
-    let made = vectors().await;
+    let made = vectors().await + &sealed().await;
     if std::env::var_os("POSTKEEP_BLESS").is_some() {
         std::fs::write(&path, &made).unwrap();
     }

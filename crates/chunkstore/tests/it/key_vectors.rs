@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use chunkstore::{EscrowPrivateKey, KeyFile, NewKey, ObjectStore, RecoveryPhrase, Repository};
+use chunkstore::{
+    EscrowPrivateKey, KeyFile, NewKey, ObjectStore, RecoveryPhrase, Repository, WriterKey,
+};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 
@@ -48,6 +50,7 @@ async fn vectors() -> String {
     let file = KeyFile::generate(&env);
     let phrase = RecoveryPhrase::generate(&env);
     let consoles = [(); 3].map(|()| EscrowPrivateKey::generate(&env));
+    let writer = WriterKey::generate(&env);
     let escrow = NewKey::Escrow {
         recipients: consoles.iter().map(|one| one.public_key()).collect(),
         threshold: 2,
@@ -66,6 +69,13 @@ async fn vectors() -> String {
             NewKey::RecoveryPhrase(phrase),
         ),
         (format!("escrow, 2 of 3:{}", private.concat()), escrow),
+        (
+            format!(
+                "writer, who derives other local keys: {}",
+                *writer.to_text()
+            ),
+            NewKey::Writer(writer.public_key()),
+        ),
     ];
     for (what, key) in added {
         let id = repository.add_key(&key, "a label").await.unwrap();
@@ -80,14 +90,14 @@ async fn vectors() -> String {
     let what = "the same passphrase after a rotation: keys of two epochs";
     show(&mut out, &store, what, &slot).await;
     show(&mut out, &store, "the rotation", "keys/epoch-00000002").await;
-    let signature = repository.sign(b"a document", "a comment");
+    let signature = repository.sign(b"a document", "a comment").unwrap();
     let signer = repository.signers()[0];
     let what = "epoch 1 signs \"a document\" with \"a comment\"";
     write!(out, "\n{what}, public key {signer}\n{signature}").unwrap();
     assert_eq!(
         names(&*store, "keys").await.len(),
-        3,
-        "the escrow's new slot, too"
+        4,
+        "the escrow's and the writer's new slots, too"
     );
     out
 }

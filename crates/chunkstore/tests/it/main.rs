@@ -14,6 +14,8 @@ mod key_vectors;
 mod format_vectors;
 // Ways to open a repository: key slots, escrow, rotation.
 mod keys;
+// Writers that add and cannot read.
+mod sealed;
 // Destinations over the network, against real servers.
 #[cfg(all(
     feature = "s3",

@@ -19,7 +19,7 @@ async fn repository(seed: u64) -> Repository {
 async fn a_signature_holds_for_its_document_comment_and_key_alone() {
     let (ours, other) = (repository(1).await, repository(2).await);
     let keys = ours.signers();
-    let text = ours.sign(b"all came back", "drill of\nMonday");
+    let text = ours.sign(b"all came back", "drill of\nMonday").unwrap();
     let signed = verify_signature(b"all came back", &text, &keys).unwrap();
     assert_eq!((signed.by, &*signed.comment), (keys[0], "drill of Monday"));
 
@@ -46,7 +46,7 @@ async fn a_rotation_gives_a_new_key_and_old_signatures_stay_good() {
     let repository = Repository::create(store.clone(), &passphrase(), &cheap(), environment(1))
         .await
         .unwrap();
-    let before = repository.sign(b"result", "");
+    let before = repository.sign(b"result", "").unwrap();
     let keep = [(
         NewKey::Passphrase(passphrase(), Some(cheap().argon2)),
         String::new(),
@@ -57,7 +57,7 @@ async fn a_rotation_gives_a_new_key_and_old_signatures_stay_good() {
         .unwrap();
     let keys = repository.signers();
     assert_eq!(keys.len(), 2);
-    let after = repository.sign(b"result", "");
+    let after = repository.sign(b"result", "").unwrap();
     for (text, key) in [(before, keys[0]), (after, keys[1])] {
         assert_eq!(verify_signature(b"result", &text, &keys).unwrap().by, key);
         assert_eq!(verify_signature(b"result", &text, &[key]).unwrap().by, key);

@@ -46,6 +46,21 @@ fn two_writers_and_two_custodians_never_lose_anything() {
     assert!(searched.runs > 300);
 }
 
+/// Custodians that cannot read copy blobs as they are, and drop keys of sessions, too.
+#[test]
+fn sealed_writers_and_custodians_never_lose_anything() {
+    let pair = Scenario {
+        sealed: true,
+        ..PAIR
+    };
+    assert!(holds(pair, 1, 100).runs > 100);
+    let sealed = Scenario {
+        sealed: true,
+        ..SOUND
+    };
+    holds(sealed, 0, 200);
+}
+
 #[test]
 fn writers_that_build_on_a_snapshot_never_lose_it() {
     let scenario = Scenario {

@@ -23,7 +23,7 @@ mod try_out;
 pub use exchange::{Auth, BackupArgs, FlowArgs, PROXY, RestoreArgs, ServerArgs, SignInArgs};
 pub use keep::{PruneArgs, RepairCommand, RepairIndexArgs, RepairPacksArgs, StatsArgs};
 pub use key::{
-    KeyAddArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,
+    KeyAddArgs, KeyAddNewArgs, KeyArgs, KeyCommand, KeyEscrowArgs, KeyGenerateArgs, KeyListArgs,
     KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs, KeyShareArgs, NewKeyArgs,
 };
 pub use keyring::{KeyringCommand, KeyringRemoveArgs, KeyringSetArgs};
@@ -247,7 +247,8 @@ pub struct AccessArgs {
     /// Name of the passphrase in the system's keyring, see `postkeep keyring`
     #[arg(long, value_name = "NAME", group = "unlock")]
     pub passphrase_keyring: Option<String>,
-    /// Key file, instead of a passphrase [otherwise: environment variable POSTKEEP_KEY_FILE]
+    /// Key file, a writer's too, instead of a passphrase [otherwise: environment variable
+    /// POSTKEEP_KEY_FILE]
     #[arg(long, value_name = "FILE", group = "unlock")]
     pub key_file: Option<PathBuf>,
     /// File that holds the recovery phrase, or - to be asked for it

@@ -176,7 +176,7 @@ impl Failure {
 pub fn code_of(kind: ErrorKind) -> Code {
     match kind {
         ErrorKind::Auth => Code::SignIn,
-        ErrorKind::Denied => Code::Denied,
+        ErrorKind::Denied | ErrorKind::Sealed => Code::Denied,
         ErrorKind::NotFound => Code::NotFound,
         ErrorKind::Unreachable | ErrorKind::NotEws => Code::Unreachable,
         ErrorKind::Conflict | ErrorKind::Busy => Code::Conflict,
@@ -206,6 +206,7 @@ impl From<engine::RepositoryError> for Failure {
         let kind = match error.kind() {
             Kind::NotFound => ErrorKind::NotFound,
             Kind::Denied => ErrorKind::Denied,
+            Kind::Sealed => ErrorKind::Sealed,
             Kind::AlreadyExists => ErrorKind::Conflict,
             Kind::Unavailable => ErrorKind::Unreachable,
             Kind::NoSpace => ErrorKind::NoSpace,

@@ -71,6 +71,9 @@ pub struct VaultCheck {
     /// The part that was read, where it was not everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<PartRead>,
+    /// Chunks that were not opened, since a writer's key does not: the hashes of their packs were
+    /// compared.
+    pub chunks_not_opened: u64,
     /// Snapshots walked.
     pub snapshots: u64,
     /// Items whose chunks were looked for.
@@ -135,6 +138,7 @@ impl Vault {
         let mut check = VaultCheck {
             objects: found.objects,
             bytes: found.bytes,
+            chunks_not_opened: found.closed_chunks,
             objects_damaged: found
                 .problems
                 .into_iter()

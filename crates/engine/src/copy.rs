@@ -111,7 +111,8 @@ impl Vault {
     /// what it has forgotten is not brought back. Nothing is deleted. Backups into either may run.
     ///
     /// # Errors
-    /// `Invalid` when both are the same repository, `Conflict` when a custodian of the destination
+    /// `Invalid` when both are the same repository, `Sealed` when a writer's key opened the source, or
+    /// the destination where it is to be read back, `Conflict` when a custodian of the destination
     /// ended the session meanwhile, otherwise from the repositories. Damaged items end nothing.
     ///
     /// # Cancellation
@@ -126,6 +127,10 @@ impl Vault {
         if self.id() == to.id() {
             let message = "both are the same repository";
             return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        self.refuse_writer("a copy's source")?;
+        if options.verify {
+            to.refuse_writer("reading copied items back")?;
         }
         let choice = choose(self, to, options).await?;
         let mut copy = Copy {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::shown_key;
-use crate::error::Result;
+use crate::error::{Doing, Result};
 use crate::keys::Holds;
 use crate::monitor::Monitor;
 use crate::report::ItemFailure;
@@ -137,7 +137,8 @@ impl Vault {
     /// Restores a random sample of snapshots, compares it and keeps the result.
     ///
     /// # Errors
-    /// Those of the destination. What fails of a snapshot is in the result.
+    /// Those of the destination, `Sealed` for a vault that a writer's key opened. What fails of a
+    /// snapshot is in the result.
     ///
     /// # Cancellation
     /// Cancelling the token stops after the requests under way; a drill that was stopped has not
@@ -150,6 +151,7 @@ impl Vault {
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<KeptDrill> {
+        self.refuse_writer("a drill")?;
         let mut drill = Drill {
             version: VERSION,
             started_unix_ms: self.now_unix_ms(),
@@ -180,7 +182,7 @@ impl Vault {
         drill.passed = !cancel.is_cancelled()
             && !snapshots.is_empty()
             && drill.snapshots.iter().all(DrilledSnapshot::passed);
-        let kept = self.signed(drill);
+        let kept = self.signed(drill)?;
         let note = SignedNote {
             version: NOTE_VERSION,
             document: kept.document.clone(),
@@ -190,7 +192,7 @@ impl Vault {
         Ok(kept)
     }
 
-    fn signed(&self, drill: Drill) -> KeptDrill {
+    fn signed(&self, drill: Drill) -> Result<KeptDrill> {
         let document = String::from_utf8_lossy(&json(&drill)).into_owned();
         let comment = format!(
             "postkeep drill of repository {}, {}, {}",
@@ -198,12 +200,13 @@ impl Vault {
             Timestamp::from_millisecond(drill.ended_unix_ms).unwrap_or_default(),
             if drill.passed { "passed" } else { "NOT passed" }
         );
-        KeptDrill {
-            signature: self.repository.sign(document.as_bytes(), &comment),
+        let signature = self.repository.sign(document.as_bytes(), &comment);
+        Ok(KeptDrill {
+            signature: signature.doing(|| "sign the drill's result".into())?,
             signed: SignatureState::Good,
             document,
             drill,
-        }
+        })
     }
 
     async fn drill_one(

@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Auth,
     /// The account is known but lacks a right, such as impersonation.
     Denied,
+    /// The repository was opened with a writer's key, and this takes one that reads.
+    Sealed,
     /// A mailbox, folder, item, snapshot or repository does not exist.
     NotFound,
     /// The server or the destination cannot be reached.
@@ -144,6 +146,7 @@ impl<T> Doing<T> for chunkstore::Result<T> {
         self.map_err(|error| {
             let kind = match error.kind() {
                 Leaf::Auth => ErrorKind::Auth,
+                Leaf::Sealed => ErrorKind::Sealed,
                 Leaf::NotFound => ErrorKind::NotFound,
                 Leaf::Conflict | Leaf::AlreadyExists => ErrorKind::Conflict,
                 Leaf::Denied => ErrorKind::Denied,

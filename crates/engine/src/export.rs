@@ -76,7 +76,8 @@ impl Vault {
     ///
     /// # Errors
     /// `NotFound` for a selection that is not in the snapshot, `Conflict` if there is an export in
-    /// another form or of another mailbox, `NoSpace`, `Denied`.
+    /// another form or of another mailbox, `NoSpace`, `Denied`, `Sealed` for a vault that a writer's
+    /// key opened.
     pub async fn export(
         &self,
         snapshot: &Snapshot,
@@ -85,6 +86,7 @@ impl Vault {
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<ExportReport> {
+        self.refuse_writer("an export")?;
         let layout = Layout::of(&self.stored_folders(snapshot).await?);
         let chosen = self.chosen(snapshot, &options.selection).await?;
         let root = out.join(safe_name(&snapshot.mailbox));

@@ -111,8 +111,8 @@ pub use jiff::{Timestamp, Zoned, tz::TimeZone};
 pub use chunkstore::{
     Argon2Params, CheckPart, Destination, Environment, Error as RepositoryError,
     ErrorKind as RepositoryErrorKind, EscrowPrivateKey, EscrowPublicKey, EscrowShare, KeyFile,
-    KeyId, KeyInfo, KeyList, KeyMethod, KeyState, NewKey, NoteId, ObjectLock, ObjectStore,
-    Passphrase, RecoveryPhrase, Rotation, Signed, SignerKey, Suite, Unlock, Writers,
+    KeyId, KeyInfo, KeyList, KeyMethod, KeyRole, KeyState, NewKey, NoteId, ObjectLock, ObjectStore,
+    Passphrase, RecoveryPhrase, Rotation, Signed, SignerKey, Suite, Unlock, WriterKey, Writers,
     create_destination_from_url, destination_from_url, verify_signature,
 };
 pub use ews_client::{

@@ -160,8 +160,10 @@ impl Vault {
     /// One item of a snapshot and its native stream.
     ///
     /// # Errors
-    /// `NotFound` if the snapshot does not hold it, `Corrupt` if its bytes are damaged.
+    /// `NotFound` if the snapshot does not hold it, `Corrupt` if its bytes are damaged, `Sealed` for
+    /// a vault that a writer's key opened.
     pub async fn item(&self, snapshot: &Snapshot, wanted: &str) -> Result<(ItemEntry, Vec<u8>)> {
+        self.refuse_writer("showing an item")?;
         let selection = Selection::of_items([wanted.to_owned()]);
         let (folder, mut items) = self
             .chosen_of_all(snapshot, &selection)

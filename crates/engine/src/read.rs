@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chunkstore::{ChunkSource, Content, read_content, read_content_to_vec};
+use chunkstore::{ChunkSource, Content, KeyRole, read_content, read_content_to_vec};
 use futures::stream::BoxStream;
 
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::vault::Vault;
 
 /// Summaries and other small records are refused above this.
@@ -27,6 +27,21 @@ impl Vault {
         read_content_to_vec(self.source(), self.formats.clone(), content, limit)
             .await
             .doing(|| "read an item".into())
+    }
+
+    /// Fails where the repository was opened with a writer's key, before anything is done that would
+    /// fail item by item. `what` is what takes more.
+    ///
+    /// # Errors
+    /// `Sealed`.
+    pub(crate) fn refuse_writer(&self, what: &str) -> Result<()> {
+        match self.repository.role() {
+            KeyRole::Writer => Err(Error::new(
+                ErrorKind::Sealed,
+                format!("a writer's key opened the repository, and {what} takes one that reads"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) async fn read_small(&self, content: &Content) -> Result<Vec<u8>> {

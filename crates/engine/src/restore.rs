@@ -100,6 +100,7 @@ impl Vault {
     ///
     /// # Errors
     /// `NotFound` for a selection that is not in the snapshot or a mailbox that does not exist,
+    /// `Sealed` for a vault that a writer's key opened,
     /// `Auth`, `Denied`, `Unreachable`, `NotEws`; where items are replaced, those of a repository
     /// that cannot keep the replaced ones. Single items that fail are in the report.
     ///
@@ -114,6 +115,7 @@ impl Vault {
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<RestoreReport> {
+        self.refuse_writer("a restore")?;
         let started = self.now_unix_ms();
         let requests_before = exchange.client().stats().requests;
         let throttle_before = exchange.client().throttle();

@@ -164,8 +164,8 @@ impl Vault {
     /// words; everything else is answered by the index alone.
     ///
     /// # Errors
-    /// `NotFound` if there is no such mailbox or snapshot, `Cancelled`, and those of the
-    /// repository and the file system.
+    /// `NotFound` if there is no such mailbox or snapshot, `Sealed` for a vault that a writer's key
+    /// opened, `Cancelled`, and those of the repository and the file system.
     pub async fn search(
         &self,
         query: &Query,
@@ -173,6 +173,7 @@ impl Vault {
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<SearchResults> {
+        self.refuse_writer("a search")?;
         let trees = self.snapshots_and_kept().await?;
         let in_scope = match &options.snapshot {
             Some(selector) => selector.choose(trees.clone(), options.mailbox.as_deref())?,

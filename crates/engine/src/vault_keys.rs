@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chunkstore::{
-    EscrowPrivateKey, EscrowShare, KeyId, KeyInfo, KeyList, NewKey, Repository, Rotation, SignerKey,
+    EscrowPrivateKey, EscrowShare, KeyId, KeyInfo, KeyList, KeyRole, NewKey, Repository, Rotation,
+    SignerKey,
 };
 use object_store::ObjectStore;
 
@@ -16,9 +17,23 @@ impl Vault {
         self.repository.opened_with()
     }
 
-    /// The public keys that this repository's signatures are checked with, one an epoch, oldest first.
+    /// The public keys that this repository's signatures are checked with, one an epoch, oldest first;
+    /// none for a vault that a writer's key opened.
     pub fn signers(&self) -> Vec<SignerKey> {
         self.repository.signers()
+    }
+
+    /// What that key lets its holder do.
+    pub fn role(&self) -> KeyRole {
+        self.repository.role()
+    }
+
+    /// Fails for who cannot change keys, before anybody is asked for a new one.
+    ///
+    /// # Errors
+    /// `Sealed` for a vault that a writer's key opened.
+    pub fn may_change_keys(&self) -> Result<()> {
+        self.refuse_writer("changing who opens it")
     }
 
     /// Lists the keys, oldest first, and what is damaged among them.
@@ -59,7 +74,8 @@ impl Vault {
     /// Adds a key; the label, of at most 100 bytes, is readable for all who open the repository.
     ///
     /// # Errors
-    /// `Invalid` for a key or label that makes no sense, `Auth` if the keys were rotated meanwhile.
+    /// `Invalid` for a key or label that makes no sense, `Auth` if the keys were rotated meanwhile,
+    /// `Sealed` for a vault that a writer's key opened.
     pub async fn add_key(&self, new: &NewKey, label: &str) -> Result<KeyId> {
         let added = self.repository.add_key(new, label).await;
         added.doing(|| "add the key".into())
@@ -69,7 +85,7 @@ impl Vault {
     /// have copied.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict` for the last one that opens the repository, `Denied`.
+    /// `NotFound`, `Conflict` for the last one that opens all of the repository, `Denied`, `Sealed`.
     pub async fn remove_key(&self, id: KeyId) -> Result<()> {
         let removed = self.repository.remove_key(id).await;
         removed.doing(|| format!("remove the key {id}"))
@@ -84,8 +100,8 @@ impl Vault {
         drops.doing(|| "plan the rotation of the keys".into())
     }
 
-    /// Seals all that is written from now on with fresh keys, which only `keep` and the escrows
-    /// open. Open the vault again afterwards.
+    /// Seals all that is written from now on with fresh keys, which only `keep`, the escrows and the
+    /// writers' keys open. Open the vault again afterwards.
     ///
     /// # Errors
     /// `Conflict` or `Auth` if somebody else rotated the keys meanwhile.

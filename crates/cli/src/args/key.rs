@@ -16,11 +16,12 @@ pub struct KeyArgs {
 pub enum KeyCommand {
     /// List what opens the repository
     List(KeyListArgs),
-    /// Add a passphrase, a key file or a recovery phrase
+    /// Add a passphrase, a key file, a recovery phrase, or a writer's key for a machine that backs up
+    /// and must not read
     #[command(
-        after_help = "Example:\n    postkeep key add --new-key-file host-a.key --label \"host a\""
+        after_help = "Examples:\n    postkeep key add --new-key-file host-a.key --label \"host a\"\n    postkeep key add --writer --new-key-file host-b.key --label \"host b\"\n\nOn host b, which can back up, list and prune, and cannot read what is stored:\n    postkeep backup --key-file host-b.key --server mail.example.com --mailbox alice@example.com"
     )]
-    Add(KeyAddArgs),
+    Add(KeyAddNewArgs),
     /// Remove a key; the last one that opens the repository stays
     #[command(after_help = "Example:\n    postkeep key remove 3f2a --dry-run")]
     Remove(KeyRemoveArgs),
@@ -28,9 +29,9 @@ pub enum KeyCommand {
     #[command(after_help = "Example:\n    postkeep key passphrase --new-passphrase-file new.txt")]
     Passphrase(KeyPassphraseArgs),
     /// Seal what is written from now on with fresh data keys, and end all keys but the one in use,
-    /// or a new one, and escrows
+    /// or a new one, escrows and writers' keys
     #[command(
-        after_help = "Example, after somebody left who knew a key:\n    postkeep key rotate --new-passphrase-file new.txt --dry-run"
+        after_help = "Example, after somebody left who knew a key:\n    postkeep key rotate --new-passphrase-file new.txt --dry-run\n\nAfter a machine with a writer's key was taken, its key goes first:\n    postkeep key remove 3f2a\n    postkeep key rotate"
     )]
     Rotate(KeyRotateArgs),
     /// Let the holders of private keys recover the repository: each alone, or several together
@@ -91,6 +92,16 @@ impl NewKeyArgs {
             || self.new_key_file.is_some()
             || self.new_recovery_phrase
     }
+}
+
+#[derive(Debug, Args)]
+pub struct KeyAddNewArgs {
+    #[command(flatten)]
+    pub key: KeyAddArgs,
+    /// Make the key file a writer's: with it one backs up, lists and prunes; what is stored of
+    /// items stays closed to it, what it stored itself too
+    #[arg(long, requires = "new_key_file", help_heading = "New key")]
+    pub writer: bool,
 }
 
 #[derive(Debug, Args)]

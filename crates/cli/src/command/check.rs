@@ -80,6 +80,13 @@ fn people(check: &VaultCheck, read: ReadData) -> String {
     if let Some(part) = &check.part {
         text.push_str(&part_text(part));
     }
+    if check.chunks_not_opened > 0 {
+        text.push_str(&format!(
+            "{} not opened: a writer's key compares the hashes of packs; one that reads looks into \
+             them\n",
+            counted(check.chunks_not_opened, "chunk")
+        ));
+    }
     if check.is_clean() {
         text.push_str("no damage found\n");
         if read == ReadData::None {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::{EscrowPrivateKey, EscrowShare, KeyFile, NewKey, Passphrase, RecoveryPhrase, Unlock};
+use engine::{
+    EscrowPrivateKey, EscrowShare, KeyFile, NewKey, Passphrase, RecoveryPhrase, Unlock, WriterKey,
+};
 use zeroize::Zeroizing;
 
 use crate::args::AccessArgs;
@@ -40,7 +42,11 @@ pub fn first_key(repo: &str, access: &AccessArgs) -> Result<NewKey> {
         );
     }
     if let Some(file) = key_file(access) {
-        return read_key_file(&file).map(NewKey::KeyFile);
+        return match read_key_file(&file)? {
+            Unlock::KeyFile(key) => Ok(NewKey::KeyFile(key)),
+            _ => Err(Failure::usage(format!("{} is a writer's key", file.display()))
+                .hint("create the repository with a passphrase or a full key file, then `postkeep key add --writer`")),
+        };
     }
     if let Some(text) = elsewhere(access)? {
         return Ok(NewKey::from(Passphrase::new(text)));
@@ -76,7 +82,7 @@ pub fn unlock(repo: &str, access: &AccessArgs) -> Result<Unlock> {
         return Ok(Unlock::EscrowShares(shares));
     }
     match key_file(access) {
-        Some(file) => read_key_file(&file).map(Unlock::KeyFile),
+        Some(file) => read_key_file(&file),
         None => passphrase(repo, access).map(Unlock::Passphrase),
     }
 }
@@ -91,9 +97,14 @@ fn key_file(access: &AccessArgs) -> Option<PathBuf> {
         .or_else(|| if passphrase { None } else { from_environment() })
 }
 
-fn read_key_file(file: &Path) -> Result<KeyFile> {
+/// A key file of either kind.
+fn read_key_file(file: &Path) -> Result<Unlock> {
     let text = Zeroizing::new(secrets::from_file(Secret::KeyFile, file)?);
-    KeyFile::parse(&text).map_err(bad_secret(file))
+    let unlock = match WriterKey::is_meant(&text) {
+        true => WriterKey::parse(&text).map(Unlock::Writer),
+        false => KeyFile::parse(&text).map(Unlock::KeyFile),
+    };
+    unlock.map_err(bad_secret(file))
 }
 
 /// A secret that is none; the message names the file and never the secret.

@@ -56,6 +56,10 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
             "give the passphrase that the repository was created with, or another of its keys \
              (--key-file, --recovery-phrase-file, --escrow-key-file)"
         }
+        (K::Sealed, _) => {
+            "open the repository with a key that reads: its passphrase, a full key file \
+             (--key-file), its recovery phrase or escrow"
+        }
         (K::Denied, Side::Exchange) => {
             "allow it in the Exchange Management Shell: New-ManagementRoleAssignment -Name postkeep \
              -Role ApplicationImpersonation -User <account>"

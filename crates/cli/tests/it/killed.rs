@@ -19,8 +19,9 @@ use tokio::runtime::Runtime;
 use crate::desk::{Desk, Run};
 
 /// What is killed, and how often: 50 in all.
-const DEEDS: [(Deed, u32); 5] = [
-    (Deed::Backup, 16),
+const DEEDS: [(Deed, u32); 6] = [
+    (Deed::Backup, 10),
+    (Deed::SealedBackup, 6),
     (Deed::Retention, 6),
     (Deed::Prune, 12),
     (Deed::Keys, 6),
@@ -33,10 +34,13 @@ const CHANGE_EVERY: u32 = 4;
 const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 const SERVICE: &str = "svc@example.test";
 const KEY_FILE: &str = "host.key";
+/// That of a machine that cannot read.
+const WRITER_FILE: &str = "writer.key";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Deed {
     Backup,
+    SealedBackup,
     Retention,
     Prune,
     Keys,
@@ -132,6 +136,7 @@ impl Repository {
         let desk = Desk::new();
         desk.ok(&["init"]);
         desk.ok(&["key", "add", "--new-key-file", KEY_FILE]);
+        desk.ok(&["key", "add", "--writer", "--new-key-file", WRITER_FILE]);
         Self { desk, other }
     }
 
@@ -230,6 +235,7 @@ fn kill_all(world: &World, repository: &Repository, calm: &Repository, copy: &[S
         let key_file = format!("{attempt}.key");
         let args = match deed {
             Deed::Backup => world.backup(),
+            Deed::SealedBackup => [world.backup(), words(&["--key-file", WRITER_FILE])].concat(),
             Deed::Retention => words(&["retention", "apply", "--keep-last", "2"]),
             Deed::Prune => words(&["prune", "--end-open-after", "0"]),
             Deed::Keys if draw.below(2) == 0 => words(&["key", "rotate"]),

@@ -16,6 +16,8 @@ mod interrupt;
 mod killed;
 // Keys: recovery phrase, key file, escrow, rotation.
 mod keys;
+// A machine with a writer's key.
+mod sealed;
 // Sets of a configuration: runs, reports, status.
 mod operating;
 // Logs, metrics, the daemon in continuous mode.

@@ -99,7 +99,8 @@ impl Vault {
     /// is needed any more. May be repeated, with other donors. Backups may run meanwhile.
     ///
     /// # Errors
-    /// Those of the destination. Damage, and donors that cannot help, are part of the report.
+    /// Those of the destination, `Sealed` where a writer's key opened this vault or the other one.
+    /// Damage, and donors that cannot help, are part of the report.
     ///
     /// # Cancellation
     /// Before its end nothing counts.
@@ -109,6 +110,10 @@ impl Vault {
         options: PackRepairOptions,
         monitor: Arc<dyn Monitor>,
     ) -> Result<PackRepairReport> {
+        self.refuse_writer("a repair of packs")?;
+        if let Some(other) = donors.other {
+            other.refuse_writer("a repository to repair from")?;
+        }
         if options.dry_run {
             return self.plan_pack_repair(options, monitor).await;
         }

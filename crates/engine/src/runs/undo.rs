@@ -98,8 +98,8 @@ impl Vault {
     /// an interruption, does what is left to be done.
     ///
     /// # Errors
-    /// `NotFound` if the mailbox does not exist, `Auth`, `Denied`, `Unreachable`; those of the
-    /// repository.
+    /// `NotFound` if the mailbox does not exist, `Sealed` for a vault that a writer's key opened,
+    /// `Auth`, `Denied`, `Unreachable`; those of the repository.
     ///
     /// # Cancellation
     /// Cancelling the token stops after the requests under way; running it again continues.
@@ -111,6 +111,7 @@ impl Vault {
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<UndoReport> {
+        self.refuse_writer("taking a restore back")?;
         let started = self.now_unix_ms();
         let requests_before = exchange.client().stats().requests;
         let name: MailboxName = run.mailbox.parse()?;

@@ -79,7 +79,8 @@ impl Vault {
     /// An index that is damaged is made anew, and said so ([`Event::IndexRebuilt`]).
     ///
     /// # Errors
-    /// `NotFound` if there is no snapshot of a mailbox, `Busy` if another process is at the same
+    /// `NotFound` if there is no snapshot of a mailbox, `Sealed` for a vault that a writer's key
+    /// opened, `Busy` if another process is at the same
     /// work, `Cancelled` (what was done is kept), and those of the repository and the file system.
     pub async fn index_for_search(
         &self,
@@ -88,6 +89,8 @@ impl Vault {
         cancel: &CancellationToken,
         monitor: Arc<dyn Monitor>,
     ) -> Result<Vec<SearchIndexReport>> {
+        // Indexes are built from bodies: a machine that must not read has none.
+        self.refuse_writer("an index for searching")?;
         let trees = self.snapshots_and_kept().await?;
         let mut reports = Vec::new();
         for mailbox in super::mailboxes_of(&trees, mailboxes)? {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::list::{self, Line};
 use super::new::{Made, make};
-use crate::args::{KeyAddArgs, KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs, NewKeyArgs};
+use crate::args::{KeyAddArgs, KeyAddNewArgs, KeyPassphraseArgs, KeyRemoveArgs, KeyRotateArgs};
 use crate::config::{self, Context};
 use crate::exit::{Code, Failure, Result};
 
@@ -17,9 +17,19 @@ struct Added {
     recovery_phrase: Option<String>,
 }
 
-pub async fn add(context: &Context, args: KeyAddArgs) -> Result<Code> {
-    let vault = config::open_vault(context, &args.repository).await?;
-    add_to(context, &vault, &args.new, &args.repository.repo).await
+pub async fn add(context: &Context, args: KeyAddNewArgs) -> Result<Code> {
+    let KeyAddArgs { repository, new } = &args.key;
+    let vault = config::open_vault(context, repository).await?;
+    vault.may_change_keys()?;
+    let file = new.new_key_file.as_deref().filter(|_| args.writer);
+    let made = match file {
+        Some(file) => {
+            let label = new.label.clone().unwrap_or_default();
+            Made::writer_file(context, file, label)?
+        }
+        None => make(context, new, &repository.repo)?,
+    };
+    add_to(context, &vault, &made).await
 }
 
 pub async fn recover(context: &Context, args: KeyAddArgs) -> Result<Code> {
@@ -35,12 +45,12 @@ pub async fn recover(context: &Context, args: KeyAddArgs) -> Result<Code> {
     context
         .output
         .note("the repository is open; now its new key");
-    add_to(context, &vault, &args.new, &args.repository.repo).await
+    let made = make(context, &args.new, &args.repository.repo)?;
+    add_to(context, &vault, &made).await
 }
 
-async fn add_to(context: &Context, vault: &Vault, new: &NewKeyArgs, of: &str) -> Result<Code> {
-    let made = make(context, new, of)?;
-    let added = add_made(vault, &made).await?;
+async fn add_to(context: &Context, vault: &Vault, made: &Made) -> Result<Code> {
+    let added = add_made(vault, made).await?;
     context.output.result(&added, |added| {
         let mut text = format!("added key {}\n", short(&added.id));
         text.push_str(&phrase_text(added.recovery_phrase.as_deref()));
@@ -87,6 +97,7 @@ struct Removed {
 
 pub async fn remove(context: &Context, args: KeyRemoveArgs) -> Result<Code> {
     let vault = config::open_vault(context, &args.repository).await?;
+    vault.may_change_keys()?;
     let key = vault.find_key(&args.id).await?;
     if !args.dry_run {
         vault.remove_key(key.id).await.map_err(last_key)?;
@@ -167,6 +178,7 @@ struct Rotated {
 pub async fn rotate(context: &Context, args: KeyRotateArgs) -> Result<Code> {
     let unlock = config::unlock(&args.repository.repo, &args.repository.access)?;
     let vault = config::open_vault_with(context, &args.repository, &unlock).await?;
+    vault.may_change_keys()?;
     let own = vault.find_key(&vault.opened_with().to_string()).await?;
     let made = match same_key(&unlock).filter(|_| !args.new.is_given()) {
         Some(key) => Kept::Same(key, args.new.label.clone().unwrap_or(own.label)),

@@ -27,6 +27,7 @@ pub async fn add(context: &Context, args: KeyEscrowArgs) -> Result<Code> {
     });
     let recipients: Vec<EscrowPublicKey> = recipients.collect::<Result<_>>()?;
     let vault = config::open_vault(context, &args.repository).await?;
+    vault.may_change_keys()?;
     let escrowed = recipients.len();
     let new = NewKey::Escrow {
         recipients,

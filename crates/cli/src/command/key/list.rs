@@ -1,6 +1,6 @@
 //! `postkeep key list`.
 
-use engine::{KeyInfo, KeyMethod, KeyState};
+use engine::{KeyInfo, KeyMethod, KeyRole, KeyState};
 use serde::Serialize;
 
 use crate::args::KeyListArgs;
@@ -27,6 +27,8 @@ struct Damaged {
 pub struct Line {
     pub id: String,
     pub kind: &'static str,
+    /// `full`, or `writer`: adds and lists, and does not read what is stored.
+    role: &'static str,
     pub label: String,
     created_unix_ms: Option<i64>,
     epoch: u32,
@@ -83,11 +85,17 @@ pub fn line(key: &KeyInfo, in_use: bool) -> Line {
             };
             ("escrow", Some(escrow))
         }
+        KeyMethod::Writer => ("writer", None),
         _ => ("other", None),
     };
     Line {
         id: key.id.to_string(),
         kind,
+        role: match key.role() {
+            KeyRole::Full => "full",
+            KeyRole::Writer => "writer",
+            _ => "other",
+        },
         label: key.label.clone(),
         created_unix_ms: key.created_unix_ms,
         epoch: key.epoch,
@@ -139,6 +147,9 @@ fn kind(key: &Line) -> String {
 
 fn remarks(key: &Line) -> String {
     let mut remarks = Vec::new();
+    if key.role == "writer" {
+        remarks.push("writes, does not read");
+    }
     if key.in_use {
         remarks.push("in use now");
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::{KeyFile, NewKey, Passphrase, RecoveryPhrase};
+use engine::{KeyFile, NewKey, Passphrase, RecoveryPhrase, WriterKey};
 use zeroize::Zeroizing;
 
 use crate::args::NewKeyArgs;
@@ -61,13 +61,27 @@ impl Made {
 
     fn key_file(context: &Context, file: &Path, label: String) -> Result<Self> {
         let secret = KeyFile::generate(&context.environment);
-        let text = Zeroizing::new(format!(
-            "# postkeep key file: whoever has it opens the repository\n{}\n",
-            *secret.to_text()
-        ));
-        write_secret(file, &text)?;
+        let text = secret.to_text();
+        let head = "postkeep key file: whoever has it opens the repository";
+        Self::in_file((file, head, &text), NewKey::KeyFile(secret), label)
+    }
+
+    /// A writer's key.
+    pub fn writer_file(context: &Context, file: &Path, label: String) -> Result<Self> {
+        let secret = WriterKey::generate(&context.environment);
+        let head = "postkeep writer's key file: whoever has it adds to the repository and lists it";
+        let key = NewKey::Writer(secret.public_key());
+        Self::in_file((file, head, &secret.to_text()), key, label)
+    }
+
+    fn in_file(
+        (file, head, text): (&Path, &str, &str),
+        key: NewKey,
+        label: String,
+    ) -> Result<Self> {
+        write_secret(file, &Zeroizing::new(format!("# {head}\n{text}\n")))?;
         Ok(Self {
-            key: NewKey::KeyFile(secret),
+            key,
             label,
             words: None,
             file: Some(file.to_owned()),

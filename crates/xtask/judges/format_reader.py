@@ -13,6 +13,7 @@ time, and believes nothing: every checksum, length and order the document promis
 import argparse
 import base64
 import hashlib
+import hmac
 import json
 import struct
 import sys
@@ -24,6 +25,7 @@ from argon2.low_level import Type, hash_secret_raw
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -31,7 +33,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 SUITES = {"aes-256-gcm": (1, AESGCM), "chacha20-poly1305": (2, ChaCha20Poly1305)}
 CIPHERS = dict(SUITES.values())
 DATA_PACK, META_PACK, INDEX, OPEN, END, DICTIONARY, KEY_SLOT, FORGET, CONDEMNED, DOOMED = range(1, 11)
-CHECKPOINT = 12
+CHECKPOINT, SESSION_KEY = 12, 13
 DATA, META, PADDING = 0, 1, 0xFF
 PREAMBLE_BYTES = 64
 CHUNK_LIMIT = 4 << 20
@@ -133,6 +135,42 @@ class Preamble:
         self.repository_id, self.salt = fields.take(16), fields.take(16)
         expect(repository_id in (None, self.repository_id), "it belongs to another repository")
         expect(fields.take(16) == bytes(16), "a reserved byte is not zero")
+        expect(self.epoch < SEALED or self.kind == DATA_PACK, "its epoch is one of data packs only")
+
+
+# Sealed sessions: HPKE (RFC 9180) with X25519, HKDF-SHA256 and export only, by hand.
+
+SEALED = 1 << 31
+KEM_SUITE = b"KEM" + bytes.fromhex("0020")
+HPKE_SUITE = b"HPKE" + bytes.fromhex("00200001ffff")
+
+
+def meta_epoch(epoch):
+    """The epoch whose meta key belongs to any epoch."""
+    return (epoch >> 23 & 0xFF) + 1 if epoch >= SEALED else epoch
+
+
+def labeled_extract(suite, salt, label, secret):
+    return hmac.digest(salt, b"HPKE-v1" + suite + label + secret, "sha256")
+
+
+def labeled_expand(suite, secret, label, info):
+    labeled = bytes.fromhex("0020") + b"HPKE-v1" + suite + label + info
+    return hmac.digest(secret, labeled + b"\1", "sha256")
+
+
+def decapsulated(private_bytes, encapsulated, info, exporter_context):
+    """What the sender exported."""
+    private = X25519PrivateKey.from_private_bytes(private_bytes)
+    public = private.public_key().public_bytes_raw()
+    shared = private.exchange(X25519PublicKey.from_public_bytes(encapsulated))
+    shared = labeled_extract(KEM_SUITE, b"", b"eae_prk", shared)
+    shared = labeled_expand(KEM_SUITE, shared, b"shared_secret", encapsulated + public)
+    context = b"\0" + labeled_extract(HPKE_SUITE, b"", b"psk_id_hash", b"")
+    context += labeled_extract(HPKE_SUITE, b"", b"info_hash", info)
+    secret = labeled_extract(HPKE_SUITE, shared, b"secret", b"")
+    exporter = labeled_expand(HPKE_SUITE, secret, b"exp", context)
+    return labeled_expand(HPKE_SUITE, exporter, b"sec", exporter_context)
 
 
 class Sealer:
@@ -160,6 +198,7 @@ class Keys:
         derived = [blake3(content, derive_key_context=context).digest() for context in contexts]
         self.item_hash, gear, self.tree_cut = derived
         self.gear = struct.unpack("<256Q", blake3(b"", key=gear).digest(2048))
+        self.sessions = {}
 
     def parent(self, name, epoch):
         info = b"postkeep v1 " + name + struct.pack("<I", epoch)
@@ -176,8 +215,18 @@ class Keys:
 
     def sealer(self, purpose, kind, suite, epoch, salt):
         name = b"data" if purpose == b"blob" and kind == DATA_PACK else b"meta"
-        parent = self.parent(name, epoch)
+        if name == b"data" and epoch >= SEALED:
+            expect(epoch in self.sessions, f"the key of session {epoch:08x} is missing")
+            parent = self.sessions[epoch]
+        else:
+            parent = self.parent(name, meta_epoch(epoch))
         return Sealer(parent, purpose, kind, suite, epoch, salt, self.repository_id)
+
+    def add_session(self, epoch, encapsulated):
+        private = self.parent(b"writers", meta_epoch(epoch))
+        info = b"postkeep v1 session" + self.repository_id
+        context = b"postkeep v1 session data" + struct.pack("<I", epoch)
+        self.sessions[epoch] = decapsulated(private, encapsulated, info, context)
 
     def of(self, preamble, purpose):
         return self.sealer(purpose, preamble.kind, preamble.suite, preamble.epoch, preamble.salt)
@@ -192,6 +241,7 @@ class Repository:
         self.read_description()
         self.keys = Keys(self.master_keys(passphrase), self.id)
         self.dictionaries = {}
+        self.read_session_keys()
         self.sessions = self.read_sessions()
         self.packs, self.entries = {}, {}
         for session in self.sessions:
@@ -291,6 +341,20 @@ class Repository:
             expect(int.from_bytes(found, "little") == number, "a dictionary has another name")
             self.dictionaries[number] = zstandard.ZstdCompressionDict(content)
         return self.dictionaries[number]
+
+    def read_session_keys(self):
+        """Those of sealed sessions, each in two copies."""
+        for name in self.names("sealed"):
+            record = self.record(name, SESSION_KEY)
+            record.take(16)
+            encapsulated = record.take(32)
+            record.end()
+            text = Path(name).name.removesuffix(".copy")
+            epoch = int(text, 16)
+            expect(len(text) == 8 and epoch >= SEALED, f"{name} names no sealed session")
+            known = self.keys.sessions.get(epoch)
+            self.keys.add_session(epoch, encapsulated)
+            expect(known in (None, self.keys.sessions[epoch]), f"the copies of {name} differ")
 
     # Sessions
 

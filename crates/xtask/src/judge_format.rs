@@ -90,16 +90,19 @@ impl Case {
         let simulator = self.start_simulator()?;
         let repository = self.repository();
         self.postkeep(&["init", "--cipher", self.cipher])?;
+        let writer = self.writer_key();
+        self.postkeep(&["key", "add", "--writer", "--new-key-file", &writer])?;
         let mailboxes = format!("alice@example.test,bob@example.test,{MANY_MAILBOX}");
         let account = ["--user", "svc@example.test", "--password-file"];
         let password = self.scratch.join("password").display().to_string();
-        let backup = || -> Result {
+        let backup = |access: [&str; 2]| -> Result {
             let mut arguments = vec!["backup", "--server", simulator.endpoint.as_str()];
             arguments.extend(account);
             arguments.extend([password.as_str(), "--mailbox", &mailboxes]);
-            self.postkeep(&arguments).map(drop)
+            self.run(&arguments, access).map(drop)
         };
-        backup()?;
+        let passphrase = self.passphrase();
+        backup(["--passphrase-file", &passphrase])?;
         // New items, changed folders and deletions: the second snapshots are a base with a run.
         let mut arguments = vec!["restore", "--mailbox", "alice@example.test"];
         arguments.extend(["--folder", "Inbox", "--to-mailbox", "bob@example.test"]);
@@ -116,8 +119,12 @@ impl Case {
         {
             simulator.delete(text(item, "item_id")?)?;
         }
-        backup()?;
-        println!("made {} with two backups", repository.display());
+        // By a machine that cannot read: its new data is sealed with a session's key.
+        backup(["--key-file", &writer])?;
+        println!(
+            "made {} with two backups, the second one sealed",
+            repository.display()
+        );
         Ok(())
     }
 
@@ -336,13 +343,17 @@ impl Case {
 
     /// Runs a command on the repository and returns what it prints.
     fn postkeep(&self, arguments: &[&str]) -> Result<Vec<u8>> {
+        self.run(arguments, ["--passphrase-file", &self.passphrase()])
+    }
+
+    /// The same with the secret that opens the repository.
+    fn run(&self, arguments: &[&str], access: [&str; 2]) -> Result<Vec<u8>> {
         let output = Tool::new(&self.program)
             .arg("--quiet")
             .args(arguments)
             .arg("--repo")
             .arg(self.repository())
-            .arg("--passphrase-file")
-            .arg(self.scratch.join("passphrase"))
+            .args(access)
             .arg("--cache-dir")
             .arg(self.scratch.join("cache"))
             .capture()?;
@@ -355,6 +366,15 @@ impl Case {
             arguments.join(" "),
             complaint.trim()
         ))
+    }
+
+    fn passphrase(&self) -> String {
+        self.scratch.join("passphrase").display().to_string()
+    }
+
+    fn writer_key(&self) -> String {
+        let file = format!("writer-{}.key", self.cipher);
+        self.scratch.join(file).display().to_string()
     }
 
     fn repository(&self) -> PathBuf {

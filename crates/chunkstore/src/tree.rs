@@ -2,7 +2,7 @@
 //!
 //! A tree is an immutable *base* (a search tree whose leaves are cut by a keyed hash of the entry
 //! keys, so that unchanged stretches stay the same chunks) and a few sorted *runs* of changes
-//! since. Each write adds one run; eight runs of a level are merged into one of the next, and
+//! since. Each write adds one run; ten runs of a level are merged into one of the next, and
 //! when the runs hold a good part of what the base holds, everything becomes a new base. A root
 //! names all it needs: any snapshot can be read, kept and forgotten on its own.
 //!
@@ -36,7 +36,7 @@ pub const MAX_ENTRY_CONTENTS: usize = 64;
 /// The longest encoded entry (key, value and contents), in bytes.
 pub const MAX_ENTRY_BYTES: usize = 256 << 10;
 
-/// The most runs of one root. With fan-out 8 this is far beyond what merging leaves.
+/// The most runs of one root. With a fan-out of 10 this is far beyond what merging leaves.
 pub const MAX_RUNS: usize = 64;
 
 /// The greatest height of a tree; 512 entries a leaf and 128 children a node pass 10^13 entries

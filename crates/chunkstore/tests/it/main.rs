@@ -45,6 +45,8 @@ mod chunker;
 mod tree;
 // Snapshots day after day, any of which may be forgotten.
 mod days;
+// A mailbox for a year: what its snapshots take.
+mod year;
 // What reading one item costs in requests.
 mod reads;
 // An index that is kept in files.

@@ -200,13 +200,16 @@ async fn a_new_base_shares_the_leaves_that_did_not_change() {
     let root = apply(&chunks, None, all).await.unwrap();
     assert_eq!((root.base_entries(), root.runs.len()), (40_000, 0));
     assert!(root.base.as_ref().unwrap().height >= 1);
+    let (base_bytes, base_count) = (chunks.plain_bytes(), chunks.count());
+    // Many changes in one stretch of keys, the first half; twice, so that a new base is due.
+    let changes = |seed: u64| sorted((0..21_000).map(|n| put(n, &noise(seed + n, 23))));
+    let run = apply(&chunks, Some(&root), changes(1 << 20)).await.unwrap();
+    assert_eq!((run.base_entries(), run.runs.len()), (40_000, 1));
     let (before, count) = (chunks.plain_bytes(), chunks.count());
-    // Many changes in one stretch of keys: the first half.
-    let changes = (0..42_000).map(|n| put(n / 2, &noise(n, 23)));
-    let new = apply(&chunks, Some(&root), sorted(changes)).await.unwrap();
+    let new = apply(&chunks, Some(&run), changes(2 << 20)).await.unwrap();
     assert_eq!((new.base_entries(), new.runs.len()), (40_000, 0));
-    assert!(chunks.plain_bytes() - before < before * 2 / 3);
-    assert!(chunks.count() - count < count * 2 / 3);
+    assert!(chunks.plain_bytes() - before < base_bytes * 2 / 3);
+    assert!(chunks.count() - count < base_count * 2 / 3);
 }
 
 #[tokio::test]

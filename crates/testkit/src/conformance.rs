@@ -57,7 +57,10 @@ pub async fn of_one_writer(store: &Arc<dyn ObjectStore>, folder: &str, listed: u
 }
 
 /// Writes a new object: by a create where the store has that.
-async fn write(store: &Arc<dyn ObjectStore>, path: &Path, body: Bytes) -> Result<PutResult> {
+///
+/// # Errors
+/// Those of the store; as for [`create`] where it has that.
+pub async fn write(store: &Arc<dyn ObjectStore>, path: &Path, body: Bytes) -> Result<PutResult> {
     match create(store, path, body.clone()).await {
         Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => {
             store.put(path, PutPayload::from(body)).await

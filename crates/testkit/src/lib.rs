@@ -9,7 +9,7 @@
 //! - [`capture_message`]: leaves messages behind for the schema to judge.
 //! - [`MailCorpus`]: a company's mail, made up, the same for the same seed.
 //! - [`conformance`]: what a repository asks of a destination, for any store; [`service`] finds real
-//!   servers to run it against, [`proxy`] makes them misbehave.
+//!   servers to run it against, [`proxy`] and [`FtpRelay`] make them misbehave.
 //! - [`temp_dir`]: a folder that goes away with its handle.
 //!
 //! Only a crate's `tests/it` may use this crate. A unit test that did would meet two versions of
@@ -42,6 +42,7 @@ mod capture;
 pub mod conformance;
 mod damage;
 mod faulty_store;
+mod ftp_relay;
 mod golden;
 mod mail_corpus;
 mod memory;
@@ -53,6 +54,7 @@ mod shared;
 pub use capture::{capture_message, captures_messages};
 pub use damage::{flip_byte, rewrite, truncate};
 pub use faulty_store::{Call, CallRecord, Counts, Fault, FaultyStore, Rule};
+pub use ftp_relay::{FtpMischief, FtpRelay};
 pub use golden::{Difference, DifferenceKind, assert_same_dirs, differences};
 pub use mail_corpus::{CorpusMail, MailCorpus};
 pub use memory::{peak_rss_bytes, reset_peak_rss, rss_bytes};

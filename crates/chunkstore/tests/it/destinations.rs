@@ -16,6 +16,8 @@ use testkit::proxy::{Mischief, Proxy};
 use crate::collecting::{Items, back_up};
 use crate::support::{assert_readable, cheap, environment, fill, noise, open, passphrase};
 
+// FTP, whose connections are cut and whose server is busy.
+mod ftp;
 // Rights of a writer, a custodian and a restorer.
 mod identities;
 // Locks on objects.

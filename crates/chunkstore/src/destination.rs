@@ -99,6 +99,21 @@ enum LockKind {
 }
 
 impl ObjectLock {
+    /// The time, in milliseconds since 1970 UTC, at which the lock of everything that was written
+    /// until now has ended, unless it is renewed.
+    #[cfg(feature = "s3")]
+    pub fn latest_end_unix_ms(&self) -> i64 {
+        match &self.0 {
+            LockKind::S3(lock) => lock.latest_end_unix_ms(),
+        }
+    }
+
+    /// No destination of this build has locks.
+    #[cfg(not(feature = "s3"))]
+    pub fn latest_end_unix_ms(&self) -> i64 {
+        match self.0 {}
+    }
+
     /// Keeps an object longer if half of its time is over; says whether that was so.
     #[cfg(feature = "s3")]
     pub(crate) async fn renew(&self, name: &str) -> Result<bool> {

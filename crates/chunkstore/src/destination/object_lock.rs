@@ -34,6 +34,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest retention that is taken for meant: ten years.
 const MAX_DAYS: u32 = 3_653;
+/// Bytes of a refusal that are read, and characters of what is shown of its parts.
+const MOST_REFUSAL_BYTES: usize = 16 << 10;
+const MOST_TEXT: usize = 300;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Waits before a create that met another one is sent again.
 const CONFLICT_WAITS: [Duration; 3] = [
@@ -129,15 +132,15 @@ fn generic(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> objec
 }
 
 /// The error of an answer that is not what was asked for.
-fn refused(path: &Path, status: StatusCode) -> object_store::Error {
+fn refused(path: &Path, status: StatusCode, said: String) -> object_store::Error {
     let path = path.to_string();
-    let source = format!("the server answered {status}").into();
+    let source = said.clone().into();
     match status {
         StatusCode::NOT_FOUND => object_store::Error::NotFound { path, source },
         StatusCode::UNAUTHORIZED => object_store::Error::Unauthenticated { path, source },
         StatusCode::FORBIDDEN => object_store::Error::PermissionDenied { path, source },
         StatusCode::PRECONDITION_FAILED => object_store::Error::AlreadyExists { path, source },
-        _ => generic(format!("{path}: the server answered {status}")),
+        _ => generic(format!("{path}: {said}")),
     }
 }
 
@@ -224,9 +227,7 @@ impl LockedS3 {
         }
         let status = answer.status();
         if !status.is_success() {
-            let denied = refused(path, status);
-            log_refusal(path, answer).await;
-            return Err(denied);
+            return Err(refusal(path, answer).await);
         }
         let e_tag = answer
             .headers()
@@ -244,7 +245,9 @@ impl LockedS3 {
         let asked = self.send((Method::HEAD, path), &[], &[], Bytes::new());
         let answer = asked.await?;
         if !answer.status().is_success() {
-            return Err(refused(path, answer.status()));
+            // An answer to HEAD has no body.
+            let said = said(answer.status(), "");
+            return Err(refused(path, answer.status(), said));
         }
         let until = answer.headers().get(UNTIL).and_then(|v| v.to_str().ok());
         let until = until.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
@@ -265,19 +268,49 @@ impl LockedS3 {
         if answer.status().is_success() {
             return Ok(());
         }
-        let denied = refused(path, answer.status());
-        log_refusal(path, answer).await;
-        Err(denied)
+        Err(refusal(path, answer).await)
     }
 }
 
-/// What a service says about why, for those who look for it.
-async fn log_refusal(path: &Path, answer: Response) {
-    const MOST: usize = 2_000;
-    if let Ok(text) = answer.text().await {
-        let text: String = text.chars().take(MOST).collect();
-        tracing::debug!(%path, text, "S3 refused");
+/// The error of an answer that is not what was asked for, with what the service says about why.
+async fn refusal(path: &Path, mut answer: Response) -> object_store::Error {
+    let status = answer.status();
+    let mut body = Vec::new();
+    while body.len() < MOST_REFUSAL_BYTES
+        && let Ok(Some(chunk)) = answer.chunk().await
+    {
+        body.extend_from_slice(&chunk);
     }
+    body.truncate(MOST_REFUSAL_BYTES);
+    let said = said(status, &String::from_utf8_lossy(&body));
+    tracing::debug!(%path, said, "S3 refused");
+    refused(path, status, said)
+}
+
+/// What a service says in a refusal: the code and the message of an S3 error (Amazon S3 API
+/// reference, "Error responses"), and what helps where that is known.
+fn said(status: StatusCode, body: &str) -> String {
+    let element = |name: &str| {
+        let (_, rest) = body.split_once(&format!("<{name}>"))?;
+        let (text, _) = rest.split_once("</")?;
+        let is_plain = |c: &char| !c.is_control();
+        let text: String = text.chars().filter(is_plain).take(MOST_TEXT).collect();
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let mut said = format!("the server answered {status}");
+    let (code, message) = (element("Code"), element("Message"));
+    for text in code.iter().chain(&message) {
+        said.push_str(": ");
+        said.push_str(text);
+    }
+    let message = message.unwrap_or_default().to_lowercase().replace(' ', "");
+    if code.as_deref() == Some("InvalidRequest") && message.contains("objectlock") {
+        said.push_str(
+            "; object lock is turned on when a bucket is created: take one that has it, or leave \
+             S3_OBJECT_LOCK_DAYS out",
+        );
+    }
+    said
 }
 
 /// Extends the retention of objects in one bucket. See `docs/destinations.md`.
@@ -290,6 +323,11 @@ pub(crate) struct S3Lock {
 impl S3Lock {
     pub(super) fn new(store: LockedS3, prefix: Path) -> Self {
         Self { store, prefix }
+    }
+
+    /// When the lock of what is written now ends.
+    pub(crate) fn latest_end_unix_ms(&self) -> i64 {
+        self.store.terms.until_ms()
     }
 
     /// Sees to it that an object is kept for at least half of the time that new ones are; says
@@ -396,5 +434,30 @@ mod tests {
             let refused = terms(bad).err().unwrap();
             assert_eq!(refused.kind(), ErrorKind::Invalid, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_service_says_and_what_helps() {
+        let check = |body: &str, expected: &str| {
+            assert_eq!(said(StatusCode::BAD_REQUEST, body), expected);
+        };
+        let answered = "the server answered 400 Bad Request";
+        check("", answered);
+        check("<html>no</html>", answered);
+        check("<Error><Code></Code><Message>a\u{1b}[1m", answered);
+        check(
+            "<?xml version='1.0'?><Error><Code>EntityTooLarge</Code>\
+             <Message>Your proposed upload is too large</Message></Error>",
+            &format!("{answered}: EntityTooLarge: Your proposed upload is too large"),
+        );
+        let locked = said(
+            StatusCode::BAD_REQUEST,
+            "<Error><Code>InvalidRequest</Code><Message>Bucket is missing Object Lock \
+             Configuration</Message></Error>",
+        );
+        assert!(
+            locked.contains("missing Object Lock") && locked.contains("S3_OBJECT_LOCK_DAYS out"),
+            "{locked}"
+        );
     }
 }

@@ -44,6 +44,22 @@ fn is_about_old_tls(error: &engine::Error) -> bool {
     false
 }
 
+/// Whether the operating system said so of a file, and not a server of something it keeps.
+fn is_about_a_file(error: &engine::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind as Io;
+            return matches!(
+                error.kind(),
+                Io::PermissionDenied | Io::ReadOnlyFilesystem | Io::NotFound
+            );
+        }
+        cause = inner.source();
+    }
+    false
+}
+
 /// What the user can do about an error, where there is something.
 pub fn next_step(error: &engine::Error) -> Option<&'static str> {
     use ErrorKind as K;
@@ -65,6 +81,10 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
              -Role ApplicationImpersonation -User <account>"
         }
         (K::Denied, Side::Here) if error.source().is_none() => return None,
+        (K::Denied, Side::Repository) if !is_about_a_file(error) => {
+            "give the account of the destination the right to do that, or another account: \
+             docs/destinations.md says which rights each kind of destination takes"
+        }
         (K::Denied, _) => "give the system account that runs postkeep the right to this folder",
         (K::NotFound, Side::Exchange) => {
             "give the mailbox's primary SMTP address as this server knows it"
@@ -85,6 +105,9 @@ pub fn next_step(error: &engine::Error) -> Option<&'static str> {
         (K::Unreachable, Side::Exchange) => {
             "check the host name, the port and the firewall; --ca-file trusts a private \
              certificate authority, --tls-fingerprint one certificate"
+        }
+        (K::Unreachable, Side::Repository) if !is_about_a_file(error) => {
+            "check the repository's address and the network; a folder or share has to be mounted"
         }
         (K::Unreachable, _) => "check that the repository's folder or share is mounted",
         (K::NotEws, _) => {

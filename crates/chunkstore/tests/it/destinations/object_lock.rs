@@ -187,4 +187,11 @@ async fn a_bucket_without_locks_refuses_to_be_written_with_them() {
         ),
         "{error:?}"
     );
+    let told = format!("{error:?}");
+    for said in [
+        "400 Bad Request: InvalidRequest: ",
+        "S3_OBJECT_LOCK_DAYS out",
+    ] {
+        assert!(told.contains(said), "{told}");
+    }
 }

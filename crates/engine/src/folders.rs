@@ -168,6 +168,8 @@ pub(crate) struct RemoteFolder {
     pub(crate) deleted: Option<u32>,
     /// How many associated items it has, where the server says.
     pub(crate) associated: Option<u32>,
+    /// How many ordinary items lie beside, where this stands for the associated items of a folder.
+    pub(crate) beside: u32,
     pub(crate) holds: Holds,
 }
 
@@ -187,6 +189,7 @@ impl RemoteFolder {
             commit_time: None,
             deleted: None,
             associated: None,
+            beside: self.total,
             holds: Holds::Associated,
         }
     }
@@ -575,6 +578,7 @@ fn with_paths(
                 .property(ASSOCIATED_COUNT)
                 .and_then(|property| property.as_i64())
                 .and_then(|count| u32::try_from(count).ok()),
+            beside: 0,
             holds: Holds::Items,
         })
         .collect();

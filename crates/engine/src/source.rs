@@ -23,6 +23,7 @@ pub struct Exchange {
 struct Abilities {
     export: Ability,
     upload: Ability,
+    associated: Ability,
     public: Arc<PublicRoutes>,
 }
 
@@ -122,6 +123,12 @@ impl Exchange {
     /// Whether it has UploadItems.
     pub(crate) fn upload(&self) -> &Ability {
         &self.abilities.upload
+    }
+
+    /// Whether it lists associated items where these are asked for. Some servers know one list of a
+    /// folder and answer with it whatever the traversal.
+    pub(crate) fn associated(&self) -> &Ability {
+        &self.abilities.associated
     }
 
     /// Where public folders lie, as far as that is known.

@@ -53,6 +53,7 @@ pub struct SimBuilder {
     redirects: BTreeMap<String, String>,
     autodiscover: Vec<AutodiscoverForm>,
     has_export: bool,
+    lists_associated: bool,
     has_notifications: bool,
     makes_mime_anew: bool,
     max_streams: u64,
@@ -99,6 +100,7 @@ impl Default for SimBuilder {
             redirects: BTreeMap::new(),
             autodiscover: AutodiscoverForm::ALL.to_vec(),
             has_export: true,
+            lists_associated: true,
             has_notifications: true,
             makes_mime_anew: false,
             max_streams: u64::MAX,
@@ -332,6 +334,13 @@ impl SimBuilder {
         self
     }
 
+    /// Makes a server that knows one list of a folder only: FindItem answers with ordinary items
+    /// where associated ones are asked for.
+    pub fn ignoring_associated_traversal(mut self) -> SimBuilder {
+        self.lists_associated = false;
+        self
+    }
+
     /// Sets the largest request body in bytes; default 64 MiB, as Exchange's.
     pub fn max_request_bytes(mut self, bytes: u64) -> SimBuilder {
         self.max_request_bytes = bytes;
@@ -430,6 +439,7 @@ impl SimBuilder {
             recorder: Arc::default(),
             version: self.version,
             has_export: self.has_export,
+            lists_associated: self.lists_associated,
             has_notifications: self.has_notifications,
             max_streams: self.max_streams,
             max_request_bytes: self.max_request_bytes,

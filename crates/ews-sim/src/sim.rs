@@ -100,6 +100,8 @@ pub(crate) struct World {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) version: ServerVersion,
     pub(crate) has_export: bool,
+    /// Whether FindItem tells associated items from ordinary ones.
+    pub(crate) lists_associated: bool,
     pub(crate) has_notifications: bool,
     /// Most streams of events at one time.
     pub(crate) max_streams: u64,

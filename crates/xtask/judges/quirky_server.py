@@ -86,6 +86,7 @@ QUIRKS = {
     "endless-sync": "SyncFolderItems that never reaches the last page and changes nothing",
     "endless-slow": "a FindFolder answer that comes a byte a second for ever",
     "redirect": "HTTP 302 to somewhere else",
+    "one-list": "FindItem that lists ordinary items where associated ones are asked for",
 }
 ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
@@ -473,7 +474,7 @@ class Service:
     def op_FindItem(self, mailbox, request):
         def one(element):
             found = list(self.folder(mailbox, element).items.values())
-            if request.get("Traversal") == "Associated":
+            if request.get("Traversal") == "Associated" and not self.has("one-list"):
                 found = []
             rows, paging = self.page(request, "IndexedPageItemView", found, 20)
             items = "".join(self.item_xml(item, request) for item in rows)

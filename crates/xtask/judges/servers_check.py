@@ -1,6 +1,7 @@
 """Lets Postkeep back up and restore odd servers, and compares by the servers' own view.
 
-    servers_check.py --postkeep PROGRAM --scratch FOLDER [--schema FILE] [--only NAME]... [--jobs N]
+    servers_check.py --postkeep PROGRAM --scratch FOLDER [--schema FILE] [--only NAME]... [--short]
+                     [--jobs N]
 
 Prints one line a server and ends with 1 when any failed. Each case runs in a folder of its own,
 where the requests, the repository and what the program wrote stay for a look.
@@ -27,6 +28,15 @@ STEP_SECONDS = 180
 TRICKLE_SECONDS = 600
 MEMORY_MIB = 350
 
+# What CI has time for: half of the oddities, many to a server, and of the refused ones those that end soon.
+SHORT = [
+    ["prefixes", "unknown-elements", "comments", "fraction-times", "gzip", "close-7"],
+    ["default-namespace", "bom", "warnings", "crlf-base64", "no-read-flag-change", "lower-case"],
+    ["garbage-sync", "no-commit-time", "no-total-count", "duplicate-creates"],
+    ["invalid-sync-state", "no-commit-time", "batch-stopped", "folder-pages", "other-ids"],
+    ["busy-inner", "batch-busy-tail", "strict-distinguished", "odd-names", "early-last"],
+    ["one-list"], ["truncated-data"], ["doctype"], ["deep-xml"], ["endless-blanks"], ["endless-pages"], ["redirect"],
+]
 # Servers that a backup must get along with; the first is the one without any oddity.
 WHOLE = [
     ["none"], ["prefixes"], ["default-namespace"], ["unknown-elements"], ["comments"], ["bom"],
@@ -39,7 +49,7 @@ WHOLE = [
     ["strict-distinguished"], ["strict-distinguished-400"], ["folder-pages"], ["no-deep"],
     ["other-ids"], ["odd-names"], ["no-total-count"], ["wrong-total-count"], ["warnings"],
     ["crlf-base64"], ["space-base64"], ["concatenated"], ["no-version"], ["no-content-type"],
-    ["read-only-sync-shape"], ["html-500"],
+    ["read-only-sync-shape"], ["html-500"], ["one-list"],
     ["early-last", "no-total-count"], ["early-last-find", "wrong-total-count"],
     ["prefixes", "unknown-elements", "comments", "fraction-times", "gzip", "close-7"],
     ["default-namespace", "bom", "warnings", "crlf-base64", "no-read-flag-change", "lower-case"],
@@ -148,11 +158,14 @@ def main():
     parser.add_argument("--scratch", required=True, type=Path)
     parser.add_argument("--schema", type=Path, help="ews-soap.xsd, to judge the requests by")
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--short", action="store_true", help="only what CI has time for")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     cases = [(quirks, whole) for quirks in WHOLE]
     cases += [(quirks, missing) for quirks in MISSING]
     cases += [(quirks, refused) for quirks in REFUSED]
+    if arguments.short:
+        cases = [case for case in cases if case[0] in SHORT]
     if arguments.only:
         cases = [case for case in cases if "+".join(case[0]) in arguments.only]
     failed = 0

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::servers::Servers;
 use crate::workspace::Workspace;
 use crate::{
-    Result, arrows, bench, cargo_steps, fuzz, judge, judge_export, judge_format, judge_system,
-    package, requirements, tidy, wire,
+    Result, arrows, bench, cargo_steps, fuzz, judge, judge_export, judge_format, judge_servers,
+    judge_system, package, requirements, tidy, wire,
 };
 
 type Step = (&'static str, fn(&Workspace) -> Result);
@@ -69,6 +69,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     for (name, step) in AROUND {
         timings.push((name, timed(name, || step(workspace))?));
     }
+    let odd = timed("odd servers", || judge_servers::short(workspace))?;
+    timings.push(("odd servers", odd));
     timings.push(("clients", timed("clients", || judge::clients(workspace))?));
     let exports = timed("exports", || judge_export::check(workspace))?;
     timings.push(("exports", exports));

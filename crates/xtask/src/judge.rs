@@ -84,7 +84,7 @@ fn node_modules(workspace: &Workspace, name: &str, packages: &[&str]) -> Result<
     Ok(folder)
 }
 
-/// Runs DavMail, a gateway from IMAP to EWS, against `postkeep sim`.
+/// Runs DavMail, a gateway from IMAP, CalDAV and CardDAV to EWS, against `postkeep sim`.
 pub(crate) fn davmail(workspace: &Workspace) -> Result {
     client_judge(workspace, system_python().as_ref(), "davmail")?.run()
 }

@@ -58,12 +58,13 @@ usage: cargo xtask <command>
   judge ews-javascript
                      another one, from npm
   judge node-ews     a client that reads the service's description, from npm
-  judge davmail      a gateway from IMAP to EWS, from Debian
+  judge davmail      a gateway from IMAP, CalDAV and CardDAV to EWS, from Debian
   judge thunderbird  the mail program itself, without a window, from Debian
   judge auth         Apache with gss-ntlmssp, and MIT Kerberos, on how ews-client signs in
   judge format       a reader written from docs/format.md against `postkeep`
   judge servers      `postkeep` against odd servers written apart from the simulator
        [NAME]...     only these oddities; joined by + for several at once
+       --short       a dozen that have half of them, as CI runs it
   judge traces       what `postkeep` sends to collectors, read by OpenTelemetry's own package
   judge keyring      secrets in a real GNOME Keyring, read by libsecret's tool
   judge export       every export format of the corpus, opened by other programs

@@ -204,7 +204,8 @@ impl Mailbox {
             .index
             .run(move |index| Ok(index.folder(&key)?.is_some()))
             .await?;
-        if folder.associated == Some(0) && !is_stored {
+        let is_known_not_to_be = self.round.exchange.associated().is_lacking();
+        if (folder.associated == Some(0) || is_known_not_to_be) && !is_stored {
             return Ok(());
         }
         match self.list_whole(&hidden).await? {

@@ -207,6 +207,11 @@ impl Mailbox {
                           items cannot be put back";
             gaps.push(self.gap("items in full fidelity", reason));
         }
+        if self.round.exchange.associated().is_lacking() {
+            let reason = "the server lists ordinary items where associated ones are asked for \
+                          (it ignores Traversal=\"Associated\"): what it has of these is not covered";
+            gaps.push(self.gap("associated items", reason));
+        }
         Ok(Looked {
             folders_read,
             has_changed,

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ews_client::{
-    BaseShape, FindItem, FolderId, FolderIdRef, FolderShape, GetFolder, ItemTraversal, Paging,
-    PropertyPath,
+    BaseShape, FindItem, FindItemPage, FolderId, FolderIdRef, FolderShape, GetFolder,
+    ItemTraversal, Paging, PropertyPath,
 };
 use mailindex::{Change, FolderKey, ItemKey};
 use tokio::task::JoinSet;
@@ -21,6 +21,7 @@ use crate::folders::RemoteFolder;
 use crate::keys::Holds;
 use crate::report::ItemFailure;
 use crate::selection::ItemVerdict;
+use crate::source::Trial;
 use crate::state::{LeftOut, Reading};
 
 /// Exchange returns at most 1,000 rows of a FindItem.
@@ -81,25 +82,10 @@ impl Mailbox {
             if self.must_stop() {
                 return Ok(None);
             }
-            let paging = Paging {
-                offset,
-                max_entries: PAGE,
-            };
-            let request = FindItem {
-                traversal: match folder.holds {
-                    Holds::Items => ItemTraversal::Shallow,
-                    Holds::Associated => ItemTraversal::Associated,
-                },
-                ..FindItem::new(folder_ref(folder), self.item_shape(), paging)
-            };
-            let page = {
-                let _permit = self.permits.acquire().await;
-                self.routes
-                    .of(folder.key)
-                    .find_item(&request)
-                    .await
-                    .doing(|| format!("list {}", folder.path))?
-            };
+            let page = self.list_from(folder, folder.holds, offset).await?;
+            if offset == 0 && self.are_ordinary(folder, &page).await? {
+                break;
+            }
             let got = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
             let found: Vec<_> = page
                 .items
@@ -142,6 +128,53 @@ impl Mailbox {
         self.note_left_out(folder.key, left_out).await?;
         self.remove_all_but(folder.key, &seen).await?;
         Ok(Some(seen.len() as u64))
+    }
+
+    /// A page of a folder's ordinary or associated items.
+    async fn list_from(
+        &self,
+        folder: &RemoteFolder,
+        holds: Holds,
+        offset: u32,
+    ) -> Result<FindItemPage> {
+        let paging = Paging {
+            offset,
+            max_entries: PAGE,
+        };
+        let request = FindItem {
+            traversal: match holds {
+                Holds::Items => ItemTraversal::Shallow,
+                Holds::Associated => ItemTraversal::Associated,
+            },
+            ..FindItem::new(folder_ref(folder), self.item_shape(), paging)
+        };
+        let _permit = self.permits.acquire().await;
+        let client = self.routes.of(folder.key);
+        let listed = client.find_item(&request).await;
+        listed.doing(|| format!("list {}", folder.path))
+    }
+
+    /// Whether what a server lists as associated items are the ordinary ones: some ignore what is
+    /// asked for, and each item would be stored twice. A count that fits these alone is believed;
+    /// otherwise the two lists are compared, once a server.
+    async fn are_ordinary(&self, hidden: &RemoteFolder, page: &FindItemPage) -> Result<bool> {
+        if hidden.holds != Holds::Associated || page.items.is_empty() || fits_alone(hidden, page) {
+            return Ok(false);
+        }
+        let ability = self.round.exchange.associated();
+        let _turn = match ability.trial().await {
+            Trial::Has => return Ok(false),
+            Trial::Lacks => return Ok(true),
+            Trial::Open { _turn } => _turn,
+        };
+        let ordinary = self.list_from(hidden, Holds::Items, 0).await?;
+        if ordinary.items.is_empty() {
+            // Nothing that could be taken for associated items; another folder will tell.
+            return Ok(false);
+        }
+        let shared = have_an_item_in_common(&ordinary, page);
+        ability.set(!shared);
+        Ok(shared)
     }
 
     /// What is remembered of reading a folder.
@@ -236,6 +269,21 @@ impl Mailbox {
             }
         }
     }
+}
+
+/// Whether a list of associated items is as long as the folder said, and the other list is not.
+fn fits_alone(hidden: &RemoteFolder, page: &FindItemPage) -> bool {
+    let told = u64::from(hidden.total);
+    page.total == Some(told) && hidden.beside != hidden.total
+}
+
+/// An id belongs to one of the two lists of a folder, never to both.
+fn have_an_item_in_common(one: &FindItemPage, other: &FindItemPage) -> bool {
+    let ids = |page: &'_ FindItemPage| -> HashSet<String> {
+        let ids = page.items.iter().filter_map(|item| item.id.as_ref());
+        ids.map(|id| id.id.clone()).collect()
+    };
+    !ids(one).is_disjoint(&ids(other))
 }
 
 fn folder_ref(folder: &RemoteFolder) -> FolderIdRef {

@@ -356,6 +356,7 @@ fn created(
         commit_time: None,
         deleted: None,
         associated: None,
+        beside: 0,
         holds: Holds::Items,
     }
 }

@@ -5,9 +5,9 @@ use ews_client::{
     Access, BaseShape, Client, ClientOptions, Credentials, FindItem, FolderId, ItemShape,
     ItemTraversal, Paging, PropertyPath, UploadAction, UploadItem, Url,
 };
-use ews_sim::{Deletion, MailboxHandle};
+use ews_sim::{Deletion, MailboxHandle, Sim};
 
-use crate::world::{SERVICE, Server, Store, backup, latest, mail, restore, sim_with};
+use crate::world::{SERVICE, Server, Store, backup, fill_inbox, latest, mail, restore, sim_with};
 
 const ALICE: &str = "alice@example.test";
 const BOB: &str = "bob@example.test";
@@ -215,4 +215,59 @@ async fn associated_items_come_back_as_what_they_were_and_never_twice() {
     assert_eq!((report.items_restored, report.items_verified), (1, 1));
     assert_eq!(associated(&server, &alice, "Inbox").await.len(), 2);
     assert_eq!(server.sim.sent_messages(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ordinary_items_listed_as_associated_ones_are_backed_up_once_and_that_is_said() {
+    let sim = Sim::builder().ignoring_associated_traversal();
+    let sim = sim.mailbox(ALICE).mailbox(BOB).build().unwrap();
+    fill_inbox(&sim, &[ALICE, BOB], 3);
+    let server = Server::start(sim).await;
+    for name in [ALICE, BOB] {
+        let mailbox = server.sim.mailbox(name).unwrap();
+        // As many as there are mails: the folder's own count does not give the server away.
+        for subject in ["By sender", "By size", "By day"] {
+            add(&server, &mailbox, "Inbox", VIEW, subject).await;
+        }
+    }
+    let store = Store::create().await;
+    server.sim.reset_stats();
+    let report = backup(&store.vault, &server, &[ALICE, BOB]).await;
+    for mailbox in &report.mailboxes {
+        assert_eq!((mailbox.items, mailbox.items_downloaded), (3, 3));
+    }
+    let stats = server.sim.stats();
+    assert_eq!(stats.items_exported, 6, "none of them twice");
+    // Two lists at most were asked for before it was known, and one to compare with.
+    assert!(stats.requests["FindItem"] <= 3, "{stats:#?}");
+    let gaps: Vec<_> = report
+        .gaps
+        .iter()
+        .filter(|gap| gap.what == "associated items")
+        .collect();
+    assert!(gaps[0].reason.contains("ordinary items"), "{gaps:?}");
+    assert_eq!(gaps.len(), 2, "{gaps:?}");
+    let snapshot = latest(&store.vault, ALICE).await;
+    let folders = store.vault.folders(&snapshot).await.unwrap();
+    assert!(folders.iter().all(|folder| !folder.associated));
+
+    // A new mail is read, and the folder looked at no other way.
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    alice.add_mime("Inbox", &mail(77)).unwrap();
+    let report = backup(&store.vault, &server, &[ALICE, BOB]).await;
+    let downloaded: u64 = report.mailboxes.iter().map(|m| m.items_downloaded).sum();
+    assert_eq!(downloaded, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_associated_items_as_mails_are_no_reason_for_doubt() {
+    let (server, store) = world().await;
+    let alice = server.sim.mailbox(ALICE).unwrap();
+    add(&server, &alice, "Inbox", VIEW, "By day").await;
+    server.sim.reset_stats();
+    let report = backup(&store.vault, &server, &[ALICE]).await;
+    assert_eq!(report.mailboxes[0].items, 7);
+    assert!(report.gaps.iter().all(|gap| gap.what != "associated items"));
+    // The calendar's and the inbox's lists, and one to compare the latter with.
+    assert_eq!(server.sim.stats().requests["FindItem"], 3);
 }

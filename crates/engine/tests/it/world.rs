@@ -318,11 +318,16 @@ pub fn sim_with(mailboxes: &[&str], mails: usize) -> Sim {
         .iter()
         .fold(Sim::builder(), |builder, name| builder.mailbox(name));
     let sim = builder.build().unwrap();
+    fill_inbox(&sim, mailboxes, mails);
+    sim
+}
+
+/// Puts so many mails into the inbox of each mailbox.
+pub fn fill_inbox(sim: &Sim, mailboxes: &[&str], mails: usize) {
     for name in mailboxes {
         let mailbox = sim.mailbox(name).unwrap();
         for number in 0..mails {
             mailbox.add_mime("Inbox", &mail(number)).unwrap();
         }
     }
-    sim
 }

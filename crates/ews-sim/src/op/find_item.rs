@@ -195,7 +195,7 @@ impl Query {
             sort: SortOrder::read(request)?,
             paging: Paging::read(request, "Item", limit)?,
             calendar,
-            associated: traversal == Some("Associated"),
+            associated: traversal == Some("Associated") && context.world.lists_associated,
             nothing: traversal == Some("SoftDeleted"),
         })
     }

@@ -33,6 +33,57 @@ fn refused(desk: &Desk, args: &[&str], words: &str) {
     assert!(lines[1].starts_with("  try: open the repository with a key that reads"));
 }
 
+fn backup_of(server: &Server) -> [&str; 7] {
+    [
+        "backup",
+        "--server",
+        &server.url,
+        "--user",
+        "svc@example.test",
+        "--mailbox",
+        "alice@example.test",
+    ]
+}
+
+fn what_reads_is_refused(desk: &Desk, server: &Server, item: &str) {
+    let out = desk.path("out").to_str().unwrap().to_owned();
+    let restore = [
+        "restore",
+        "--to-server",
+        &server.url,
+        "--user",
+        "svc@example.test",
+        "--mailbox",
+        "alice@example.test",
+    ];
+    refused(desk, &restore, "a restore takes one that reads");
+    refused(
+        desk,
+        &["export", "--out", &out],
+        "an export takes one that reads",
+    );
+    refused(desk, &["cat", item], "showing an item takes one that reads");
+    refused(desk, &["search", "letter"], "a search takes one that reads");
+    let add = ["key", "add", "--writer", "--new-key-file", "other.key"];
+    refused(desk, &add, "changing who opens it takes one that reads");
+    refused(
+        desk,
+        &["key", "rotate"],
+        "changing who opens it takes one that reads",
+    );
+    refused(
+        desk,
+        &["repair", "packs"],
+        "a repair of packs takes one that reads",
+    );
+    desk.write("other.txt", b"other\n");
+    let other = desk.path("other").to_str().unwrap().to_owned();
+    desk.ok(&["init", "--repo", &other]);
+    let copy = ["copy", "--to", &other];
+    refused(desk, &copy, "a copy's source takes one that reads");
+    assert!(!desk.path("out").exists());
+}
+
 #[test]
 fn a_writers_key_backs_up_incrementally_and_reads_nothing_of_it() {
     let desk = Desk::new();
@@ -50,8 +101,7 @@ fn a_writers_key_backs_up_incrementally_and_reads_nothing_of_it() {
         text.lines().last().unwrap().starts_with("pkwriter1"),
         "{text}"
     );
-    let user = ["--server", &server.url, "--user", "svc@example.test"];
-    let backup = [&["backup"], &user[..], &["--mailbox", "alice@example.test"]].concat();
+    let backup = backup_of(&server);
     // By the reader, by the writer: what is there is not stored once more.
     desk.back_up(&server, "alice@example.test");
     let first = json(as_writer(&desk, &backup));
@@ -61,8 +111,7 @@ fn a_writers_key_backs_up_incrementally_and_reads_nothing_of_it() {
     desk.write(last, &mail("letter 19"));
     drop(server);
     let server = Server::with_mail(&desk, &[]);
-    let user = ["--server", &server.url, "--user", "svc@example.test"];
-    let backup = [&["backup"], &user[..], &["--mailbox", "alice@example.test"]].concat();
+    let backup = backup_of(&server);
     json(as_writer(&desk, &backup));
     let snapshots = json(as_writer(&desk, &["snapshots"]));
     let listed = snapshots["snapshots"].as_array().unwrap();
@@ -75,50 +124,7 @@ fn a_writers_key_backs_up_incrementally_and_reads_nothing_of_it() {
     let newest = items.iter().find(|item| item["subject"] == "letter 19");
     let newest = newest.unwrap()["key"].as_str().unwrap();
 
-    let out = desk.path("out").to_str().unwrap().to_owned();
-    let restore = [
-        "restore",
-        "--to-server",
-        &server.url,
-        "--user",
-        "svc@example.test",
-        "--mailbox",
-        "alice@example.test",
-    ];
-    refused(&desk, &restore, "a restore takes one that reads");
-    refused(
-        &desk,
-        &["export", "--out", &out],
-        "an export takes one that reads",
-    );
-    refused(
-        &desk,
-        &["cat", newest],
-        "showing an item takes one that reads",
-    );
-    refused(
-        &desk,
-        &["search", "letter"],
-        "a search takes one that reads",
-    );
-    refused(&desk, &add, "changing who opens it takes one that reads");
-    refused(
-        &desk,
-        &["key", "rotate"],
-        "changing who opens it takes one that reads",
-    );
-    refused(
-        &desk,
-        &["repair", "packs"],
-        "a repair of packs takes one that reads",
-    );
-    desk.write("other.txt", b"other\n");
-    let other = desk.path("other").to_str().unwrap().to_owned();
-    desk.ok(&["init", "--repo", &other]);
-    let copy = ["copy", "--to", &other];
-    refused(&desk, &copy, "a copy's source takes one that reads");
-    assert!(!desk.path("out").exists());
-
+    what_reads_is_refused(&desk, &server, newest);
     let check = json(as_writer(&desk, &["check", "--read-data"]));
     assert!(check["chunks_not_opened"].as_u64().unwrap() > 0, "{check}");
     assert_eq!(check["objects_damaged"], Value::Array(Vec::new()));
@@ -139,7 +145,7 @@ fn a_writers_key_backs_up_incrementally_and_reads_nothing_of_it() {
     let check = desk.json(&["check", "--read-data"]);
     assert_eq!(check["chunks_not_opened"], 0);
     assert!(desk.ok(&["cat", newest]).contains("letter"));
-    desk.ok(&["export", "--out", &out]);
+    desk.ok(&["export", "--out", desk.path("out").to_str().unwrap()]);
     let found = desk.json(&["search", "letter"]);
     assert_eq!(found["hits"].as_array().unwrap().len(), 5, "{found}");
 }

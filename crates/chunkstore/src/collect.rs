@@ -29,6 +29,7 @@ mod sweep;
 
 use async_trait::async_trait;
 
+use crate::erase::SoleChunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{self, SESSIONS, SessionId};
 use crate::repository::Repository;
@@ -50,6 +51,9 @@ pub struct CollectOptions {
     pub max_rewrite_bytes: u64,
     /// Packs deleted in one collection, at most. Default 100,000.
     pub max_packs: usize,
+    /// Chunks to be erased: every pack that holds one of them is rewritten without it, whatever the
+    /// limits above say, and so is every index object. Default none.
+    pub erase: Option<SoleChunks>,
     /// How rewritten packs are made.
     pub session: SessionOptions,
 }
@@ -60,6 +64,7 @@ impl Default for CollectOptions {
             rewrite_below_percent: 50,
             max_rewrite_bytes: 4 << 30,
             max_packs: 100_000,
+            erase: None,
             session: SessionOptions {
                 writer: "collection".to_owned(),
                 ..SessionOptions::default()

@@ -27,6 +27,7 @@ mod destination;
 mod dictionary;
 mod encapsulation;
 mod env;
+mod erase;
 mod error;
 mod escrow;
 mod frame;
@@ -74,6 +75,7 @@ pub use collect::{
 pub use config::{CreateOptions, RepositoryId, Writers};
 pub use destination::{Destination, ObjectLock, create_destination_from_url, destination_from_url};
 pub use env::Environment;
+pub use erase::{SoleChunks, Traces};
 pub use error::{Error, ErrorKind, Result};
 pub use escrow::{EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS};
 pub use key_admin::{KeyId, KeyInfo, KeyList, KeyMethod, KeyRole, KeyState, Rotation};

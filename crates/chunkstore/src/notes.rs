@@ -104,6 +104,51 @@ impl Repository {
         Ok(notes)
     }
 
+    /// The notes of all topics, by topic, then oldest first.
+    ///
+    /// # Errors
+    /// From the destination.
+    pub async fn all_notes(&self) -> Result<Vec<NoteId>> {
+        let listed = self.store().objects.list(NOTES).await?;
+        let note = |path: &str| {
+            let (topic, file) = path
+                .strip_prefix(NOTES)?
+                .strip_prefix('/')?
+                .split_once('/')?;
+            check_topic(topic).ok()?;
+            Some(NoteId {
+                topic: topic.to_owned(),
+                id: parse_ulid(file)?,
+            })
+        };
+        let mut notes: Vec<NoteId> = listed
+            .iter()
+            .filter_map(|meta| note(meta.location.as_ref()))
+            .collect();
+        notes.sort();
+        Ok(notes)
+    }
+
+    /// Writes a note anew with another body and the time it has, and deletes the old one; `None` as
+    /// body only deletes it. Where the destination does not let it go (a lock, a missing right),
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// `Denied`, otherwise from the destination.
+    ///
+    /// # Cancellation
+    /// The note may be gone without its successor.
+    pub async fn replace_note(&self, note: &NoteId, body: Option<&[u8]>) -> Result<()> {
+        let store = self.store();
+        store.objects.delete(&note.object()).await?;
+        let Some(body) = body else { return Ok(()) };
+        let successor = NoteId {
+            topic: note.topic.clone(),
+            id: Ulid::from_parts(note.id.timestamp_ms(), store.env.ulid().random()),
+        };
+        self.add_note_as(&successor, body).await.map(drop)
+    }
+
     /// Reads a note.
     ///
     /// # Errors

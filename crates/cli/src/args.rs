@@ -41,8 +41,8 @@ pub use restores::{
     RestoresUndoArgs,
 };
 pub use retention::{
-    ForgetArgs, HoldAddArgs, HoldArgs, HoldCommand, HoldListArgs, HoldRemoveArgs, PolicyArgs,
-    RetentionArgs, RetentionCommand,
+    EraseArgs, ForgetArgs, HoldAddArgs, HoldArgs, HoldCommand, HoldListArgs, HoldRemoveArgs,
+    PolicyArgs, RetentionArgs, RetentionCommand,
 };
 pub use second::{CopyArgs, OtherArgs};
 pub use settings::{
@@ -209,6 +209,8 @@ pub enum Command {
     Forget(ForgetArgs),
     /// Hold what no policy may take away
     Hold(HoldArgs),
+    /// Erase one person's mail from the repository, and prove that nothing of it is left
+    Erase(EraseArgs),
 }
 
 /// Which repository, and how to open it.

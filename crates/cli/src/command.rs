@@ -10,6 +10,7 @@ mod demo;
 mod diff;
 mod doctor;
 mod drill;
+mod erase;
 mod export;
 mod hold;
 mod init;
@@ -81,6 +82,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Code> {
         Command::Retention(args) => retention::run(context, args).await,
         Command::Forget(args) => retention::forget(context, args).await,
         Command::Hold(args) => hold::run(context, args).await,
+        Command::Erase(args) => erase::run(context, args).await,
     }
 }
 

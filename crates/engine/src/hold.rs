@@ -431,6 +431,12 @@ fn read_hold(info: &SnapshotInfo) -> Result<Hold> {
     })
 }
 
+/// The mailbox that a stored hold or release is about, if that can be read.
+pub(crate) fn held_mailbox(info: &SnapshotInfo) -> Option<String> {
+    let stored: StoredHold = serde_json::from_slice(&info.value).ok()?;
+    Some(stored.mailbox)
+}
+
 fn check_options(options: &HoldOptions, now_unix_ms: i64) -> Result<()> {
     let invalid = |message: &str| Err(Error::new(ErrorKind::Invalid, message));
     if options.why.trim().is_empty() || options.who.trim().is_empty() {

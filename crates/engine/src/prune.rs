@@ -198,7 +198,7 @@ impl Vault {
 }
 
 impl PruneOptions {
-    fn collect(&self) -> CollectOptions {
+    pub(crate) fn collect(&self) -> CollectOptions {
         CollectOptions {
             rewrite_below_percent: self.rewrite_below_percent,
             max_rewrite_bytes: self.max_rewrite_bytes,
@@ -236,14 +236,18 @@ pub(crate) fn open_backup(open: &OpenSession) -> OpenBackup {
 
 /// Decides how long to wait. No safety hangs on its clock: ending a session that lives costs its
 /// writer some work.
-struct Host<'a> {
+pub(crate) struct Host<'a> {
     vault: &'a Vault,
     options: &'a PruneOptions,
     monitor: Arc<dyn Monitor>,
 }
 
 impl<'a> Host<'a> {
-    fn new(vault: &'a Vault, options: &'a PruneOptions, monitor: Arc<dyn Monitor>) -> Self {
+    pub(crate) fn new(
+        vault: &'a Vault,
+        options: &'a PruneOptions,
+        monitor: Arc<dyn Monitor>,
+    ) -> Self {
         Self {
             vault,
             options,

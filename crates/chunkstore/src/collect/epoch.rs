@@ -71,7 +71,9 @@ impl<'a> Custodian<'a> {
             let planned = self.plan().await?;
             self.report.plan = planned.plan;
             let plan = &planned.plan;
-            let due = plan.sessions >= SESSIONS_WORTH_A_CHECKPOINT || plan.forgotten > 0;
+            let due = plan.sessions >= SESSIONS_WORTH_A_CHECKPOINT
+                || plan.forgotten > 0
+                || self.options.erase.is_some();
             if plan.is_empty() && !due {
                 self.report.finished = true;
                 return Ok(self.report);
@@ -191,7 +193,8 @@ impl<'a> Custodian<'a> {
         }
         // Without a wait, what looks left over may belong to a session that is still open.
         let survey = survey.filter(|_| begun.condemned.contains(&epoch));
-        let wanted = sum_up::sum_up(self.repository, epoch, survey).await?;
+        let thorough = self.options.erase.is_some();
+        let wanted = sum_up::sum_up(self.repository, epoch, survey, thorough).await?;
         if !self.is_current(epoch).await? {
             self.report.finished = true;
             return Ok(());

@@ -89,9 +89,12 @@ pub(crate) fn choose(
             choice.condemned.push(pack);
         }
     }
-    for pack in worth_rewriting(used, live.index().given_up(), options) {
+    let erased = options.erase.as_ref().map(|erase| erase.holding(live));
+    let erased = erased.unwrap_or_default();
+    for pack in worth_rewriting(used, live.index().given_up(), &erased, options) {
         let copied = choice.plan.copied_bytes + pack.live;
-        if choice.condemned.len() < limit && copied <= options.max_rewrite_bytes {
+        let within = copied <= options.max_rewrite_bytes || erased.contains(&pack.name);
+        if choice.condemned.len() < limit && within {
             choice.plan.rewrite_packs += 1;
             choice.plan.rewrite_bytes += pack.len;
             choice.plan.copied_bytes = copied;
@@ -159,16 +162,20 @@ fn measure(live: &Live, survey: &Survey, committed: &BTreeMap<PackName, u64>) ->
     there.collect()
 }
 
-/// Packs that are mostly waste, the most wasteful first; then packs that are merely small.
+/// Packs that hold something to be erased; packs that are mostly waste, the most wasteful first; then
+/// packs that are merely small.
 ///
 /// A pack that was given up is not: what can be read of it was copied by the repair.
 fn worth_rewriting(
     mut used: Vec<Use>,
     given_up: &HashSet<PackName>,
+    erased: &HashSet<PackName>,
     options: &CollectOptions,
 ) -> Vec<Use> {
+    used.retain(|pack| !given_up.contains(&pack.name));
     if options.rewrite_below_percent == 0 {
-        return Vec::new();
+        used.retain(|pack| erased.contains(&pack.name));
+        return used;
     }
     let below = u64::from(options.rewrite_below_percent);
     let small_below = |kind| {
@@ -192,7 +199,11 @@ fn worth_rewriting(
     let is_sparse = |pack: &Use| {
         pack.live.saturating_mul(100) < pack.len.saturating_mul(below) && pack.waste() > SMALL_WASTE
     };
-    used.retain(|pack| !given_up.contains(&pack.name) && (is_sparse(pack) || is_small(pack)));
-    used.sort_by_key(|pack| (!is_sparse(pack), std::cmp::Reverse(pack.waste()), pack.name));
+    let is_erased = |pack: &Use| erased.contains(&pack.name);
+    used.retain(|pack| is_erased(pack) || is_sparse(pack) || is_small(pack));
+    used.sort_by_key(|pack| {
+        let waste = std::cmp::Reverse(pack.waste());
+        (!is_erased(pack), !is_sparse(pack), waste, pack.name)
+    });
     used
 }

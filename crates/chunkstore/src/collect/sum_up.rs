@@ -27,11 +27,13 @@ const PARALLEL_SEGMENTS: usize = 8;
 /// Sums up every session that has ended.
 ///
 /// `survey` is given when every session that was open at its time has ended since: index objects
-/// in it that nothing names are then left over from sessions that never committed.
+/// in it that nothing names are then left over from sessions that never committed. A `thorough` index
+/// names no chunk of a pack that goes.
 pub(crate) async fn sum_up(
     repository: &Repository,
     epoch: u32,
     survey: Option<Survey>,
+    thorough: bool,
 ) -> Result<Checkpoint> {
     repository.refresh().await?;
     refuse_damage(repository)?;
@@ -46,7 +48,7 @@ pub(crate) async fn sum_up(
     checkpoint.epoch = epoch;
     checkpoint.time_unix_ms = store.env.now();
     checkpoint.dictionaries = store.codec.dictionaries();
-    checkpoint.index = merge_index(store, &checkpoint.packs, &segments).await?;
+    checkpoint.index = merge_index(store, &checkpoint.packs, &segments, thorough).await?;
     let current: HashSet<_> = checkpoint.index.iter().copied().collect();
     let left_over = survey.map(|survey| survey.index).unwrap_or_default();
     let superseded: BTreeSet<[u8; 16]> = objects.union(&left_over).copied().collect();
@@ -109,6 +111,7 @@ async fn merge_index(
     store: &Store,
     packs: &[(PackName, u64)],
     segments: &BTreeMap<[u8; 16], SegmentInfo>,
+    thorough: bool,
 ) -> Result<Vec<[u8; 16]>> {
     let live: HashSet<PackName> = packs.iter().map(|(name, _)| *name).collect();
     let mut index = Vec::new();
@@ -119,7 +122,7 @@ async fn merge_index(
         if dead == segment.packs.len() {
             continue;
         }
-        let wasteful = dead * MAX_DEAD_SHARE > segment.packs.len();
+        let wasteful = dead * MAX_DEAD_SHARE > segment.packs.len() || (thorough && dead > 0);
         if wasteful || segment.entries < MERGE_BELOW_ENTRIES {
             merged.push((*id, dead > 0));
         } else {

@@ -220,3 +220,36 @@ pub struct HoldRemoveArgs {
     #[arg(long, value_name = "NAME")]
     pub who: Option<String>,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --yes it only says what would go and what would stay, and changes nothing. It takes the
+mailbox, its archive and the recoverable items of both: all snapshots, kept items and records, every
+stored byte that nothing else refers to, and this machine's index of them. What others' mail has too,
+such as an attachment that was sent to many, stays theirs. Take the mailbox out of your backup sets
+first. A hold on it is in the way: `postkeep hold list`. Examples:
+    postkeep erase --mailbox alice@example.com --why 'request 4711'
+    postkeep erase --mailbox alice@example.com --why 'request 4711' --yes --wait")]
+pub struct EraseArgs {
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// The address of whose mail is erased
+    #[arg(long, value_name = "SMTP")]
+    pub mailbox: String,
+    /// Why; this stays in the repository and must not say whose mail it was
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Who asks for it [default: the name you are signed in with on this machine]
+    #[arg(long, value_name = "NAME")]
+    pub who: Option<String>,
+    /// Erase it; without this, nothing is changed
+    #[arg(long)]
+    pub yes: bool,
+    /// Wait for backups that are running, instead of leaving the rest to the next call
+    #[arg(long)]
+    pub wait: bool,
+    /// Take a backup for dead that began so many minutes ago and has not ended; if it lives, it is
+    /// told and writes again what it had not committed
+    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    pub end_open_after: u64,
+}

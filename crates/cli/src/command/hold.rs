@@ -117,7 +117,7 @@ async fn remove(context: &Context, args: HoldRemoveArgs) -> Result<Code> {
 }
 
 /// Who asks: as given, or as the system knows the user.
-fn who(given: Option<&str>) -> Result<String> {
+pub fn who(given: Option<&str>) -> Result<String> {
     given
         .map(str::to_owned)
         .or_else(platform::user_name)

@@ -170,3 +170,52 @@ fn versions_points_in_time_and_the_live_mailbox_are_looked_at() {
     ]);
     assert!(text.contains("-> live"), "{text}");
 }
+
+#[test]
+fn one_persons_mail_is_erased_after_a_look_at_what_goes() {
+    let (desk, server) = desk();
+    desk.back_up(&server, "bob@example.test");
+    let erase = [
+        "erase",
+        "--mailbox",
+        ALICE,
+        "--why",
+        "request 4711",
+        "--who",
+        "Ann",
+    ];
+    let plan = desk.json(&erase);
+    assert_eq!(
+        (&plan["snapshots"], &plan["records"]),
+        (&2.into(), &0.into())
+    );
+    let text = desk.ok(&erase);
+    assert!(
+        text.contains("alice@example.test: 2 snapshots") && text.contains("--yes erases it"),
+        "{text}"
+    );
+    assert_eq!(
+        desk.json(&["snapshots"])["snapshots"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+
+    let text = desk.ok(&[&erase[..], &["--yes"]].concat());
+    assert!(text.contains("nothing is left"), "{text}");
+    let left = desk.json(&["snapshots"]);
+    let left = left["snapshots"].as_array().unwrap();
+    assert!(
+        left.len() == 1 && left[0]["mailbox"] == "bob@example.test",
+        "{left:?}"
+    );
+    desk.ok(&["check", "--read-data"]);
+    let nothing = desk.run(&[&erase[..], &["--yes"]].concat());
+    assert_eq!(nothing.code, 7, "{}", nothing.stderr);
+    assert!(
+        nothing.stderr.contains("try: postkeep snapshots"),
+        "{}",
+        nothing.stderr
+    );
+}

@@ -142,6 +142,18 @@ impl Vault {
         }
     }
 
+    /// Removes all search indexes of a mailbox; returns how many there were.
+    pub(crate) async fn remove_search_indexes(&self, mailbox: &str) -> Result<u64> {
+        let mut removed = 0;
+        for set in [Set::Kept, Set::Snapshots] {
+            if self.search_place(mailbox, set).folder.exists() {
+                self.remove_search_index(mailbox, set).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
     pub(super) async fn remove_search_index(&self, mailbox: &str, set: Set) -> Result<()> {
         let place = self.search_place(mailbox, set);
         in_background(move || {

@@ -7,6 +7,7 @@ mod concurrency; // requests in flight
 mod copying; // into repositories with other keys
 mod crossing; // other languages, people and mail domains
 mod damage; // broken indexes, broken objects, wrong secrets
+mod erasing; // one person's mail, and nothing left of it
 mod exporting; // files without any server
 mod faults; // a server that misbehaves
 mod halfway; // batches that a server leaves half done

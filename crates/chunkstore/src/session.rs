@@ -1,32 +1,32 @@
 //! One writer's batch.
 
 mod adopt;
+mod chunks;
+mod committed;
 mod options;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::admin;
 use crate::chunk_id::ChunkId;
-use crate::chunks::{ChunkKind, ChunkSink, ChunkSource, ContentKeys, MAX_CHUNK_BYTES};
-use crate::content::Content;
+use crate::chunks::{ChunkKind, MAX_CHUNK_BYTES};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{self, PackName, SessionId};
 use crate::objects::Created;
 use crate::pack_index::{IndexSegment, Slot};
 use crate::pack_writer::{BlobPlace, PackWriter};
-use crate::repository::{Repository, SnapshotId, SnapshotInfo};
+use crate::repository::{Repository, SnapshotInfo};
 use crate::seal::ObjectKind;
 use crate::sealed::{self, SessionKey};
 use crate::session_record::{CommitRecord, EndRecord, OpenRecord};
 use crate::store::Store;
-use crate::tree::TreeRoot;
 use crate::uploads::{PackNumber, Uploads};
 
+pub use committed::{Committed, NewSnapshot, SessionStats};
 pub use options::SessionOptions;
 
 /// Data chunks are spread at random over two open packs, so that the order and the lengths of the
@@ -35,49 +35,6 @@ const DATA_LANES: usize = 2;
 const META_LANE: usize = DATA_LANES;
 /// Random bytes drawn at a time for choosing lanes.
 const RANDOM_POOL: usize = 64;
-
-/// A snapshot to be committed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewSnapshot {
-    /// The caller's name for what it is a state of, at most 1 KiB.
-    pub name: String,
-    /// When it was taken, in milliseconds since 1970-01-01T00:00:00Z.
-    pub time_unix_ms: i64,
-    /// Whether it is a checkpoint of an unfinished run.
-    pub partial: bool,
-    /// Its tree, written through this session.
-    pub root: TreeRoot,
-    /// The caller's metadata, at most 16 MiB.
-    pub value: Vec<u8>,
-}
-
-/// What a session did so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SessionStats {
-    /// Chunks stored by this session.
-    pub chunks_new: u64,
-    /// Chunks that were there already.
-    pub chunks_deduplicated: u64,
-    /// Plain bytes of the new chunks.
-    pub plain_bytes: u64,
-    /// Plain bytes of the chunks that were there already.
-    pub deduplicated_bytes: u64,
-    /// Bytes of the packs uploaded so far.
-    pub stored_bytes: u64,
-    /// Packs uploaded so far.
-    pub packs: u64,
-}
-
-/// The outcome of [`Session::commit`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Committed {
-    /// The session.
-    pub session: SessionId,
-    /// The snapshots it added, in the order of the calls of [`Session::add_snapshot`].
-    pub snapshots: Vec<SnapshotId>,
-    /// What it stored.
-    pub stats: SessionStats,
-}
 
 /// An open session; clones share it.
 ///
@@ -585,50 +542,5 @@ impl fmt::Debug for Session {
         f.debug_struct("Session")
             .field("id", &self.inner.id)
             .finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl ChunkSink for Session {
-    /// Waits only when packs fill faster than the destination takes them.
-    async fn put_chunk(&self, kind: ChunkKind, plain: Bytes) -> Result<ChunkId> {
-        // Before adding more: what waits for a place is memory.
-        self.inner.uploads.advance().await?;
-        let id = match self.inner.put(kind, &plain)? {
-            Some(id) => id,
-            None => {
-                self.inner.establish().await?;
-                let put = self.inner.put(kind, &plain)?;
-                put.ok_or_else(|| Error::internal("a sealed session has no key"))?
-            }
-        };
-        self.inner.uploads.advance().await?;
-        Ok(id)
-    }
-
-    fn content_keys(&self) -> &ContentKeys {
-        self.store().keyring().content_keys()
-    }
-}
-
-#[async_trait]
-impl ChunkSource for Session {
-    /// Also finds chunks that this session has put and not yet committed.
-    async fn get_chunk(&self, id: &ChunkId) -> Result<Bytes> {
-        if let Some(bytes) = self.inner.repository.cached(id) {
-            return Ok(bytes);
-        }
-        match self.inner.read_own(id).await? {
-            Some(bytes) => Ok(bytes),
-            None => self.inner.repository.get_chunk(id).await,
-        }
-    }
-
-    fn substitute(&self, content: &Content) -> Option<Content> {
-        self.inner.repository.substitute(content)
-    }
-
-    fn content_keys(&self) -> &ContentKeys {
-        self.store().keyring().content_keys()
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::shown_key;
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::keys::Holds;
 use crate::monitor::Monitor;
 use crate::report::ItemFailure;
@@ -107,6 +107,16 @@ pub struct KeptDrill {
     pub signed: SignatureState,
 }
 
+impl KeptDrill {
+    fn note(&self) -> Vec<u8> {
+        json(&SignedNote {
+            version: NOTE_VERSION,
+            document: self.document.clone(),
+            signature: self.signature.clone(),
+        })
+    }
+}
+
 /// Whether a kept result is what was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -121,10 +131,21 @@ pub enum SignatureState {
 
 /// How a result is kept since it is signed.
 #[derive(Serialize, Deserialize)]
-struct SignedNote {
+pub(crate) struct SignedNote {
     version: u32,
     document: String,
     signature: String,
+}
+
+impl SignedNote {
+    /// `None` for any other note.
+    pub(crate) fn parse(note: &[u8]) -> Option<Self> {
+        serde_json::from_slice(note).ok()
+    }
+
+    pub(crate) fn document(&self) -> &[u8] {
+        self.document.as_bytes()
+    }
 }
 
 impl DrilledSnapshot {
@@ -183,13 +204,17 @@ impl Vault {
             && !snapshots.is_empty()
             && drill.snapshots.iter().all(DrilledSnapshot::passed);
         let kept = self.signed(drill)?;
-        let note = SignedNote {
-            version: NOTE_VERSION,
-            document: kept.document.clone(),
-            signature: kept.signature.clone(),
-        };
-        self.add_note(TOPIC, &json(&note)).await?;
+        self.add_note(TOPIC, &kept.note()).await?;
         Ok(kept)
+    }
+
+    /// The note of a result out of which something was taken.
+    pub(crate) fn signed_anew(&self, document: &[u8]) -> Result<Vec<u8>> {
+        let drill = serde_json::from_slice(document);
+        let drill = drill.map_err(|error| {
+            Error::with_source(ErrorKind::Corrupt, "a drill's result cannot be read", error)
+        })?;
+        Ok(self.signed(drill)?.note())
     }
 
     fn signed(&self, drill: Drill) -> Result<KeptDrill> {
@@ -263,9 +288,9 @@ impl Vault {
     }
 
     fn kept(&self, note: &[u8]) -> Option<KeptDrill> {
-        let (document, signature) = match serde_json::from_slice::<SignedNote>(note) {
-            Ok(note) => (note.document, note.signature),
-            Err(_) => (String::from_utf8(note.to_vec()).ok()?, String::new()),
+        let (document, signature) = match SignedNote::parse(note) {
+            Some(note) => (note.document, note.signature),
+            None => (String::from_utf8(note.to_vec()).ok()?, String::new()),
         };
         let trusted = self.repository.signers();
         let signed = match verify_signature(document.as_bytes(), &signature, &trusted) {

@@ -11,6 +11,7 @@ use chunkstore::{CollectOptions, CollectReport, NoteId, SnapshotId, SnapshotInfo
 use serde::Serialize;
 
 use self::redact::{mentions, redact};
+use crate::drill::SignedNote;
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::hold::Hold;
 use crate::ledger::{Kind, is_mailbox};
@@ -166,7 +167,7 @@ impl Vault {
     ///
     /// # Errors
     /// `Denied` where a hold is in the way: nothing is changed then. `NotFound` where there is
-    /// nothing of the mailbox; otherwise as for [`Vault::plan_erase`].
+    /// nothing of the mailbox, `Sealed` for a vault that a writer's key opened; otherwise as for [`Vault::plan_erase`].
     ///
     /// # Cancellation
     /// Safe at any point; call it again.
@@ -175,6 +176,8 @@ impl Vault {
         options: &EraseOptions,
         monitor: Arc<dyn Monitor>,
     ) -> Result<EraseReport> {
+        // Signed results that name the mailbox are signed anew.
+        self.refuse_writer("an erasure")?;
         let concerned = self.concerned(options, Arc::clone(&monitor)).await?;
         if concerned.plan.is_empty() {
             let message = format!("the repository has nothing of {}", concerned.plan.mailbox);
@@ -312,7 +315,12 @@ impl Vault {
                 read => read?,
             };
             // What is no JSON cannot be written anew in part.
-            let body = redact(&body, &concerned.names);
+            let body = match SignedNote::parse(&body) {
+                Some(note) => redact(note.document(), &concerned.names)
+                    .map(|document| self.signed_anew(&document))
+                    .transpose()?,
+                None => redact(&body, &concerned.names),
+            };
             let replaced = self.repository.replace_note(note, body.as_deref()).await;
             match replaced.doing(|| format!("write the note {note} anew")) {
                 // A lock keeps it: it is found among what still names the address.

@@ -175,6 +175,7 @@ fn versions_points_in_time_and_the_live_mailbox_are_looked_at() {
 fn one_persons_mail_is_erased_after_a_look_at_what_goes() {
     let (desk, server) = desk();
     desk.back_up(&server, "bob@example.test");
+    desk.ok(&["drill", "--items", "2"]);
     let erase = [
         "erase",
         "--mailbox",
@@ -210,6 +211,10 @@ fn one_persons_mail_is_erased_after_a_look_at_what_goes() {
         left.len() == 1 && left[0]["mailbox"] == "bob@example.test",
         "{left:?}"
     );
+    // What was signed is signed anew without her.
+    let drill = &desk.json(&["drill", "--list"])["drills"][0];
+    assert_eq!(drill["signature"], "good");
+    assert_eq!(drill["snapshots"].as_array().unwrap().len(), 1, "{drill}");
     desk.ok(&["check", "--read-data"]);
     let nothing = desk.run(&[&erase[..], &["--yes"]].concat());
     assert_eq!(nothing.code, 7, "{}", nothing.stderr);

@@ -36,12 +36,12 @@ pub struct SessionStats {
     pub packs: u64,
 }
 
-/// The outcome of [`Session::commit`].
+/// The outcome of [`Session::commit`](super::Session::commit).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The session.
     pub session: SessionId,
-    /// The snapshots it added, in the order of the calls of [`Session::add_snapshot`].
+    /// The snapshots it added, in the order of the calls of [`Session::add_snapshot`](super::Session::add_snapshot).
     pub snapshots: Vec<SnapshotId>,
     /// What it stored.
     pub stats: SessionStats,

@@ -98,7 +98,8 @@ impl World {
                 let session = self.session().await;
                 let id = session.put_chunk(kind, content(seed)).await.unwrap();
                 let read = session.get_chunk(&id).await;
-                let is_own = self.pending.contains_key(&id) || !self.committed.contains_key(&id);
+                // What was committed is not stored once more.
+                let is_own = !self.committed.contains_key(&id);
                 match self.repository.role() {
                     // What was there before it, the writer cannot open.
                     KeyRole::Writer if !is_own => {

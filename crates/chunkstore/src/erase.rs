@@ -14,6 +14,10 @@ use crate::layout::{self, PackName, parse_ulid};
 use crate::pack_index::Run;
 use crate::repository::{Repository, SnapshotId, SnapshotInfo};
 
+/// Packs whose headers are held at a time: a repository's together are gigabytes where it has
+/// a hundred million chunks.
+const PACKS_AT_ONCE: usize = 1000;
+
 /// The chunks that some snapshots refer to and no other does.
 #[derive(Clone, Debug, Default)]
 pub struct SoleChunks {
@@ -166,17 +170,23 @@ impl Repository {
             snapshots: self.still_described(erased),
             ..Traces::default()
         };
-        let packs = list_packs(&self.store().objects).await?;
-        let (described, problems) = read_headers(self.store(), packs.into_iter().collect()).await?;
+        let packs: Vec<_> = list_packs(&self.store().objects)
+            .await?
+            .into_iter()
+            .collect();
         let mut holding = BTreeSet::new();
-        for segment in &described {
-            for slot in segment.slots.iter().filter(|slot| gone(&slot.id)) {
-                let pack = segment.packs.get(slot.pack as usize);
-                holding.extend(pack.map(|pack| pack.name.object()));
+        for packs in packs.chunks(PACKS_AT_ONCE) {
+            let (described, problems) = read_headers(self.store(), packs.to_vec()).await?;
+            for segment in &described {
+                for slot in segment.slots.iter().filter(|slot| gone(&slot.id)) {
+                    let pack = segment.packs.get(slot.pack as usize);
+                    holding.extend(pack.map(|pack| pack.name.object()));
+                }
             }
+            let unreadable = problems.into_iter().map(|problem| problem.object);
+            traces.unreadable.extend(unreadable);
         }
         traces.packs = holding.into_iter().collect();
-        traces.unreadable = problems.into_iter().map(|problem| problem.object).collect();
         for id in self.index_ids().await? {
             let name = layout::index_name(id);
             match read_segment(self.store(), &name).await {

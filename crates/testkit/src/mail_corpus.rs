@@ -2,9 +2,9 @@
 //!
 //! The shape follows what measurements of real mailboxes give: sixty people with five folders
 //! each, mails of 13 KB in the middle, a text beside the HTML, threads that quote themselves,
-//! newsletters with a link of its own behind every picture, attachments in 14 % of the mails, a
-//! quarter of them seen before, one mail in ten sent to several people of the company, each copy
-//! with transport headers of its own.
+//! newsletters with a link of its own behind every picture, attachments in 14 % of the mails. A
+//! quarter of the mails with attachments, and a tenth of the others, go to several people of the
+//! company, each copy with transport headers of its own.
 
 mod attachment;
 mod body;
@@ -124,12 +124,13 @@ impl MailCorpus {
 
     /// One copy for each recipient in the company.
     fn send(&mut self, message: &Message) {
-        let copies = match self.rng.u8(..100) {
-            0..90 => 1,
-            90..95 => 2,
-            95..97 => 3,
-            97..99 => 4,
-            _ => 6,
+        let one_in = if message.attachments > 0 { 4 } else { 10 };
+        let copies = match (self.rng.u8(..one_in), self.rng.u8(..10)) {
+            (1.., _) => 1,
+            (0, 0..5) => 2,
+            (0, 5..7) => 3,
+            (0, 7..9) => 4,
+            (0, _) => 6,
         };
         if copies > 1 {
             self.attachments

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::prose::Prose;
 
 /// Sizes are log-normal: half are below this.
-const MEDIAN_BYTES: f64 = 33_000.0;
+const MEDIAN_BYTES: f64 = 34_000.0;
 /// The standard deviation of the sizes' natural logarithm.
 const SPREAD: f64 = 1.55;
 const MAX_BYTES: f64 = 14_000_000.0;
@@ -17,7 +17,7 @@ const MAX_BYTES: f64 = 14_000_000.0;
 const REMEMBERED: usize = 500;
 
 /// How many of a hundred attachments were sent before, besides those of copies.
-const REPEATED: u8 = 11;
+const REPEATED: u8 = 5;
 
 #[derive(Clone)]
 pub(super) struct Attachment {

@@ -47,7 +47,7 @@ impl Message {
         }
         let rng = &mut corpus.rng;
         let writer = corpus.people.writer(rng);
-        let count = if rng.u8(..100) < 70 {
+        let count = if rng.u8(..100) < 80 {
             rng.usize(1..5)
         } else {
             rng.usize(5..14)
@@ -56,9 +56,9 @@ impl Message {
         let quoted = thread.as_ref().map_or(&[][..], |thread| &thread.said);
         let body = body::letter(rng, &writer, &paragraphs, quoted);
         let count = match rng.u8(..100) {
-            0..10 => 1,
-            10..12 => 2,
-            12..14 => 3,
+            0..11 => 1,
+            11 => 2,
+            12 => 3,
             _ => 0,
         };
         let attachments: Vec<Attachment> = (0..count)

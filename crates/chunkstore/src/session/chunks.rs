@@ -18,7 +18,8 @@ impl ChunkSink for Session {
         let id = match self.inner.put(kind, &plain)? {
             Some(id) => id,
             None => {
-                self.inner.establish().await?;
+                // On the heap: once a session, and every put would carry the room for it.
+                Box::pin(self.inner.establish()).await?;
                 let put = self.inner.put(kind, &plain)?;
                 put.ok_or_else(|| Error::internal("a sealed session has no key"))?
             }

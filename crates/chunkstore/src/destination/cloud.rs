@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
+};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore};
@@ -28,6 +33,34 @@ fn client_options(service: &Service) -> ClientOptions {
         .with_read_timeout(READ_TIMEOUT)
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_allow_http(service.endpoint.as_ref().is_some_and(is_http))
+}
+
+/// Connections whose requests are repeated when they break off. To `object_store` a create is not
+/// repeatable then, since it may meet its own success; here whoever is refused compares.
+#[derive(Debug)]
+struct Connector;
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(Repeatable(client)))
+    }
+}
+
+#[derive(Debug)]
+struct Repeatable(HttpClient);
+
+#[async_trait]
+impl HttpService for Repeatable {
+    async fn call(&self, request: HttpRequest) -> std::result::Result<HttpResponse, HttpError> {
+        let done = self.0.execute(request).await;
+        done.map_err(|error| match error.kind() {
+            HttpErrorKind::Interrupted | HttpErrorKind::Timeout => {
+                HttpError::new(HttpErrorKind::Request, error)
+            }
+            _ => error,
+        })
+    }
 }
 
 /// The settings that a builder knows by their names.
@@ -132,6 +165,7 @@ fn build_s3<'a>(
     let store = builder
         .with_bucket_name(bucket)
         .with_client_options(options)
+        .with_http_connector(Connector)
         .build()
         .map_err(|error| refused("S3", error))?;
     Ok((store, prefix))
@@ -166,6 +200,7 @@ pub(super) fn azure(service: &Service, settings: &Settings) -> Result<Arc<dyn Ob
     };
     let store = builder
         .with_client_options(client_options(service))
+        .with_http_connector(Connector)
         .build()
         .map_err(|error| refused("Azure Blob Storage", error))?;
     Ok(below(store, prefix))
@@ -190,6 +225,7 @@ pub(super) fn gcs(service: &Service, settings: &Settings) -> Result<Arc<dyn Obje
     let store = builder
         .with_bucket_name(bucket)
         .with_client_options(client_options(service))
+        .with_http_connector(Connector)
         .build()
         .map_err(|error| refused("Google Cloud Storage", error))?;
     Ok(below(store, prefix))

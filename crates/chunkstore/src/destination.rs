@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+#[cfg(any(feature = "http-client", feature = "sftp", feature = "ftp"))]
+use std::time::Duration;
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -39,6 +41,17 @@ mod web;
 mod webdav;
 
 use service::{Kind, Service};
+
+/// Waits before the second, third … attempt of what failed for the moment; about 12 seconds in all,
+/// which is a server's restart.
+#[cfg(any(feature = "http-client", feature = "sftp", feature = "ftp"))]
+const WAITS: [Duration; 5] = [
+    Duration::from_millis(200),
+    Duration::from_millis(600),
+    Duration::from_millis(1_500),
+    Duration::from_secs(3),
+    Duration::from_secs(7),
+];
 
 /// Opens a destination, or says which feature this build lacks.
 macro_rules! built_in {

@@ -9,7 +9,7 @@
 //! - [`capture_message`]: leaves messages behind for the schema to judge.
 //! - [`MailCorpus`]: a company's mail, made up, the same for the same seed.
 //! - [`conformance`]: what a repository asks of a destination, for any store; [`service`] finds real
-//!   servers to run it against, [`proxy`] and [`FtpRelay`] make them misbehave.
+//!   servers to run it against, [`proxy`], [`FtpRelay`] and [`TcpRelay`] make them misbehave.
 //! - [`temp_dir`]: a folder that goes away with its handle.
 //!
 //! Only a crate's `tests/it` may use this crate. A unit test that did would meet two versions of
@@ -50,6 +50,7 @@ pub mod proxy;
 mod scratch;
 mod services;
 mod shared;
+mod tcp_relay;
 
 pub use capture::{capture_message, captures_messages};
 pub use damage::{flip_byte, rewrite, truncate};
@@ -61,3 +62,4 @@ pub use memory::{peak_rss_bytes, reset_peak_rss, rss_bytes};
 pub use scratch::temp_dir;
 pub use services::{Service, service};
 pub use shared::shared_dir;
+pub use tcp_relay::TcpRelay;

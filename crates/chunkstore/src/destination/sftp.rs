@@ -9,6 +9,7 @@ use std::future::Future;
 use std::io::SeekFrom;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use russh_sftp::client::fs::Metadata;
 use russh_sftp::protocol::{OpenFlags, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::Service;
+use super::{Service, WAITS};
 
 mod connect;
 
@@ -117,8 +118,29 @@ impl Sftp {
         }
     }
 
-    /// Runs an operation, and once more over a new connection when the old one is gone.
+    /// Runs an operation that may be done twice; again over a new connection when the old one is gone.
     async fn run<T, F, R>(&self, path: &str, operation: F) -> Result<T>
+    where
+        F: Fn(Arc<SftpSession>) -> R,
+        R: Future<Output = Result<T, SftpError>>,
+    {
+        let mut waits = WAITS.iter();
+        loop {
+            let error = match self.attempt(&operation).await {
+                Ok(done) => return done.map_err(|error| failed(path, error)),
+                Err(error) => error,
+            };
+            let is_refused = matches!(error, object_store::Error::Unauthenticated { .. });
+            match waits.next() {
+                Some(wait) if !is_refused => tokio::time::sleep(*wait).await,
+                _ => return Err(error),
+            }
+            tracing::debug!(%error, "an SFTP connection is made anew");
+        }
+    }
+
+    /// Runs an operation once; fails where there is no connection, or none any more.
+    async fn attempt<T, F, R>(&self, operation: &F) -> Result<Result<T, SftpError>>
     where
         F: Fn(Arc<SftpSession>) -> R,
         R: Future<Output = Result<T, SftpError>>,
@@ -126,12 +148,10 @@ impl Sftp {
         let session = self.server.session().await?;
         match operation(Arc::clone(&session)).await {
             Err(error) if status(&error).is_none() => {
-                tracing::debug!(%error, "an SFTP connection is made anew");
                 self.server.forget(&session).await;
-                let session = self.server.session().await?;
-                operation(session).await.map_err(|e| failed(path, e))
+                Err(generic(error))
             }
-            done => done.map_err(|error| failed(path, error)),
+            done => Ok(done),
         }
     }
 
@@ -171,11 +191,17 @@ impl Sftp {
         let mut number = 0;
         loop {
             let name = format!("{stem}-{number}");
+            let begun = AtomicBool::new(false);
             let written = self.run(&name, |session| {
-                let (name, body) = (name.clone(), body.clone());
+                let (name, body, begun) = (name.clone(), body.clone(), &begun);
                 async move {
+                    if begun.load(Ordering::Relaxed) {
+                        // Half of it, from before the connection broke.
+                        drop(session.remove_file(name.clone()).await);
+                    }
                     let flags = OpenFlags::CREATE | OpenFlags::EXCLUDE | OpenFlags::WRITE;
                     let mut file = session.open_with_flags(name, flags).await?;
+                    begun.store(true, Ordering::Relaxed);
                     file.write_all(&body).await?;
                     file.flush().await?;
                     // Servers without fsync@openssh.com say so and write through as they please.

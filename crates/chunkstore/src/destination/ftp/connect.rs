@@ -17,8 +17,8 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::generic;
-use crate::destination::Service;
 use crate::destination::service::Kind;
+use crate::destination::{Service, WAITS};
 use crate::error::Error as OwnError;
 
 const DEFAULT_PORT: u16 = 21;
@@ -28,14 +28,6 @@ const MAX_CONNECTIONS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The slowest line that a transfer is waited for: 16 KiB a second.
 const SLOWEST_BYTES_A_SECOND: u64 = 16 << 10;
-/// Waits before the second, third … attempt; about 12 seconds in all.
-const WAITS: [Duration; 5] = [
-    Duration::from_millis(200),
-    Duration::from_millis(600),
-    Duration::from_millis(1_500),
-    Duration::from_secs(3),
-    Duration::from_secs(7),
-];
 
 /// How to sign in.
 pub(super) struct Login {

@@ -1,18 +1,10 @@
 //! Repeating requests that a busy or restarting server refused.
 
 use std::future::Future;
-use std::time::Duration;
 
 use reqwest::{Error, Response, StatusCode};
 
-/// Waits before the second, third … attempt; about 12 seconds in all, which is a server's restart.
-const WAITS: [Duration; 5] = [
-    Duration::from_millis(200),
-    Duration::from_millis(600),
-    Duration::from_millis(1_500),
-    Duration::from_secs(3),
-    Duration::from_secs(7),
-];
+use crate::destination::WAITS;
 
 /// Sends until the answer is neither a server's failure nor no connection. A create that is repeated
 /// may find its own success; who asked for it compares.

@@ -159,7 +159,8 @@ impl Login {
     async fn sign_in(&self, handle: &mut Handle<HostCheck>) -> Result<()> {
         if let Some(file) = &self.identity_file {
             let passphrase = self.identity_passphrase.as_ref().map(|text| text.as_str());
-            let key = load_secret_key(file, passphrase).map_err(generic)?;
+            let key = load_secret_key(file, passphrase);
+            let key = key.map_err(|error| unauthenticated(format!("the key file: {error}")))?;
             let key = PrivateKeyWithHashAlg::new(Arc::new(key), Some(HashAlg::Sha512));
             let done = handle.authenticate_publickey(&self.user, key).await;
             if matches!(done.map_err(generic)?, AuthResult::Success) {
@@ -176,10 +177,10 @@ impl Login {
     }
 }
 
-fn unauthenticated(what: &str) -> object_store::Error {
+fn unauthenticated(what: impl Into<String>) -> object_store::Error {
     object_store::Error::Unauthenticated {
         path: String::new(),
-        source: what.into(),
+        source: what.into().into(),
     }
 }
 

@@ -63,7 +63,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_PUT(self):
         key, _ = self.target()
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The line was cut: no service keeps half an object.
+            self.close_connection = True
+            return
         if self.headers.get("x-oss-forbid-overwrite") == "true":
             entry = self.store.put(key, body, "0")
             if entry is None:

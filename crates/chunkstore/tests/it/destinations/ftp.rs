@@ -10,25 +10,15 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use testkit::{FtpMischief, FtpRelay, conformance};
 
-use super::{Offer, offer};
+use super::offer;
 use crate::support::{assert_readable, cheap, environment, fill, open, passphrase};
-
-fn through(offer: &Offer, relay: &FtpRelay) -> Offer {
-    offer.at(offer.url.replace(&host_and_port(offer), &relay.address()))
-}
-
-/// Without the user in front.
-fn host_and_port(offer: &Offer) -> String {
-    let address = offer.address();
-    address.rsplit('@').next().unwrap().to_owned()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_that_is_cut_is_repeated_whole() {
     let Some(offer) = offer("ftp") else { return };
     let cuts = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&cuts);
-    let relay = FtpRelay::start(&host_and_port(&offer), Duration::ZERO, move |line| {
+    let relay = FtpRelay::start(&offer.address(), Duration::ZERO, move |line| {
         let command = line.split(' ').next().unwrap_or_default();
         let mut seen = seen.lock().unwrap();
         let is_transfer = ["STOR", "RETR"].contains(&command);
@@ -40,7 +30,7 @@ async fn a_transfer_that_is_cut_is_repeated_whole() {
         FtpMischief::None
     })
     .await;
-    let store = through(&offer, &relay).open("cut");
+    let store = offer.by_way_of(&relay.address()).open("cut");
     let path = Path::from("cut/upload");
     let body = Bytes::from(vec![7; 3 << 20]);
     conformance::write(&store, &path, body.clone())
@@ -67,7 +57,7 @@ async fn a_server_that_is_busy_or_goes_away_only_delays() {
     let Some(offer) = offer("ftp") else { return };
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let relay = FtpRelay::start(&host_and_port(&offer), Duration::ZERO, move |line| {
+    let relay = FtpRelay::start(&offer.address(), Duration::ZERO, move |line| {
         let command = line.split(' ').next().unwrap_or_default();
         if !["STOR", "RETR", "MLSD", "RNTO", "SIZE"].contains(&command) {
             return FtpMischief::None;
@@ -80,7 +70,7 @@ async fn a_server_that_is_busy_or_goes_away_only_delays() {
         }
     })
     .await;
-    let store = through(&offer, &relay).open("storm");
+    let store = offer.by_way_of(&relay.address()).open("storm");
     let repository = Repository::create(store, &passphrase(), &cheap(), environment(1)).await;
     let repository = repository.unwrap();
     let chunks = fill(&repository, 2, 8).await;
@@ -94,8 +84,8 @@ async fn a_slow_line_only_delays() {
     let Some(offer) = offer("ftp") else { return };
     // 16 KiB every 20 ms: 800 KB/s.
     let pause = Duration::from_millis(20);
-    let relay = FtpRelay::start(&host_and_port(&offer), pause, |_| FtpMischief::None).await;
-    let store = through(&offer, &relay).open("slow");
+    let relay = FtpRelay::start(&offer.address(), pause, |_| FtpMischief::None).await;
+    let store = offer.by_way_of(&relay.address()).open("slow");
     let body = Bytes::from(vec![3; 2 << 20]);
     let path = Path::from("slow/object");
     conformance::write(&store, &path, body.clone())

@@ -130,7 +130,7 @@ async fn a_writers_credentials_back_up_and_can_destroy_nothing() {
     let created = Repository::create(owner, &passphrase(), &cheap(), environment(1)).await;
     let before = fill(&created.unwrap(), 1, 20).await;
     let proxy = guarded(&offer, Identity::Writer).await;
-    let store = offer.through(&proxy).open("policy");
+    let store = offer.by_way_of(&proxy.address()).open("policy");
     let writer = open(Arc::clone(&store), 2).await.unwrap();
     let added = fill(&writer, 2, 20).await;
     let mut listed = Vec::new();
@@ -168,7 +168,7 @@ async fn a_restorer_reads_all_and_writes_nothing_and_a_custodian_collects() {
     let kept = back_up_items(&owner, "kept", 2).await;
 
     let proxy = guarded(&offer, Identity::Restorer).await;
-    let store = offer.through(&proxy).open("roles");
+    let store = offer.by_way_of(&proxy.address()).open("roles");
     let restorer = open(Arc::clone(&store), 3).await.unwrap();
     let newest = restorer.snapshots().into_iter().find(|s| s.name == "kept");
     let newest = newest.unwrap();
@@ -184,7 +184,7 @@ async fn a_restorer_reads_all_and_writes_nothing_and_a_custodian_collects() {
     }
 
     let proxy = guarded(&offer, Identity::Custodian).await;
-    let store = offer.through(&proxy).open("roles");
+    let store = offer.by_way_of(&proxy.address()).open("roles");
     let custodian = open(Arc::clone(&store), 4).await.unwrap();
     let old = custodian.snapshots().into_iter().find(|s| s.name == "old");
     custodian.forget(&[old.unwrap().id]).await.unwrap();

@@ -259,9 +259,7 @@ async fn survives_cut_uploads(name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_is_cut_is_repeated_whole() {
-    for name in OVER_HTTP {
-        survives_cut_uploads(name).await;
-    }
+    futures::future::join_all(OVER_HTTP.map(survives_cut_uploads)).await;
 }
 
 /// Requests that are answered 503, and a create whose answer is lost.
@@ -293,9 +291,7 @@ async fn survives_a_storm(name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_503_only_delays() {
-    for name in OVER_HTTP {
-        survives_a_storm(name).await;
-    }
+    futures::future::join_all(OVER_HTTP.map(survives_a_storm)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

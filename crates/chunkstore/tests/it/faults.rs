@@ -238,6 +238,18 @@ async fn a_destination_that_lets_all_creates_win_is_limited_to_one_writer() {
 }
 
 #[tokio::test]
+async fn a_probe_whose_answers_are_lost_still_knows_the_winner() {
+    let faulty = FaultyStore::in_memory();
+    faulty.inject(
+        Rule::new(Call::Put, Fault::RetriedCreate)
+            .under("admin/probe")
+            .always(),
+    );
+    let repository = create(Arc::new(faulty.clone())).await;
+    assert_eq!(repository.writers(), Writers::Many);
+}
+
+#[tokio::test]
 async fn reading_a_chunk_is_one_ranged_read_and_neighbours_are_cached() {
     let faulty = FaultyStore::in_memory();
     let repository = create(Arc::new(faulty.clone())).await;

@@ -3,13 +3,13 @@
 //! HTTP has no listings. Servers make pages of links for people, though (Apache's mod_autoindex,
 //! nginx's autoindex, Python's `http.server` and others), and a link to something in the folder is an
 //! entry of it. What would be taken for an empty folder and is none is an error: no page where the
-//! folder above has one for it, half a page, and a first page that does not name the repository.
+//! folder above has one for it, half a page, a first page that does not name the repository, and a
+//! page that is not of the first one's making.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,6 +24,7 @@ use object_store::{
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url};
 
+use super::folder::percent_decode;
 use super::{Service, http};
 use crate::layout;
 
@@ -31,7 +32,7 @@ mod links;
 
 use http::answer::{describe, read_body};
 use http::retry::retrying;
-use links::Link;
+use links::{FirstPage, Link, Page};
 
 const STORE: &str = "HTTP";
 /// The longest page of one folder: some 300,000 files.
@@ -50,7 +51,7 @@ pub(super) fn open(
         inner: Arc::new(Inner {
             client: http::client::client(settings, "http")?,
             base: http::client::base(service)?,
-            is_listed: AtomicBool::new(false),
+            first: OnceLock::new(),
         }),
     }))
 }
@@ -64,8 +65,8 @@ struct Web {
 struct Inner {
     client: reqwest::Client,
     base: Url,
-    /// Whether the first page was seen to name the repository.
-    is_listed: AtomicBool,
+    /// The first page, once it was seen to name the repository.
+    first: OnceLock<FirstPage>,
 }
 
 impl fmt::Debug for Web {
@@ -135,8 +136,8 @@ impl Inner {
         answer.await.map_err(|error| generic(error.without_url()))
     }
 
-    /// The links of a folder's page; `None` where the server has nothing of that name.
-    async fn page(&self, folder: &Path) -> Result<Option<Vec<Link>>> {
+    /// A folder's page; `None` where the server has nothing of that name.
+    async fn page(&self, folder: &Path) -> Result<Option<Page>> {
         let mut url = self.url(folder);
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("");
@@ -163,15 +164,30 @@ impl Inner {
     /// A page is only believed of a server whose first one names the repository: others show
     /// anything for every name.
     async fn root(&self) -> Result<Vec<Link>> {
-        let links = self.page(&Path::default()).await?;
-        let links = links.ok_or_else(|| refused(&Path::default(), StatusCode::NOT_FOUND))?;
-        if !links.iter().any(|link| link.name == layout::REPOSITORY) {
+        let page = self.page(&Path::default()).await?;
+        let page = page.ok_or_else(|| refused(&Path::default(), StatusCode::NOT_FOUND))?;
+        if !page
+            .links
+            .iter()
+            .any(|link| link.name == layout::REPOSITORY)
+        {
             return Err(generic(
                 "the server shows no listing of the repository's folder",
             ));
         }
-        self.is_listed.store(true, Ordering::Relaxed);
-        Ok(links)
+        self.first.get_or_init(|| FirstPage {
+            title: page.title,
+            name: self.name(),
+        });
+        Ok(page.links)
+    }
+
+    /// The last name of the folder's URL.
+    fn name(&self) -> String {
+        let mut names = self.base.path_segments().into_iter().flatten();
+        let last = names.rfind(|name| !name.is_empty()).unwrap_or_default();
+        let name = percent_decode(last).ok().map(String::from_utf8);
+        name.and_then(std::result::Result::ok).unwrap_or_default()
     }
 
     /// One folder's entries; none for a folder that is not there.
@@ -180,17 +196,22 @@ impl Inner {
             let Some(name) = folder.filename() else {
                 return self.root().await;
             };
-            if !self.is_listed.load(Ordering::Relaxed) {
+            if self.first.get().is_none() {
                 self.root().await?;
             }
-            if let Some(links) = self.page(folder).await? {
-                return Ok(links);
+            let unlisted = || generic(format!("the server shows no listing of /{folder}"));
+            if let Some(page) = self.page(folder).await? {
+                let is_like = |first| page.is_made_like(first, folder.as_ref());
+                return match self.first.get().is_some_and(is_like) {
+                    true => Ok(page.links),
+                    false => Err(unlisted()),
+                };
             }
             let parts: Vec<_> = folder.parts().collect();
             let above: Path = parts.iter().take(parts.len() - 1).cloned().collect();
             let is_there = |link: &Link| link.is_folder && link.name == name;
             match self.folder(&above).await?.iter().any(is_there) {
-                true => Err(generic(format!("the server shows no listing of /{folder}"))),
+                true => Err(unlisted()),
                 false => Ok(Vec::new()),
             }
         }

@@ -112,7 +112,20 @@ async fn a_server_that_lists_nothing_is_told_from_an_empty_repository() {
     put.unwrap();
     let error = open(offer.open("unlisted"), 4).await.unwrap_err();
     assert!(format!("{error:?}").contains("no listing"), "{error:?}");
-    let error = open(offer.open("nowhere"), 5).await.unwrap_err();
+    written.delete(&Path::from("index.html")).await.unwrap();
+    assert!(open(offer.open("unlisted"), 5).await.is_ok());
+    // The same in a folder below, where no entry at all would be none too few.
+    let page = Bytes::from_static(
+        b"<html><head><title>Index</title></head><a href=\"00/\">Welcome</a></html>",
+    );
+    let index = Path::from("sessions/index.html");
+    written.put(&index, page.into()).await.unwrap();
+    let error = open(offer.open("unlisted"), 6).await.unwrap_err();
+    assert!(
+        format!("{error:?}").contains("no listing of /sessions"),
+        "{error:?}"
+    );
+    let error = open(offer.open("nowhere"), 7).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
 }
 

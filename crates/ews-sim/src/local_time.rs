@@ -36,18 +36,50 @@ pub(crate) fn zone_of(header: &Element<'_>) -> Option<TimeZone> {
 /// Gives all times without an offset the one that their zone has then: an appointment's own, or
 /// that of the request, or UTC.
 pub(crate) fn settle(element: &mut Element<'_>, zone: Option<&TimeZone>) {
-    let own = |name: &str| {
-        let id = element.child(name).and_then(|zone| zone.attr("Id"));
-        id.and_then(zones::known)
+    settle_in(element, zone, &Own::default());
+}
+
+/// The zones that an appointment names for its times.
+#[derive(Clone, Default)]
+struct Own {
+    start: Option<TimeZone>,
+    end: Option<TimeZone>,
+}
+
+impl Own {
+    /// Those of an appointment, or of the fields of an update, each of which comes in an element
+    /// of its own.
+    fn read(element: &Element<'_>) -> Own {
+        let fields = element.children.iter().flat_map(|field| &field.children);
+        let fields = fields.filter(|_| element.name == "Updates");
+        let holders = || std::iter::once(element).chain(fields.clone());
+        let zone = |name: &str| {
+            let id = holders().find_map(|holder| holder.child(name)?.attr("Id"));
+            id.and_then(zones::known)
+        };
+        let start = zone("StartTimeZone");
+        Own {
+            end: zone("EndTimeZone").or_else(|| start.clone()),
+            start,
+        }
+    }
+}
+
+fn settle_in(element: &mut Element<'_>, zone: Option<&TimeZone>, outer: &Own) {
+    let own = Own::read(element);
+    let start = own.start.as_ref().or(outer.start.as_ref());
+    let end = own.end.as_ref().or(outer.end.as_ref());
+    let inner = Own {
+        start: start.cloned(),
+        end: end.cloned(),
     };
-    let (start, end) = (own("StartTimeZone"), own("EndTimeZone"));
     for child in &mut element.children {
         let inside = match child.name.as_ref() {
-            "Start" => start.as_ref().or(zone),
-            "End" => end.as_ref().or(start.as_ref()).or(zone),
+            "Start" => start.or(zone),
+            "End" => end.or(zone),
             _ => zone,
         };
-        settle(child, inside);
+        settle_in(child, inside, &inner);
     }
     let Some(zone) = zone else {
         return;

@@ -129,6 +129,10 @@ pub(crate) fn apply(
                 appointment::set_zone(message, child.attr("Id").or(child.attr("Name")))
             }
             "StartTimeZoneId" => appointment::set_zone(message, Some(text.trim())),
+            "EndTimeZone" => {
+                appointment::set_end_zone(message, child.attr("Id").or(child.attr("Name")))
+            }
+            "EndTimeZoneId" => appointment::set_end_zone(message, Some(text.trim())),
             "MeetingTimeZone" => appointment::set_zone(message, child.attr("TimeZoneName")),
             name => set_simple(message, name, child)?,
         }

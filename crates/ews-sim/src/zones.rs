@@ -1,5 +1,7 @@
 //! Time zones by the names that Windows and the tz database have for them.
 
+pub(crate) mod definition;
+mod rules;
 mod table;
 
 use jiff::Timestamp;
@@ -8,7 +10,11 @@ use jiff::tz::{Offset, TimeZone};
 
 use crate::clock::timestamp_of;
 
+pub(crate) use rules::{Change, Rules};
 pub(crate) use table::ZONES;
+
+/// The year whose rules hold where nothing names another; a server of that time knows no later ones.
+pub(crate) const THIS_YEAR: i16 = 2026;
 
 /// The zone of a name of either kind; UTC for none and for one that nobody knows.
 pub(crate) fn find(name: Option<&str>) -> TimeZone {

@@ -5,6 +5,7 @@ mod exceptions;
 use std::collections::HashMap;
 
 use fasttransfer::{Message, PropertyBag, named, tag};
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 use super::content_line::{Component, ContentLine};
@@ -14,6 +15,7 @@ use super::recipients::{RecipientType, add_recipients, display_names, put_sender
 use super::recur::Recurrence;
 use super::skeleton::keep_literally;
 use super::zone::{Zones, civil, utc_seconds};
+use crate::zones::{self, definition};
 pub(crate) use exceptions::{Exception, is_exception, write as write_exceptions};
 
 /// Start of every GlobalObjectId ([MS-OXOCAL] 2.2.1.27).
@@ -340,6 +342,7 @@ struct Times {
     end: Option<i64>,
     all_day: bool,
     zone: Option<String>,
+    end_zone: Option<String>,
     zones: Zones,
     deleted: Vec<Date>,
 }
@@ -366,6 +369,10 @@ impl Times {
             end: end.max(start),
             all_day,
             zone: begin.and_then(|l| l.param("TZID")).map(str::to_owned),
+            end_zone: event
+                .line("DTEND")
+                .and_then(|l| l.param("TZID"))
+                .map(str::to_owned),
             zones,
             deleted,
         }
@@ -395,7 +402,37 @@ fn put_times(bag: &mut PropertyBag, times: &Times) {
     let minutes = i32::try_from(times.minutes()).unwrap_or(i32::MAX);
     put_i32(bag, named::APPOINTMENT_DURATION, minutes);
     put_bool(bag, named::APPOINTMENT_SUB_TYPE, times.all_day);
+    put_zones(bag, times);
+}
+
+/// Keeps the zones of an event's times. A file's own definition counts, so a name that means
+/// something else elsewhere says nothing of the zone but how it is called.
+fn put_zones(bag: &mut PropertyBag, times: &Times) {
     put_opt(bag, named::TIME_ZONE_DESCRIPTION, times.zone.clone());
+    let (Some(name), Some(local), Some(start)) = (&times.zone, times.local_start, times.start)
+    else {
+        return;
+    };
+    let zone = zones::known(name).zip(Timestamp::from_second(start).ok());
+    if zone.is_none_or(|(zone, start)| zone.to_datetime(start) != local) {
+        return;
+    }
+    let end = times
+        .end_zone
+        .as_deref()
+        .filter(|end| zones::known(end).is_some());
+    for (id, name) in [
+        (
+            named::APPOINTMENT_TIME_ZONE_DEFINITION_START_DISPLAY,
+            name.as_str(),
+        ),
+        (
+            named::APPOINTMENT_TIME_ZONE_DEFINITION_END_DISPLAY,
+            end.unwrap_or(name),
+        ),
+    ] {
+        definition::put(bag, &id, name, local.year());
+    }
 }
 
 fn put_recurrence(
@@ -419,6 +456,7 @@ fn put_recurrence(
     put_i32(bag, named::RECURRENCE_TYPE, found.frequency as i32);
     if let Some(blob) = found.blob(start, times.minutes(), &times.deleted, exceptions) {
         bag.set(named::APPOINTMENT_RECUR, blob);
+        definition::settle_series(bag);
     }
 }
 

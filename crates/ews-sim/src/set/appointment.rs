@@ -1,18 +1,61 @@
 //! What an appointment's times, zone and rule mean together.
 
 use fasttransfer::{Message, NamedProp, PropId, PropValue, named, tag};
+use jiff::tz::TimeZone;
 
 use super::set_simple;
+use crate::clock::timestamp_of;
 use crate::item::{has_class, item_class};
 use crate::op::Failure;
 use crate::series::{self, Series};
 use crate::xml::Element;
+use crate::zones::{THIS_YEAR, definition};
 
-/// Keeps the name of an appointment's zone.
+/// Keeps the zone in which an appointment begins; its end is in it, too, unless another is named
+/// later.
 pub(super) fn set_zone(message: &mut Message, name: Option<&str>) {
-    if let Some(name) = name.filter(|name| !name.is_empty()) {
-        message.props.set(&named::TIME_ZONE_DESCRIPTION, name);
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return;
+    };
+    let year = year_of(message);
+    let props = &mut message.props;
+    props.set(&named::TIME_ZONE_DESCRIPTION, name);
+    for id in [
+        &named::APPOINTMENT_TIME_ZONE_DEFINITION_START_DISPLAY,
+        &named::APPOINTMENT_TIME_ZONE_DEFINITION_END_DISPLAY,
+    ] {
+        definition::put(props, id, name, year);
     }
+    definition::forget_series(props);
+}
+
+/// Keeps the zone in which an appointment ends.
+pub(super) fn set_end_zone(message: &mut Message, name: Option<&str>) {
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
+        let year = year_of(message);
+        let id = &named::APPOINTMENT_TIME_ZONE_DEFINITION_END_DISPLAY;
+        definition::put(&mut message.props, id, name, year);
+    }
+}
+
+/// Takes away what an appointment says of its zones.
+pub(super) fn forget_zone(message: &mut Message) {
+    let props = &mut message.props;
+    for id in [
+        &named::TIME_ZONE_DESCRIPTION,
+        &named::APPOINTMENT_TIME_ZONE_DEFINITION_START_DISPLAY,
+        &named::APPOINTMENT_TIME_ZONE_DEFINITION_END_DISPLAY,
+    ] {
+        props.remove(id);
+    }
+    definition::forget_series(props);
+}
+
+/// The year in which an appointment begins.
+fn year_of(message: &Message) -> i16 {
+    let start = message.props.time(&named::APPOINTMENT_START_WHOLE);
+    let start = start.map(|start| timestamp_of(start.0).to_zoned(TimeZone::UTC));
+    start.map_or(THIS_YEAR, |start| start.year())
 }
 
 /// Makes an appointment a series.
@@ -86,6 +129,7 @@ pub(crate) fn settle(message: &mut Message) -> Result<(), Failure> {
             series.moved(first, minutes, zone.as_deref()).put(message);
         }
     }
+    definition::settle_series(&mut message.props);
     for (from, to) in [
         (
             &named::APPOINTMENT_START_WHOLE,

@@ -2,11 +2,13 @@
 
 use fasttransfer::{Message, named, tag};
 
+use super::appointment;
 use super::contact::member;
 use super::people::{clear_people, clear_sender};
 use super::simple::simple;
 use crate::op::Failure;
 use crate::prop::Path;
+use crate::zones::definition;
 
 /// Removes a property that a DeleteItemField names.
 pub(crate) fn remove(message: &mut Message, path: &Path) -> Result<(), Failure> {
@@ -46,10 +48,14 @@ pub(crate) fn remove(message: &mut Message, path: &Path) -> Result<(), Failure> 
                 ] {
                     message.props.remove(id);
                 }
+                definition::forget_series(&mut message.props);
             }
-            "StartTimeZone" | "EndTimeZone" | "MeetingTimeZone" => {
-                message.props.remove(&named::TIME_ZONE_DESCRIPTION);
+            "EndTimeZone" => {
+                message
+                    .props
+                    .remove(&named::APPOINTMENT_TIME_ZONE_DEFINITION_END_DISPLAY);
             }
+            "StartTimeZone" | "MeetingTimeZone" => appointment::forget_zone(message),
             name => {
                 let (id, _) = simple(name).ok_or_else(refused)?;
                 message.props.remove(id);

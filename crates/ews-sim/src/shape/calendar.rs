@@ -1,6 +1,10 @@
 //! Properties of appointments and meeting messages.
 
-use fasttransfer::{Message, named, tag};
+use fasttransfer::named::{
+    APPOINTMENT_TIME_ZONE_DEFINITION_END_DISPLAY as ZONE_OF_END,
+    APPOINTMENT_TIME_ZONE_DEFINITION_START_DISPLAY as ZONE_OF_START,
+};
+use fasttransfer::{Message, NamedProp, named, tag};
 
 use super::address::{sender_of, write_attendees, write_one};
 use super::item::{pick, text, time};
@@ -10,7 +14,7 @@ use crate::id::ObjectId;
 use crate::series::{Happening, Series, write_rule};
 use crate::set::{CONFERENCING_CHECK, CONFERENCING_TYPE, MEETING_WORKSPACE_URL, NET_SHOW_URL};
 use crate::xml::XmlWriter;
-use crate::zones;
+use crate::zones::{self, definition};
 
 /// The names of PidLidResponseStatus.
 pub(super) const RESPONSES: &[&str] = &[
@@ -108,7 +112,7 @@ pub(crate) const FIELDS: &[Field] = &[
         }
     }),
     full("calendar:TimeZone", |w, v| {
-        if let Some((_, shown)) = zone_of(v) {
+        if let Some((_, shown)) = zone_of(v, &ZONE_OF_START) {
             w.leaf("t:TimeZone", shown);
         }
     }),
@@ -167,10 +171,10 @@ pub(crate) const FIELDS: &[Field] = &[
         }
     }),
     heavy("calendar:StartTimeZone", |w, v| {
-        write_zone(w, "t:StartTimeZone", v)
+        write_zone(w, "t:StartTimeZone", v, &ZONE_OF_START)
     }),
     heavy("calendar:EndTimeZone", |w, v| {
-        write_zone(w, "t:EndTimeZone", v)
+        write_zone(w, "t:EndTimeZone", v, &ZONE_OF_END)
     }),
     full("calendar:ConferenceType", |w, v| {
         if let Some(kind) = v.i32(&CONFERENCING_TYPE) {
@@ -192,18 +196,18 @@ pub(crate) const FIELDS: &[Field] = &[
         text(w, "t:NetShowUrl", v, &NET_SHOW_URL)
     }),
     full("calendar:StartWallClock", |w, v| {
-        wall_clock(w, "t:StartWallClock", v, start(v));
+        wall_clock(w, "t:StartWallClock", v, &ZONE_OF_START, start(v));
     }),
     full("calendar:EndWallClock", |w, v| {
-        wall_clock(w, "t:EndWallClock", v, end(v));
+        wall_clock(w, "t:EndWallClock", v, &ZONE_OF_END, end(v));
     }),
     full("calendar:StartTimeZoneId", |w, v| {
-        if let Some((id, _)) = zone_of(v) {
+        if let Some((id, _)) = zone_of(v, &ZONE_OF_START) {
             w.leaf("t:StartTimeZoneId", id);
         }
     }),
     full("calendar:EndTimeZoneId", |w, v| {
-        if let Some((id, _)) = zone_of(v) {
+        if let Some((id, _)) = zone_of(v, &ZONE_OF_END) {
             w.leaf("t:EndTimeZoneId", id);
         }
     }),
@@ -281,10 +285,10 @@ pub(crate) const REQUEST_FIELDS: &[Field] = &[
     }),
 ];
 
-/// Writes a time as the clocks of the appointment's zone show it, with their distance from UTC.
-fn wall_clock(w: &mut XmlWriter, name: &str, view: &View<'_>, ticks: Option<u64>) {
-    let zone = view.text(&named::TIME_ZONE_DESCRIPTION);
+/// Writes a time as the clocks of its zone show it, with their distance from UTC.
+fn wall_clock(w: &mut XmlWriter, name: &str, view: &View<'_>, id: &NamedProp, ticks: Option<u64>) {
     if let Some(ticks) = ticks {
+        let zone = zone_name(view, id);
         w.leaf(name, &zones::wall_clock(zone.as_deref(), ticks));
     }
 }
@@ -295,14 +299,21 @@ fn original_start(view: &View<'_>) -> Option<u64> {
     view.time(&named::EXCEPTION_REPLACE_TIME)
 }
 
-/// Windows' name of an appointment's zone, and what people see.
-fn zone_of(view: &View<'_>) -> Option<(&'static str, &'static str)> {
-    let name = view.text(&named::TIME_ZONE_DESCRIPTION);
-    zones::windows(name.as_deref().unwrap_or("UTC"))
+/// Windows' name of the zone of one of an appointment's times, and what people see.
+fn zone_of(view: &View<'_>, id: &NamedProp) -> Option<(&'static str, &'static str)> {
+    zones::windows(zone_name(view, id).as_deref().unwrap_or("UTC"))
 }
 
-fn write_zone(w: &mut XmlWriter, element: &str, view: &View<'_>) {
-    if let Some((id, shown)) = zone_of(view) {
+/// What the zone of one of an appointment's times is called there.
+fn zone_name(view: &View<'_>, id: &NamedProp) -> Option<String> {
+    let defined = view.message.props.binary(id).and_then(definition::name_of);
+    let described = || Some(view.text(&named::TIME_ZONE_DESCRIPTION)?.into_owned());
+    let known = defined.filter(|name| zones::known(name).is_some());
+    known.or_else(described)
+}
+
+fn write_zone(w: &mut XmlWriter, element: &str, view: &View<'_>, id: &NamedProp) {
+    if let Some((id, shown)) = zone_of(view, id) {
         w.start(element);
         w.attr("Id", id);
         w.attr("Name", shown);

@@ -272,6 +272,143 @@ async fn the_server_knows_time_zones_by_their_rules() {
     assert_eq!(texts(&one, "TimeOffset"), ["PT2H0M", "PT3H0M"]);
 }
 
+/// The lines of an appointment's MIME text.
+async fn mime(bench: &Bench, id: &str) -> Vec<String> {
+    let request = format!(
+        "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>\
+         <t:IncludeMimeContent>true</t:IncludeMimeContent></m:ItemShape><m:ItemIds>{}</m:ItemIds>\
+         </m:GetItem>",
+        item(id)
+    );
+    let answer = bench.ask(ALICE, &request).await;
+    let text = between(
+        &answer,
+        "<t:MimeContent CharacterSet=\"UTF-8\">",
+        "</t:MimeContent>",
+    );
+    let text = base64_simd::STANDARD.decode_to_vec(text).unwrap();
+    let text = String::from_utf8(text).unwrap().replace("\r\n ", "");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn has(lines: &[String], wanted: &[&str]) {
+    for line in wanted {
+        assert!(
+            lines.iter().any(|have| have == line),
+            "{line} in {lines:#?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_mime_text_of_an_appointment_defines_its_zone() {
+    let (bench, alice) = bench().await;
+    let id = create(&bench, "2026-03-16T08:00:00Z", "2026-03-16T08:30:00Z", "").await;
+    let single = mime(&bench, &id).await;
+    has(
+        &single,
+        &[
+            "BEGIN:VTIMEZONE",
+            "TZID:W. Europe Standard Time",
+            "TZOFFSETTO:+0200",
+            "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU",
+            "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU",
+            "DTSTART;TZID=\"W. Europe Standard Time\":20260316T090000",
+            "DTEND;TZID=\"W. Europe Standard Time\":20260316T093000",
+        ],
+    );
+    let of_series = &fasttransfer::named::APPOINTMENT_TIME_ZONE_DEFINITION_RECUR;
+    let message = alice.message(&id).unwrap();
+    assert!(!message.props.contains(of_series), "it is no series");
+
+    let id = create(
+        &bench,
+        "2026-03-16T08:00:00Z",
+        "2026-03-16T08:30:00Z",
+        &weekly(TEN),
+    )
+    .await;
+    let series = mime(&bench, &id).await;
+    has(
+        &series,
+        &[
+            "TZID:W. Europe Standard Time",
+            "DTSTART;TZID=\"W. Europe Standard Time\":20260316T090000",
+        ],
+    );
+    // The text makes the same series: nine o'clock on both sides of the change.
+    let text = base64_simd::STANDARD.encode_to_string(series.join("\r\n"));
+    let copy = format!(
+        "<m:CreateItem SendMeetingInvitations=\"SendToNone\"><m:Items><t:CalendarItem>\
+         <t:MimeContent>{text}</t:MimeContent></t:CalendarItem></m:Items></m:CreateItem>"
+    );
+    let copy = bench.ask(ALICE, &copy).await;
+    let copy = attrs(&copy, "t:ItemId", "Id").remove(0);
+    assert_eq!(mime(&bench, &copy).await, series);
+    let found = bench
+        .ask(ALICE, &view("2026-03-25T00:00:00Z", "2026-03-31T00:00:00Z"))
+        .await;
+    assert_eq!(
+        texts(&found, "Start"),
+        [
+            "2026-03-25T08:00:00Z",
+            "2026-03-25T08:00:00Z",
+            "2026-03-30T07:00:00Z",
+            "2026-03-30T07:00:00Z"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_update_names_the_zone_of_its_times_in_a_field_of_its_own() {
+    let (bench, _) = bench().await;
+    let id = create(&bench, "2026-03-16T08:00:00Z", "2026-03-16T08:30:00Z", "").await;
+    let field = |name: &str, value: &str| {
+        format!(
+            "<t:SetItemField><t:FieldURI FieldURI=\"calendar:{name}\"/><t:CalendarItem>{value}\
+             </t:CalendarItem></t:SetItemField>"
+        )
+    };
+    let update = format!(
+        "<m:UpdateItem ConflictResolution=\"AlwaysOverwrite\" \
+         SendMeetingInvitationsOrCancellations=\"SendToNone\"><m:ItemChanges><t:ItemChange>{}\
+         <t:Updates>{}{}{}{}</t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>",
+        item(&id),
+        field("Start", "<t:Start>2026-07-01T21:00:00</t:Start>"),
+        field("End", "<t:End>2026-07-02T07:00:00</t:End>"),
+        field(
+            "StartTimeZone",
+            "<t:StartTimeZone Id=\"Pacific Standard Time\"/>"
+        ),
+        field("EndTimeZone", "<t:EndTimeZone Id=\"GMT Standard Time\"/>"),
+    );
+    bench.ask(ALICE, &update).await;
+    let found = bench.ask(ALICE, &get(&item(&id))).await;
+    assert_eq!(texts(&found, "Start"), ["2026-07-02T04:00:00Z"]);
+    assert_eq!(texts(&found, "End"), ["2026-07-02T06:00:00Z"]);
+    assert_eq!(
+        attrs(&found, "t:StartTimeZone", "Id"),
+        ["Pacific Standard Time"]
+    );
+    assert_eq!(attrs(&found, "t:EndTimeZone", "Id"), ["GMT Standard Time"]);
+    assert_eq!(texts(&found, "EndWallClock"), ["2026-07-02T07:00:00+01:00"]);
+    let lines = mime(&bench, &id).await;
+    has(
+        &lines,
+        &["DTSTART;TZID=\"Pacific Standard Time\":20260701T210000"],
+    );
+    let delete = format!(
+        "<m:UpdateItem ConflictResolution=\"AlwaysOverwrite\" \
+         SendMeetingInvitationsOrCancellations=\"SendToNone\"><m:ItemChanges><t:ItemChange>{}\
+         <t:Updates><t:DeleteItemField><t:FieldURI FieldURI=\"calendar:StartTimeZone\"/>\
+         </t:DeleteItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>",
+        item(&id)
+    );
+    bench.ask(ALICE, &delete).await;
+    has(&mime(&bench, &id).await, &["DTSTART:20260702T040000Z"]);
+}
+
 fn availability(address: &str) -> String {
     format!(
         "<m:GetUserAvailabilityRequest><t:TimeZone><t:Bias>-60</t:Bias><t:StandardTime><t:Bias>0</t:Bias>\

@@ -4,6 +4,8 @@ import base64
 import http.client
 import re
 import xml.etree.ElementTree as ET
+import zoneinfo
+from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
 import exchangelib_mail as mail
@@ -14,6 +16,32 @@ DAV = "{DAV:}"
 CALENDAR = f"/users/{mail.ALICE}/calendar/"
 CONTACTS = f"/users/{mail.ALICE}/contacts/"
 LIST = '<D:propfind xmlns:D="DAV:"><D:prop><D:getetag/><D:resourcetype/></D:prop></D:propfind>'
+
+# What a client in Berlin sends, whoever's mailbox it is.
+BERLIN = """BEGIN:VTIMEZONE
+TZID:Europe/Berlin
+BEGIN:DAYLIGHT
+DTSTART:19810329T020000
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU
+END:DAYLIGHT
+BEGIN:STANDARD
+DTSTART:19961027T030000
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU
+END:STANDARD
+END:VTIMEZONE
+"""
+EVENT = """BEGIN:VEVENT
+UID:{uid}
+DTSTAMP:20260301T000000Z
+SUMMARY:{subject}
+DTSTART;TZID=Europe/Berlin:{start}
+DTEND;TZID=Europe/Berlin:{end}
+{more}END:VEVENT
+"""
 
 CARD = """BEGIN:VCARD
 VERSION:3.0
@@ -107,6 +135,108 @@ def a_deleted_event_is_gone(world):
     status, _, _ = world.dav.ask("GET", path)
     expect(status, 404, "status")
     expect(world.dav.names(CALENDAR), set(), "events left")
+
+
+def calendar(*events):
+    head = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//judge//EN\n"
+    return (head + BERLIN + "".join(events) + "END:VCALENDAR\n").replace("\n", "\r\n")
+
+
+def event(uid, subject, start, end, more=""):
+    return EVENT.format(uid=uid, subject=subject, start=start, end=end, more=more)
+
+
+def events_of(text):
+    return re.findall(r"BEGIN:VEVENT\r?\n.*?END:VEVENT", text, re.DOTALL)
+
+
+def moment(text, name):
+    """What clocks show, and what that is in UTC by the zone that the property names."""
+    found = re.search(rf"(?m)^{name};TZID=\"?([^:;\"]+)\"?(?:;[^:]*)?:(\d{{8}}T\d{{6}})\r?$", text)
+    expect(found is not None, True, f"{name} with a zone in {text}")
+    zone, local = found.groups()
+    at = datetime.strptime(local, "%Y%m%dT%H%M%S").replace(tzinfo=zoneinfo.ZoneInfo(zone))
+    return local, at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def defines_its_zone(text):
+    """The definition that comes along is that of the zone which the times name, and of Berlin's clocks."""
+    named = set(re.findall(r"(?m)^DTSTART;TZID=\"?([^:;\"]+)", text))
+    expect(set(values(text, "TZID")), named, "zones defined")
+    expect(sorted(values(text, "TZOFFSETTO")), ["+0100", "+0200"], "offsets")
+    rules = {tuple(sorted(rule.split(";"))) for rule in values(text.split("BEGIN:VEVENT")[0], "RRULE")}
+    wanted = {("BYDAY=-1SU", f"BYMONTH={month}", "FREQ=YEARLY") for month in (3, 10)}
+    expect(rules, wanted, "changes of clocks")
+
+
+def only_event(world):
+    """The path of the only event; the server names it anew."""
+    (path,) = world.dav.names(CALENDAR)
+    return path
+
+
+@check
+def an_event_comes_back_at_its_local_time(world):
+    world.dav.put(
+        CALENDAR + "dav-1.ics",
+        calendar(event("dav-1", "Dentist", "20260310T091500", "20260310T100000")),
+        If_None_Match="*",
+    )
+    _, text = world.dav.get(only_event(world))
+    expect(values(text, "SUMMARY"), ["Dentist"], "summary")
+    expect(values(text, "UID"), ["dav-1"], "UID")
+    expect(moment(text, "DTSTART"), ("20260310T091500", "20260310T081500Z"), "start")
+    expect(moment(text, "DTEND"), ("20260310T100000", "20260310T090000Z"), "end")
+    defines_its_zone(text)
+
+
+@check
+def an_event_that_moves_into_summer_keeps_its_zone(world):
+    path = only_event(world)
+    before, _ = world.dav.get(path)
+    moved = event("dav-1", "Dentist, at last", "20260707T091500", "20260707T100000")
+    world.dav.put(path, calendar(moved), If_Match=before["ETag"])
+    _, text = world.dav.get(path)
+    expect(values(text, "SUMMARY"), ["Dentist, at last"], "summary")
+    expect(moment(text, "DTSTART"), ("20260707T091500", "20260707T071500Z"), "start")
+    expect(moment(text, "DTEND"), ("20260707T100000", "20260707T080000Z"), "end")
+    defines_its_zone(text)
+    world.dav.delete(path)
+
+
+WEEKLY = "RRULE:FREQ=WEEKLY;COUNT=5;BYDAY=MO\n"
+
+
+@check
+def a_series_keeps_its_local_time_over_a_change_of_clocks(world):
+    series = event("dav-2", "Stand-up", "20260316T090000", "20260316T093000", WEEKLY)
+    world.dav.put(CALENDAR + "dav-2.ics", calendar(series), If_None_Match="*")
+    _, text = world.dav.get(only_event(world))
+    (master,) = events_of(text)
+    expect(moment(master, "DTSTART"), ("20260316T090000", "20260316T080000Z"), "start")
+    (rule,) = values(master, "RRULE")
+    expect(set(rule.split(";")) >= {"FREQ=WEEKLY", "COUNT=5", "BYDAY=MO"}, True, f"rule {rule}")
+    defines_its_zone(text)
+
+
+@check
+def an_occurrence_in_summer_is_moved_by_itself(world):
+    """The gateway finds the occurrence by the moment that local nine o'clock is after the change."""
+    path = only_event(world)
+    before, _ = world.dav.get(path)
+    series = event("dav-2", "Stand-up", "20260316T090000", "20260316T093000", WEEKLY)
+    named = "RECURRENCE-ID;TZID=Europe/Berlin:20260330T090000\n"
+    moved = event("dav-2", "Stand-up, later", "20260330T140000", "20260330T143000", named)
+    world.dav.put(path, calendar(series, moved), If_Match=before["ETag"])
+    _, text = world.dav.get(path)
+    master, exception = sorted(events_of(text), key=lambda one: "RECURRENCE-ID" in one)
+    expect(values(master, "SUMMARY"), ["Stand-up"], "summary of the series")
+    expect(moment(master, "DTSTART"), ("20260316T090000", "20260316T080000Z"), "start of the series")
+    expect(values(exception, "SUMMARY"), ["Stand-up, later"], "summary of the occurrence")
+    expect(moment(exception, "DTSTART"), ("20260330T140000", "20260330T120000Z"), "start of the occurrence")
+    expect(values(exception, "RECURRENCE-ID"), ["20260330T070000Z"], "when it was to be")
+    defines_its_zone(text)
+    world.dav.delete(path)
 
 
 @check

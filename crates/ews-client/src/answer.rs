@@ -219,10 +219,14 @@ fn permissions(node: Node<'_>) -> Option<FolderPermissions> {
 
 /// Reads an item element.
 pub(crate) fn item(node: Node<'_>) -> Result<Item> {
-    let mut item = Item {
-        kind: ItemKind::parse(node.name()),
-        ..Item::default()
-    };
+    let mut item = Item::default();
+    fill(&mut item, node)?;
+    Ok(item)
+}
+
+/// Reads an item into its place: there are many, and each is large.
+pub(crate) fn fill(item: &mut Item, node: Node<'_>) -> Result<()> {
+    item.kind = ItemKind::parse(node.name());
     for child in node.children() {
         let text = || Some(child.text().to_owned());
         match child.name() {
@@ -253,7 +257,7 @@ pub(crate) fn item(node: Node<'_>) -> Result<Item> {
             _ => item.fields.extend(item_fields::read(&item.kind, child)),
         }
     }
-    Ok(item)
+    Ok(())
 }
 
 fn body(node: Node<'_>) -> Body {

@@ -151,6 +151,7 @@ fn changed_item(node: Node<'_>) -> Result<Option<Box<Item>>> {
     let Some(element) = node.children().next() else {
         return Ok(None);
     };
-    let item = answer::item(element)?;
-    Ok(item.id.is_some().then(|| Box::new(item)))
+    let mut item = Box::<Item>::default();
+    answer::fill(&mut item, element)?;
+    Ok(item.id.is_some().then_some(item))
 }

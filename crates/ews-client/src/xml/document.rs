@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr3};
 use quick_xml::Reader;
 use quick_xml::events::attributes::Attribute;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use crate::error::{Error, Result};
 
@@ -124,8 +125,7 @@ impl<'a> Building<'a> {
             Event::Text(text) => self.text(text.xml10_content()),
             Event::CData(text) => self.text(text.xml10_content()),
             Event::GeneralRef(reference) => {
-                let resolved = resolve(&reference)?;
-                self.text(Cow::Owned(resolved));
+                self.text(resolve(&reference));
             }
             Event::DocType(_) => return Err(self.refused("has a document type")),
             Event::Eof => return Err(self.refused("ends inside an element")),
@@ -175,8 +175,9 @@ impl<'a> Building<'a> {
 
     /// An attribute's value with its references resolved.
     fn value(&self, attribute: &Attribute<'_>) -> Cow<'a, str> {
-        let plain = |byte: &u8| !matches!(byte, b'&' | b'\t' | b'\n' | b'\r');
-        if attribute.value.as_bytes().iter().all(plain) {
+        let value = attribute.value.as_bytes();
+        let plain = memchr(b'&', value).is_none() && memchr3(b'\t', b'\n', b'\r', value).is_none();
+        if plain {
             return borrowed(self.text, &attribute.value);
         }
         // A reference that no document type explains stays as it is, as in text.
@@ -225,20 +226,16 @@ impl<'a> Building<'a> {
 
 /// Resolves a reference: the five names of XML, and characters. Characters XML forbids become
 /// U+FFFD, since Exchange escapes whatever a subject holds; unknown names stay as they are.
-pub(crate) fn resolve(reference: &quick_xml::events::BytesRef<'_>) -> Result<String> {
+pub(crate) fn resolve(reference: &BytesRef<'_>) -> Cow<'static, str> {
     let name: &str = reference;
     if name.starts_with('#') {
-        return Ok(reference
-            .resolve_char_ref()
-            .ok()
-            .flatten()
-            .unwrap_or('\u{FFFD}')
-            .to_string());
+        let character = reference.resolve_char_ref().ok().flatten();
+        return Cow::Owned(character.unwrap_or('\u{FFFD}').to_string());
     }
-    Ok(match quick_xml::escape::resolve_xml_entity(name) {
-        Some(text) => text.to_owned(),
-        None => format!("&{name};"),
-    })
+    match quick_xml::escape::resolve_xml_entity(name) {
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Owned(format!("&{name};")),
+    }
 }
 
 impl<'d> Node<'d> {

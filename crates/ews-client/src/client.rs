@@ -102,7 +102,9 @@ pub enum TlsSupport {
     Modern,
     /// What the operating system's TLS speaks, CBC cipher suites included, for servers that offer
     /// nothing better; needs the crate's feature `legacy-tls`. A pinned certificate must be one
-    /// that vouches for itself, as self-signed ones do.
+    /// that vouches for itself, as self-signed ones do. A [`Proxy`](crate::Proxy) is gone through as
+    /// otherwise, but sign-ins are bound to the server's certificate only without one: where
+    /// Extended Protection requires that, the server is to be reached directly.
     Legacy,
 }
 

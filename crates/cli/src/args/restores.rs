@@ -60,6 +60,9 @@ pub struct RestoresUndoArgs {
     /// The server's address now, if it is not the one that was restored to
     #[arg(long, value_name = "URL", help_heading = "Target")]
     pub to_server: Option<String>,
+    /// Open public folders as somebody else than the restore did, such as ann@example.com/public
+    #[arg(long, value_name = "NAME", help_heading = "Target")]
+    pub mailbox: Option<String>,
     /// Show what would be taken back, and change nothing
     #[arg(long, help_heading = "Target")]
     pub dry_run: bool,

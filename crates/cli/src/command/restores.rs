@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{RestoreRun, RunItem, RunState, UndoOptions, UndoReport};
+use engine::{MailboxName, MailboxPart, RestoreRun, RunItem, RunState, UndoOptions, UndoReport};
 use serde::Serialize;
 
 use super::failed_items;
@@ -97,7 +97,10 @@ async fn undo(context: &Context, args: RestoresUndoArgs) -> Result<Code> {
     let account = Account::new(context, &args.account)?;
     let vault = config::open_vault(context, &args.repository).await?;
     let found = vault.restore_run(&args.restore).await;
-    let restore = found.map_err(|error| unknown(error.into()))?;
+    let mut restore = found.map_err(|error| unknown(error.into()))?;
+    if let Some(name) = &args.mailbox {
+        restore.reader = Some(reader(name, &restore.mailbox)?);
+    }
     let server = config::server_url(args.to_server.as_deref().unwrap_or(&restore.server))?;
     let exchange = account.at(&server)?;
     let progress = Progress::new("undo", context.output, &context.environment);
@@ -119,9 +122,10 @@ async fn undo(context: &Context, args: RestoresUndoArgs) -> Result<Code> {
     drop(held_back);
     progress.finish();
     let undo = done.map_err(|error| {
-        Failure::from(error)
+        let failure = Failure::from(error)
             .for_user(&args.account.user)
-            .for_repository(&args.repository.repo)
+            .for_repository(&args.repository.repo);
+        hint_at_reader(failure, &restore.mailbox)
     })?;
     let code = match (undo.interrupted, undo.left.is_empty()) {
         (true, _) => Code::Interrupted,
@@ -132,6 +136,31 @@ async fn undo(context: &Context, args: RestoresUndoArgs) -> Result<Code> {
         .output
         .result(&UndoDocument { restore, undo }, undone)?;
     Ok(code)
+}
+
+/// As whom to open the public folders of a restore, which are told by their domain.
+fn reader(typed: &str, restored: &str) -> Result<String> {
+    let name = config::mailbox_name(typed)?;
+    let is_part = name.part() == MailboxPart::Public && name.stored() == restored;
+    let reader = name.address().filter(|_| is_part).map(str::to_owned);
+    reader.ok_or_else(|| {
+        let message = format!("{typed} does not say who opens {restored}, which was restored into");
+        Failure::usage(message).hint(
+            "this is for public folders: name somebody who sees them, as in ann@example.com/public",
+        )
+    })
+}
+
+/// Whoever opened public folders for a restore may be gone.
+fn hint_at_reader(failure: Failure, restored: &str) -> Failure {
+    let name = restored.parse::<MailboxName>();
+    let is_public = name.is_ok_and(|name| name.part() == MailboxPart::Public);
+    match failure.code {
+        Code::NotFound if is_public => failure.hint(format!(
+            "name somebody else who sees the public folders: --mailbox NAME@{restored}"
+        )),
+        _ => failure,
+    }
 }
 
 fn unknown(failure: Failure) -> Failure {

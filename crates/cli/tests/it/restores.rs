@@ -89,6 +89,15 @@ fn shown_and_taken_back(desk: &Desk) {
         plan.contains("would delete 3 items, would put back 0 items"),
         "{plan}"
     );
+    let other = desk.run(&undo(&id[..8], &["--mailbox", "ann@example.test/public"]));
+    assert_eq!(other.code, 2, "{}", other.stderr);
+    assert!(
+        other
+            .stderr
+            .contains("does not say who opens carol@example.test"),
+        "{}",
+        other.stderr
+    );
     let done = desk.json(&undo(&id[..8], &[]));
     assert_eq!(number(&done["undo"], "items_deleted"), 3);
     assert_eq!(number(&done["undo"], "folders_deleted"), 1);

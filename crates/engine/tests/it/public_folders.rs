@@ -191,6 +191,16 @@ async fn who_reads_public_folders_is_kept_for_what_is_done_with_the_backup() {
     let run = store.vault.restore_run(&run).await.unwrap();
     assert_eq!(run.reader.as_deref(), Some(ALICE));
     let (options, cancel) = (UndoOptions::default(), CancellationToken::new());
+    // Who read them for the restore may be gone; another is named then.
+    let mut gone = run.clone();
+    gone.reader = Some("gone@example.test".to_owned());
+    let refused = store
+        .vault
+        .undo_restore(&gone, &exchange, &options, &cancel, Arc::new(Silent));
+    assert_eq!(
+        refused.await.unwrap_err().kind(),
+        engine::ErrorKind::NotFound
+    );
     let undone = store
         .vault
         .undo_restore(&run, &exchange, &options, &cancel, Arc::new(Silent));

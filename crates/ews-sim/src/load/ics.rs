@@ -1,12 +1,11 @@
 //! iCalendar files as appointments and tasks ([MS-OXCICAL], [MS-OXOCAL], [MS-OXOTASK]).
 
 mod exceptions;
+mod times;
 
 use std::collections::HashMap;
 
 use fasttransfer::{Message, PropertyBag, named, tag};
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
 
 use super::content_line::{Component, ContentLine};
 use super::header::Mailbox;
@@ -15,8 +14,9 @@ use super::recipients::{RecipientType, add_recipients, display_names, put_sender
 use super::recur::Recurrence;
 use super::skeleton::keep_literally;
 use super::zone::{Zones, civil, utc_seconds};
-use crate::zones::{self, definition};
+use crate::zones::definition;
 pub(crate) use exceptions::{Exception, is_exception, write as write_exceptions};
+use times::{Times, instant, lead_minutes, put_times};
 
 /// Start of every GlobalObjectId ([MS-OXOCAL] 2.2.1.27).
 const GLOBAL_ID_PREFIX: [u8; 16] = [
@@ -335,106 +335,6 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// When an event happens, local and in UTC.
-struct Times {
-    local_start: Option<DateTime>,
-    start: Option<i64>,
-    end: Option<i64>,
-    all_day: bool,
-    zone: Option<String>,
-    end_zone: Option<String>,
-    zones: Zones,
-    deleted: Vec<Date>,
-}
-
-impl Times {
-    fn read(calendar: &Component, event: &Component) -> Self {
-        let zones = Zones::read(calendar);
-        let begin = event.line("DTSTART");
-        let start = begin.and_then(|l| instant(&zones, l));
-        let all_day = begin.is_some_and(|l| !l.value.contains(['T', 't']));
-        let end = event
-            .line("DTEND")
-            .and_then(|l| instant(&zones, l))
-            .or_else(|| Some(start? + duration_seconds(&event.text("DURATION")?)?))
-            .or_else(|| Some(start? + if all_day { 86_400 } else { 0 }));
-        let deleted = event
-            .all("EXDATE")
-            .flat_map(|l| l.value.split(','))
-            .filter_map(|v| Some(civil(v)?.0.date()))
-            .collect();
-        Self {
-            local_start: begin.and_then(|l| Some(civil(&l.value)?.0)),
-            start,
-            end: end.max(start),
-            all_day,
-            zone: begin.and_then(|l| l.param("TZID")).map(str::to_owned),
-            end_zone: event
-                .line("DTEND")
-                .and_then(|l| l.param("TZID"))
-                .map(str::to_owned),
-            zones,
-            deleted,
-        }
-    }
-
-    fn minutes(&self) -> i64 {
-        match (self.start, self.end) {
-            (Some(start), Some(end)) => (end - start) / 60,
-            _ => 0,
-        }
-    }
-}
-
-fn put_times(bag: &mut PropertyBag, times: &Times) {
-    if let Some(start) = times.start {
-        put_time(bag, named::APPOINTMENT_START_WHOLE, start);
-        put_time(bag, named::COMMON_START, start);
-        put_time(bag, tag::START_DATE, start);
-        put_time(bag, named::CLIP_START, start);
-    }
-    if let Some(end) = times.end {
-        put_time(bag, named::APPOINTMENT_END_WHOLE, end);
-        put_time(bag, named::COMMON_END, end);
-        put_time(bag, tag::END_DATE, end);
-        put_time(bag, named::CLIP_END, end);
-    }
-    let minutes = i32::try_from(times.minutes()).unwrap_or(i32::MAX);
-    put_i32(bag, named::APPOINTMENT_DURATION, minutes);
-    put_bool(bag, named::APPOINTMENT_SUB_TYPE, times.all_day);
-    put_zones(bag, times);
-}
-
-/// Keeps the zones of an event's times. A file's own definition counts, so a name that means
-/// something else elsewhere says nothing of the zone but how it is called.
-fn put_zones(bag: &mut PropertyBag, times: &Times) {
-    put_opt(bag, named::TIME_ZONE_DESCRIPTION, times.zone.clone());
-    let (Some(name), Some(local), Some(start)) = (&times.zone, times.local_start, times.start)
-    else {
-        return;
-    };
-    let zone = zones::known(name).zip(Timestamp::from_second(start).ok());
-    if zone.is_none_or(|(zone, start)| zone.to_datetime(start) != local) {
-        return;
-    }
-    let end = times
-        .end_zone
-        .as_deref()
-        .filter(|end| zones::known(end).is_some());
-    for (id, name) in [
-        (
-            named::APPOINTMENT_TIME_ZONE_DEFINITION_START_DISPLAY,
-            name.as_str(),
-        ),
-        (
-            named::APPOINTMENT_TIME_ZONE_DEFINITION_END_DISPLAY,
-            end.unwrap_or(name),
-        ),
-    ] {
-        definition::put(bag, &id, name, local.year());
-    }
-}
-
 fn put_recurrence(
     bag: &mut PropertyBag,
     event: &Component,
@@ -480,48 +380,6 @@ fn busy_status(event: &Component) -> i32 {
         }
         _ => 2,
     }
-}
-
-fn instant(zones: &Zones, line: &ContentLine) -> Option<i64> {
-    let (local, utc) = civil(&line.value)?;
-    let zone = if utc { None } else { line.param("TZID") };
-    Some(zones.to_utc(zone, local))
-}
-
-/// Minutes before the start of a relative trigger.
-fn lead_minutes(trigger: &ContentLine) -> Option<i32> {
-    let seconds = duration_seconds(&trigger.value)?;
-    i32::try_from(-seconds / 60).ok().filter(|m| *m >= 0)
-}
-
-/// A DURATION value (RFC 5545, 3.3.6) in seconds.
-fn duration_seconds(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let (sign, text) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let mut total: i64 = 0;
-    let mut number = String::new();
-    for c in text.strip_prefix(['P', 'p'])?.chars() {
-        let unit = match c.to_ascii_uppercase() {
-            '0'..='9' => {
-                number.push(c);
-                continue;
-            }
-            'T' => continue,
-            'W' => 604_800,
-            'D' => 86_400,
-            'H' => 3_600,
-            'M' => 60,
-            'S' => 1,
-            _ => return None,
-        };
-        let count: i64 = number.parse().ok()?;
-        total = total.checked_add(count.checked_mul(unit)?)?;
-        number.clear();
-    }
-    Some(sign * total.min(i64::from(i32::MAX)))
 }
 
 /// Seconds since 1970 of a date-only or date-time value, read as UTC (birthdays).

@@ -1,7 +1,9 @@
 //! Settings of mailboxes: read when it is time, kept as they were, restored one by one. What is on
 //! the server is judged by requests that the client has no part in.
 
-use std::io::{Read, Write};
+mod by_hand;
+mod furnishing;
+
 use std::sync::Arc;
 
 use engine::{
@@ -12,6 +14,8 @@ use ews_client::*;
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{Server, Store, backup, latest, of, set, sim_with};
+use by_hand::{delegates_of, look, oof_of, permissions_of, rules_of};
+use furnishing::{client, folder_id, furnish, rule, set_permissions, set_rules, take_away};
 
 const ALICE: &str = "alice@example.test";
 const BOB: &str = "bob@example.test";
@@ -20,251 +24,6 @@ const CAROL: &str = "carol@example.test";
 /// What a reading of all settings costs: permissions, delegates, rules, replies, and four
 /// configurations.
 const SETTINGS_REQUESTS: u64 = 8;
-
-/// Sends one request as it would be typed, and returns the answer's text.
-fn soap(server: &Server, mailbox: &str, body: &str) -> String {
-    let url = Url::parse(server.url()).unwrap();
-    let envelope = format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
-         <s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" \
-         xmlns:t=\"http://schemas.microsoft.com/exchange/services/2006/types\" \
-         xmlns:m=\"http://schemas.microsoft.com/exchange/services/2006/messages\">\
-         <s:Header><t:RequestServerVersion Version=\"Exchange2013\"/><t:ExchangeImpersonation>\
-         <t:ConnectingSID><t:PrimarySmtpAddress>{mailbox}</t:PrimarySmtpAddress></t:ConnectingSID>\
-         </t:ExchangeImpersonation></s:Header><s:Body>{body}</s:Body></s:Envelope>"
-    );
-    let address = (url.host_str().unwrap(), url.port().unwrap());
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let account = base64_simd::STANDARD.encode_to_string("svc@example.test:secret");
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {account}\r\nConnection: close\r\n\
-         Content-Type: text/xml; charset=utf-8\r\nContent-Length: {}\r\n\r\n",
-        url.path(),
-        address.0,
-        envelope.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(envelope.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.contains("NoError"), "{body}\n{answer}");
-    answer
-}
-
-fn permissions_of(server: &Server, mailbox: &str, folder: &str) -> String {
-    let body = format!(
-        "<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>\
-         <t:FieldURI FieldURI=\"folder:PermissionSet\"/></t:AdditionalProperties></m:FolderShape>\
-         <m:FolderIds><t:DistinguishedFolderId Id=\"{folder}\"/></m:FolderIds></m:GetFolder>"
-    );
-    between(
-        &soap(server, mailbox, &body),
-        "<t:PermissionSet>",
-        "</t:PermissionSet>",
-    )
-}
-
-fn rules_of(server: &Server, mailbox: &str) -> String {
-    let body = format!(
-        "<m:GetInboxRules><m:MailboxSmtpAddress>{mailbox}</m:MailboxSmtpAddress></m:GetInboxRules>"
-    );
-    soap(server, mailbox, &body)
-}
-
-fn delegates_of(server: &Server, mailbox: &str) -> String {
-    let body = format!(
-        "<m:GetDelegate IncludePermissions=\"true\"><m:Mailbox><t:EmailAddress>{mailbox}\
-         </t:EmailAddress></m:Mailbox></m:GetDelegate>"
-    );
-    soap(server, mailbox, &body)
-}
-
-fn oof_of(server: &Server, mailbox: &str) -> String {
-    let body = format!(
-        "<m:GetUserOofSettingsRequest><t:Mailbox><t:Address>{mailbox}</t:Address>\
-         <t:RoutingType>SMTP</t:RoutingType></t:Mailbox></m:GetUserOofSettingsRequest>"
-    );
-    soap(server, mailbox, &body)
-}
-
-fn configuration_of(server: &Server, mailbox: &str, folder: &str, name: &str) -> String {
-    let body = format!(
-        "<m:GetUserConfiguration><m:UserConfigurationName Name=\"{name}\">\
-         <t:DistinguishedFolderId Id=\"{folder}\"/></m:UserConfigurationName>\
-         <m:UserConfigurationProperties>All</m:UserConfigurationProperties>\
-         </m:GetUserConfiguration>"
-    );
-    soap(server, mailbox, &body)
-}
-
-/// Everything between the first place of one text and the next place of another.
-fn between(text: &str, from: &str, to: &str) -> String {
-    let (_, rest) = text
-        .split_once(from)
-        .unwrap_or_else(|| panic!("no {from} in {text}"));
-    let (found, _) = rest.split_once(to).unwrap();
-    found.to_owned()
-}
-
-fn client(server: &Server, mailbox: &str) -> Client {
-    server.exchange().mailbox(mailbox)
-}
-
-async fn set_permissions(
-    server: &Server,
-    mailbox: &str,
-    folder: DistinguishedFolder,
-    entries: &[(&str, PermissionLevel)],
-) {
-    let is_calendar = folder == DistinguishedFolder::Calendar;
-    let permissions = entries.iter();
-    let permissions = permissions.map(|(who, level)| Permission::new(UserId::smtp(*who), *level));
-    let update = FolderUpdate {
-        id: FolderIdRef::from(folder),
-        kind: if is_calendar {
-            FolderKind::Calendar
-        } else {
-            FolderKind::Folder
-        },
-        changes: vec![FolderFieldChange::Permissions(FolderPermissions {
-            is_calendar,
-            permissions: permissions.collect(),
-            unknown_entries: Vec::new(),
-        })],
-    };
-    let request = UpdateFolder {
-        folders: vec![update],
-    };
-    let done = client(server, mailbox)
-        .update_folder(&request)
-        .await
-        .unwrap();
-    assert!(done[0].is_ok(), "{done:?}");
-}
-
-fn delegate(who: &str, calendar: DelegateLevel) -> Delegate {
-    Delegate {
-        user: UserId::smtp(who),
-        calendar: Some(calendar),
-        ..Delegate::default()
-    }
-}
-
-async fn folder_id(server: &Server, mailbox: &str, path: &str) -> String {
-    let found = server.sim.mailbox(mailbox).unwrap().folders();
-    found
-        .into_iter()
-        .find(|folder| folder.path == path)
-        .unwrap()
-        .id
-}
-
-fn rule(name: &str, folder: &str) -> InboxRule {
-    let id = XmlElement::new("FolderId").with_attribute("Id", folder);
-    let text = XmlElement::leaf("String", name);
-    let subject = XmlElement::new("ContainsSubjectStrings").with_children([text]);
-    InboxRule {
-        display_name: name.to_owned(),
-        priority: 1,
-        is_enabled: true,
-        conditions: Some(XmlElement::new("Conditions").with_children([subject])),
-        actions: Some(
-            XmlElement::new("Actions")
-                .with_children([XmlElement::new("MoveToFolder").with_children([id])]),
-        ),
-        ..InboxRule::default()
-    }
-}
-
-async fn set_rules(server: &Server, mailbox: &str, operations: Vec<RuleOperation>) {
-    let request = UpdateInboxRules {
-        mailbox: Some(mailbox.to_owned()),
-        remove_outlook_rule_blob: false,
-        operations,
-    };
-    let errors = client(server, mailbox).update_inbox_rules(&request).await;
-    assert_eq!(errors.unwrap(), []);
-}
-
-async fn set_oof(server: &Server, mailbox: &str, state: OofState, message: &str) {
-    let reply = OofReply {
-        message: message.to_owned(),
-        lang: None,
-    };
-    let request = SetUserOofSettings {
-        mailbox: mailbox.to_owned(),
-        settings: OofSettings {
-            state,
-            external_audience: ExternalAudience::Known,
-            duration: None,
-            internal_reply: Some(reply.clone()),
-            external_reply: Some(reply),
-            other: Vec::new(),
-        },
-    };
-    client(server, mailbox)
-        .set_user_oof_settings(&request)
-        .await
-        .unwrap();
-}
-
-fn configuration(folder: DistinguishedFolder, name: &str, xml: &str) -> UserConfiguration {
-    let mut object = UserConfiguration::new(UserConfigurationName::new(folder, name));
-    object.xml_data = Some(xml.to_owned().into_bytes().into());
-    object
-}
-
-const CATEGORIES: &str = "<?xml version=\"1.0\"?><categories default=\"Red\" \
-    xmlns=\"CategoryList.xsd\"><category name=\"Red\" color=\"0\"/></categories>";
-
-/// Gives a mailbox one of each setting.
-async fn furnish(server: &Server, mailbox: &str) {
-    let reviewer = [(BOB, PermissionLevel::Reviewer)];
-    set_permissions(server, mailbox, DistinguishedFolder::Inbox, &reviewer).await;
-    let editor = [(BOB, PermissionLevel::Editor)];
-    set_permissions(server, mailbox, DistinguishedFolder::Calendar, &editor).await;
-    let request = AddDelegate {
-        mailbox: mailbox.to_owned(),
-        delegates: vec![delegate(BOB, DelegateLevel::Editor)],
-        deliver_meeting_requests: Some(DeliverMeetingRequests::DelegatesAndMe),
-    };
-    client(server, mailbox)
-        .add_delegate(&request)
-        .await
-        .unwrap();
-    server
-        .sim
-        .mailbox(mailbox)
-        .unwrap()
-        .create_folder("Inbox/Bills")
-        .unwrap();
-    let bills = folder_id(server, mailbox, "Inbox/Bills").await;
-    set_rules(
-        server,
-        mailbox,
-        vec![RuleOperation::Create(rule("bill", &bills))],
-    )
-    .await;
-    set_oof(server, mailbox, OofState::Enabled, "<p>In Rome</p>").await;
-    let client = client(server, mailbox);
-    for configuration in [
-        configuration(DistinguishedFolder::Calendar, "CategoryList", CATEGORIES),
-        configuration(
-            DistinguishedFolder::Root,
-            "OWA.UserOptions",
-            "<o timezone=\"W. Europe\"/>",
-        ),
-        configuration(
-            DistinguishedFolder::Calendar,
-            "WorkHours",
-            "<w><Start>08:00</Start></w>",
-        ),
-        configuration(DistinguishedFolder::Calendar, "Calendar", "<c/>"),
-    ] {
-        let request = CreateUserConfiguration { configuration };
-        client.create_user_configuration(&request).await.unwrap();
-    }
-}
 
 async fn run(store: &Store, server: &Server, options: &BackupOptions) -> BackupReport {
     let report = store
@@ -428,52 +187,6 @@ async fn a_snapshot_shows_each_setting_as_it_was_and_a_new_machine_does_too() {
         (report.requests, report.mailboxes[0].items_downloaded),
         (2, 0)
     );
-}
-
-/// What the server says of each setting of Alice's, without what it makes up anew.
-fn look(server: &Server) -> [String; 6] {
-    [
-        permissions_of(server, ALICE, "inbox"),
-        permissions_of(server, ALICE, "calendar"),
-        between(
-            &delegates_of(server, ALICE),
-            "<m:DelegateUser>",
-            "</m:ResponseMessages>",
-        ),
-        between(&rules_of(server, ALICE), "<t:IsEnabled>", "</t:Rule>"),
-        between(&oof_of(server, ALICE), "<t:OofState>", "</t:OofState>"),
-        between(
-            &configuration_of(server, ALICE, "calendar", "CategoryList"),
-            "<t:XmlData>",
-            "</t:XmlData>",
-        ),
-    ]
-}
-
-/// Takes away, or changes, one of each setting of Alice's.
-async fn take_away(server: &Server) {
-    let none = [(BOB, PermissionLevel::None)];
-    set_permissions(server, ALICE, DistinguishedFolder::Inbox, &none).await;
-    set_permissions(server, ALICE, DistinguishedFolder::Calendar, &none).await;
-    let alice = client(server, ALICE);
-    let request = RemoveDelegate {
-        mailbox: ALICE.to_owned(),
-        users: vec![UserId::smtp(BOB)],
-    };
-    alice.remove_delegate(&request).await.unwrap();
-    let rules = alice
-        .get_inbox_rules(&GetInboxRules {
-            mailbox: Some(ALICE.to_owned()),
-        })
-        .await;
-    let id = rules.unwrap().rules[0].id.clone().unwrap();
-    set_rules(server, ALICE, vec![RuleOperation::Delete(id)]).await;
-    set_oof(server, ALICE, OofState::Disabled, "<p>Back</p>").await;
-    let name = UserConfigurationName::new(DistinguishedFolder::Calendar, "CategoryList");
-    alice
-        .delete_user_configuration(&DeleteUserConfiguration { name })
-        .await
-        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

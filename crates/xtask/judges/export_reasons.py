@@ -264,6 +264,15 @@ def day_without_type(d, original):
     return is_rebuilt(d, "calendar") and d["field"] in ("start", "end") and re.fullmatch(r"\d{8}", value) and "VALUE=DATE" not in params and re.fullmatch(r"\d{4}-\d\d-\d\d", d["export"][0])
 
 
+@reason("zone of a day", "a day with a TZID, which RFC 5545 forbids: icalendar takes it for midnight in that zone, the server for a whole day.")
+def zone_of_a_day(d, original):
+    if not is_rebuilt(d, "calendar") or d["field"] not in ("start", "end"):
+        return False
+    kept = re.search(r"(?m)^DT%s;([^:\n]*):(\d{8})\s*$" % d["field"].upper(), unfolded(original))
+    named = kept and "VALUE=DATE" in kept[1] and "TZID=" in kept[1]
+    return bool(named) and d["export"] == [f"{kept[2][:4]}-{kept[2][4:6]}-{kept[2][6:]}"]
+
+
 @reason("before the zone begins", "the event is before the first onset of the time zone that its file defines, for which no offset is told.")
 def before_zone(d, original):
     zones = "".join(re.findall(r"(?s)BEGIN:VTIMEZONE.*?END:VTIMEZONE", unfolded(original)))

@@ -355,7 +355,7 @@ impl Client {
         progress.made += 1;
         let attempt = Attempt {
             failure,
-            made: progress.made,
+            made: progress.count(failure),
             idempotent: O::IDEMPOTENT,
             server_wait: error.retry_after(),
             waited: progress.waited,
@@ -400,8 +400,23 @@ fn refused(error: &Error) -> Refused {
 
 #[derive(Default)]
 struct Progress {
+    /// All attempts.
     made: u32,
+    /// Those the server turned away. They and the others have limits of their own: that a server
+    /// was busy does not make the first connection that breaks the last.
+    refused: u32,
     waited: Duration,
+}
+
+impl Progress {
+    /// Counts the last attempt, and tells how many failed as it did.
+    fn count(&mut self, failure: Failure) -> u32 {
+        if failure == Failure::Refused {
+            self.refused += 1;
+            return self.refused;
+        }
+        self.made.saturating_sub(self.refused)
+    }
 }
 
 /// An answer's text. Stray bytes that are no UTF-8 do not spoil the rest.

@@ -8,9 +8,10 @@ use crate::transport::TransportErrorKind;
 /// report one that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Most times one request is sent while the server says that it is busy.
+    /// How often the server may turn one request away as busy before it is given up.
     pub max_busy_attempts: u32,
-    /// Most times one request is sent when connections break or the server fails.
+    /// How often connections may break, or the server fail, before it is given up; being turned
+    /// away does not count.
     pub max_attempts: u32,
     /// The first pause where the server names none; doubles each time.
     pub first_wait: Duration,
@@ -78,7 +79,7 @@ impl Failure {
 pub(crate) struct Attempt {
     /// How the last attempt failed.
     pub(crate) failure: Failure,
-    /// How many were made.
+    /// How many failed so: refusals and other failures are counted apart.
     pub(crate) made: u32,
     /// Whether the operation may be carried out twice.
     pub(crate) idempotent: bool,

@@ -135,6 +135,23 @@ async fn reading_survives_broken_connections_up_to_a_limit() {
 }
 
 #[tokio::test]
+async fn a_busy_server_does_not_make_the_first_broken_connection_the_last() {
+    let busy = || Ok(Answer::with(503, "").header("retry-after", "1"));
+    let broken_three_times = [broken(), broken(), broken(), Ok(inbox())];
+    let answers = (0..6).map(|_| busy()).chain(broken_three_times);
+    let (client, playback, _) = results(answers);
+    assert!(get_inbox(&client).await.is_ok());
+    assert_eq!(playback.count(), 10);
+    let answers = [busy()].into_iter().chain((0..4).map(|_| broken()));
+    let (client, _, _) = results(answers);
+    let error = get_inbox(&client).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::Interrupted, 5)
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_stays_busy_is_reported_as_such() {
     let (client, _, notes) = client((0..10).map(|_| inner_busy("GetFolder")));
     let error = get_inbox(&client).await.unwrap_err();

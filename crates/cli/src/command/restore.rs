@@ -216,7 +216,12 @@ fn restored(restored: &Restored) -> String {
         text.push_str(&failed_items(heading, &report.fallbacks));
     }
     if !report.failures.is_empty() {
-        text.push_str(&failed_items("not restored", &report.failures));
+        // Some may be there and only not have been read back; each says so.
+        let heading = match restored.verified {
+            true => "not restored, or not proved to be as stored",
+            false => "not restored",
+        };
+        text.push_str(&failed_items(heading, &report.failures));
     }
     text.push_str(&meetings(report));
     if let Some(run) = &report.run {

@@ -27,7 +27,11 @@ const BATCH_BYTES: u64 = 8 << 20;
 /// How often an item is asked for before it is given up for this run.
 const ATTEMPTS: u32 = 5;
 
-/// The first wait before an item is asked for again, where the server names none; it doubles.
+/// The same where the request breaks off: that says little about the item it broke off in.
+const BROKEN_ATTEMPTS: u32 = 8;
+
+/// The first wait before an item is asked for again, where the server names none; it doubles up
+/// to the wait after [`ATTEMPTS`].
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// The segment group of skeletons; a mailbox has one, so that folders follow each other.
@@ -114,6 +118,8 @@ pub(super) struct Tried {
     /// Items to ask for again, each with the reason.
     pub(super) again: Vec<(Wanted, String)>,
     wait: Option<Duration>,
+    /// Whether the request failed as a whole, or broke off under way.
+    broken: bool,
     pub(super) opaque: bool,
 }
 
@@ -137,13 +143,20 @@ pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<V
             // The runtime's clock, which tests can pause.
             tokio::time::sleep(next.wait).await;
         }
-        let attempt = next.attempt;
+        let (attempt, sent) = (next.attempt, next.items.len());
         let tried = try_once(&mailbox, next).await?;
+        // A server that gave a part will give more: only requests that brought nothing count.
+        let attempt = if tried.again.len() < sent { 1 } else { attempt };
+        let limit = if tried.broken {
+            BROKEN_ATTEMPTS
+        } else {
+            ATTEMPTS
+        };
         fetched.extend(tried.done);
         if tried.again.is_empty() {
             continue;
         }
-        if attempt >= ATTEMPTS && (tried.again.len() == 1 || attempt >= 2 * ATTEMPTS) {
+        if attempt >= limit && (tried.again.len() == 1 || attempt >= 2 * limit) {
             fetched.extend(
                 tried
                     .again
@@ -154,7 +167,7 @@ pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<V
         }
         let wait = tried
             .wait
-            .unwrap_or(FIRST_WAIT * 2u32.pow(attempt.min(8) - 1));
+            .unwrap_or(FIRST_WAIT * 2u32.pow(attempt.min(ATTEMPTS) - 1));
         let mut first: Vec<Wanted> = tried.again.into_iter().map(|(wanted, _)| wanted).collect();
         let second = first.split_off(first.len().div_ceil(2));
         for (items, wait) in [(first, wait), (second, Duration::ZERO)] {
@@ -299,6 +312,7 @@ pub(super) fn put_off(
         return Err(Error::new(kind, format!("{doing}: {error}")));
     }
     tried.wait = error.retry_after();
+    tried.broken = true;
     let reason = error.to_string();
     tried
         .again

@@ -5,7 +5,12 @@ use std::time::Duration;
 /// How often a request is sent when the connection breaks or the server is busy.
 pub(crate) const ATTEMPTS: u32 = 4;
 
-/// The first wait before that, where the server names none; it doubles.
+/// The same of what only reads: it changes nothing, and a connection that breaks says little about
+/// the item it broke in.
+pub(super) const READ_ATTEMPTS: u32 = 8;
+
+/// The first wait before that, where the server names none; it doubles up to the wait after
+/// [`ATTEMPTS`].
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// What a request left undone.
@@ -19,11 +24,13 @@ pub(crate) struct Again<T> {
 }
 
 impl<T> Again<T> {
-    /// Decides after a request of `sent` items of which some are left. A server that took a part
-    /// will take more, and one that took none may manage half of it.
+    /// Decides after a request of `sent` items of which some are left, the `attempt`-th of at most
+    /// `limit` for a single item. A server that took a part will take more, and one that took none
+    /// may manage half of it.
     pub(crate) fn new(
         sent: usize,
         attempt: u32,
+        limit: u32,
         left: Vec<(T, String)>,
         wait: Option<Duration>,
     ) -> Self {
@@ -33,7 +40,7 @@ impl<T> Again<T> {
             wait: wait.unwrap_or(own_wait(attempt)),
             failed: Vec::new(),
         };
-        if attempt >= ATTEMPTS && (left.len() <= 1 || attempt >= 2 * ATTEMPTS) {
+        if attempt >= limit && (left.len() <= 1 || attempt >= 2 * limit) {
             again.failed = left;
             return again;
         }
@@ -72,7 +79,13 @@ mod tests {
 
     #[test]
     fn a_batch_of_which_a_part_was_taken_begins_anew_in_halves() {
-        let again = Again::new(50, ATTEMPTS, left(47), Some(Duration::from_millis(70)));
+        let again = Again::new(
+            50,
+            ATTEMPTS,
+            ATTEMPTS,
+            left(47),
+            Some(Duration::from_millis(70)),
+        );
         let sizes: Vec<_> = again.batches.iter().map(|(b, n)| (b.len(), *n)).collect();
         assert_eq!(sizes, [(24, 2), (23, 2)]);
         assert_eq!(again.wait, Duration::from_millis(70));
@@ -89,7 +102,7 @@ mod tests {
             if sent <= 4 {
                 continue;
             }
-            let again = Again::new(sent, attempt, left(sent), None);
+            let again = Again::new(sent, attempt, ATTEMPTS, left(sent), None);
             failed += again.failed.len();
             waiting.extend(again.batches.iter().map(|(b, n)| (b.len(), *n)));
         }
@@ -98,9 +111,13 @@ mod tests {
 
     #[test]
     fn a_single_item_is_given_up_in_the_end() {
-        let again = Again::new(1, ATTEMPTS, left(1), None);
-        assert_eq!((again.failed.len(), again.batches.len()), (1, 0));
-        let again = Again::new(1, 1, left(1), None);
+        for limit in [ATTEMPTS, READ_ATTEMPTS] {
+            let again = Again::new(1, limit, limit, left(1), None);
+            assert_eq!((again.failed.len(), again.batches.len()), (1, 0));
+            let again = Again::new(1, limit - 1, limit, left(1), None);
+            assert_eq!((again.failed.len(), again.batches.len()), (0, 1));
+        }
+        let again = Again::new(1, 1, ATTEMPTS, left(1), None);
         assert_eq!((again.failed.len(), again.wait), (0, FIRST_WAIT));
     }
 }

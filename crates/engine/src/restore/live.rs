@@ -7,7 +7,7 @@ use ews_client::{Client, ExportEvent, ExportStream, GetItem, ItemError, ItemId, 
 use mailindex::FolderKey;
 use tokio::sync::Semaphore;
 
-use super::again::{Again, may_pass};
+use super::again::{Again, READ_ATTEMPTS, may_pass};
 use crate::backup::worth_asking_again;
 use crate::error::{Error, Result};
 use crate::portable::{Group, shape, to_bytes};
@@ -64,7 +64,7 @@ impl LiveReader<'_> {
                 continue;
             }
             let (left, wait) = self.ask(wanted, &batch, &mut found).await?;
-            let again = Again::new(batch.len(), attempt, left, wait);
+            let again = Again::new(batch.len(), attempt, READ_ATTEMPTS, left, wait);
             for (at, reason) in again.failed {
                 put(&mut found, at, LiveRead::Failed(reason));
             }

@@ -8,9 +8,10 @@ use ews_client::{
     CreateItem, ExtendedProperty, FolderIdRef, GetItem, Item, ItemId, ItemKind, NewItem, Outcome,
 };
 
-use super::again::{Again, may_pass};
+use super::again::{ATTEMPTS, Again, READ_ATTEMPTS, may_pass};
 use super::rewrite::origin_path;
 use super::upload::{Done, Piece, Sender};
+use crate::backup::worth_asking_again;
 use crate::error::{Error, Result};
 use crate::keys::Holds;
 use crate::origin::Origin;
@@ -27,6 +28,9 @@ struct Portable {
     piece: Piece,
     item: Item,
 }
+
+/// A created item with its id, and why it has to be read again.
+type Created = ((Portable, ItemId), String);
 
 /// What a request left to do.
 #[derive(Default)]
@@ -59,7 +63,7 @@ impl Sender {
             }
             let sent = batch.len();
             let left = self.create_once(batch, extent, done).await?;
-            let again = Again::new(sent, attempt, left.again, left.wait);
+            let again = Again::new(sent, attempt, ATTEMPTS, left.again, left.wait);
             for (portable, reason) in again.failed {
                 done.failures
                     .push(self.failure(&portable.piece, reason).await);
@@ -225,7 +229,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Reads created items back and compares them with what was to be created.
+    /// Reads created items back and compares them with what was to be created. Whatever the server
+    /// does not answer for is asked for again.
     async fn verify_created(
         &self,
         mut restored: Vec<(Portable, ItemId)>,
@@ -236,45 +241,87 @@ impl Sender {
                 .into_iter()
                 .partition(|(portable, _)| group_of(portable) == group);
             restored = others;
-            if these.is_empty() {
-                continue;
-            }
-            let with_mime = these
-                .iter()
-                .any(|(portable, _)| portable.item.mime_content.is_some());
-            let request = GetItem {
-                shape: shape(group, with_mime),
-                ids: these.iter().map(|(_, id)| id.clone()).collect(),
-            };
-            let answer = {
-                let _permit = self.permits.acquire().await;
-                self.client.get_item(&request).await
-            };
-            let mut outcomes = match answer {
-                Ok(outcomes) => outcomes
-                    .into_iter()
-                    .map(|o| o.map_err(|e| e.to_string()))
-                    .collect(),
-                Err(error) => vec![Err(error.to_string()); these.len()],
-            }
-            .into_iter();
-            for (portable, _) in these {
-                let difference = match outcomes.next() {
-                    Some(Ok(live)) => difference(&portable, &live),
-                    Some(Err(reason)) => Some(format!("cannot be read back: {reason}")),
-                    None => Some("the server's answer left it out".to_owned()),
-                };
-                match difference {
-                    None => done.verified += 1,
-                    Some(difference) => {
-                        let reason = format!("restored, but {difference}");
-                        done.failures
-                            .push(self.failure(&portable.piece, reason).await);
-                    }
+            let mut waiting = VecDeque::from([(these, 1u32)]);
+            while let Some((batch, attempt)) = waiting.pop_front() {
+                if batch.is_empty() {
+                    continue;
+                }
+                let sent = batch.len();
+                let (left, wait) = self.read_created_back(group, batch, done).await;
+                let again = Again::new(sent, attempt, READ_ATTEMPTS, left, wait);
+                for ((portable, _), reason) in again.failed {
+                    let reason = format!("restored, but cannot be read back: {reason}");
+                    done.failures
+                        .push(self.failure(&portable.piece, reason).await);
+                }
+                if !again.batches.is_empty() {
+                    tokio::time::sleep(again.wait).await;
+                    waiting.extend(again.batches);
                 }
             }
         }
         Ok(())
+    }
+
+    /// One request of that: what has to be asked for again, and after which wait.
+    async fn read_created_back(
+        &self,
+        group: Group,
+        batch: Vec<(Portable, ItemId)>,
+        done: &mut Done,
+    ) -> (Vec<Created>, Option<Duration>) {
+        let with_mime = batch
+            .iter()
+            .any(|(portable, _)| portable.item.mime_content.is_some());
+        let request = GetItem {
+            shape: shape(group, with_mime),
+            ids: batch.iter().map(|(_, id)| id.clone()).collect(),
+        };
+        let answer = {
+            let _permit = self.permits.acquire().await;
+            self.client.get_item(&request).await
+        };
+        let mut outcomes = match answer {
+            Ok(outcomes) => outcomes.into_iter(),
+            Err(error) if may_pass(error.kind()) => {
+                let reason = error.to_string();
+                let left = batch.into_iter().map(|one| (one, reason.clone()));
+                return (left.collect(), error.retry_after());
+            }
+            Err(error) => {
+                let reason = format!("restored, but cannot be read back: {error}");
+                for (portable, _) in batch {
+                    let failure = self.failure(&portable.piece, reason.clone()).await;
+                    done.failures.push(failure);
+                }
+                return (Vec::new(), None);
+            }
+        };
+        let (mut again, mut wait) = (Vec::new(), None);
+        for (portable, id) in batch {
+            let difference = match outcomes.next() {
+                Some(Ok(live)) => difference(&portable, &live),
+                Some(Err(error)) if worth_asking_again(&error.code) => {
+                    wait = wait.max(error.back_off);
+                    again.push(((portable, id), error.to_string()));
+                    continue;
+                }
+                Some(Err(error)) => Some(format!("cannot be read back: {error}")),
+                None => {
+                    let reason = "the server's answer left it out".to_owned();
+                    again.push(((portable, id), reason));
+                    continue;
+                }
+            };
+            let Some(difference) = difference else {
+                done.verified += 1;
+                continue;
+            };
+            let reason = format!("restored, but {difference}");
+            done.failures
+                .push(self.failure(&portable.piece, reason).await);
+        }
+        (again, wait)
     }
 }
 

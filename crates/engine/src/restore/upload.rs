@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::again::{Again, may_pass};
+use super::again::{ATTEMPTS, Again, may_pass};
 use super::present::{Live, Look, present_in};
 use super::rewrite::Rewrite;
 use super::stream::{head, rewritten};
@@ -266,7 +266,7 @@ impl Sender {
                 Ok(outcomes) => self.sort(batch, outcomes, &mut done).await?,
                 Err(error) => (self.broken(batch, &error, &mut done).await?, None),
             };
-            let again = Again::new(sent, attempt, again, wait);
+            let again = Again::new(sent, attempt, ATTEMPTS, again, wait);
             for (piece, reason) in again.failed {
                 done.failures.push(self.failure(&piece, reason).await);
             }

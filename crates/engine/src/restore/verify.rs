@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ews_client::{ExportEvent, ItemId};
 
-use super::again::{Again, may_pass};
+use super::again::{Again, READ_ATTEMPTS, may_pass};
 use super::compare::difference;
 use super::upload::{Done, Piece, Sender};
 use crate::backup::worth_asking_again;
@@ -61,7 +61,7 @@ impl Sender {
         while let Some((batch, attempt)) = waiting.pop_front() {
             let sent = batch.len();
             let (left, wait) = self.read_back(batch, done).await?;
-            let again = Again::new(sent, attempt, left, wait);
+            let again = Again::new(sent, attempt, READ_ATTEMPTS, left, wait);
             for ((piece, _), reason) in again.failed {
                 let reason = format!("restored, but cannot be read back: {reason}");
                 done.failures.push(self.failure(&piece, reason).await);

@@ -112,6 +112,27 @@ async fn replacing_live_items_that_stops_half_way_ends_with_what_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reading_back_that_stops_half_way_is_continued_with_what_is_missing() {
+    let (_source, store) = stored().await;
+    let snapshot = latest(&store.vault, ALICE).await;
+    for stop in [FaultAction::Stop, FaultAction::Expire] {
+        let native = Sim::builder().mailbox(ALICE);
+        let portable = Sim::builder().mailbox(ALICE).without_export_items();
+        for (target, read) in [(native, "ExportItems"), (portable, "GetItem")] {
+            let target = Server::start(target.build().unwrap()).await;
+            target.sim.set_faults(plan(read, stop));
+            let options = RestoreOptions {
+                verify: true,
+                ..RestoreOptions::default()
+            };
+            let report = restore(&store.vault, &snapshot, &target, &options).await;
+            assert_eq!(report.items_verified, MAILS as u64);
+            assert!(target.sim.stats().faults_injected >= 3);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn creating_items_that_stops_half_way_doubles_nothing_and_loses_nothing() {
     let (_source, store) = stored().await;
     let snapshot = latest(&store.vault, ALICE).await;

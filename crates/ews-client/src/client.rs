@@ -108,7 +108,7 @@ pub enum TlsSupport {
     Legacy,
 }
 
-/// Whose mailbox a client works in (`ExchangeImpersonation`, MS-OXWSCDATA).
+/// Whose mailbox a client works in (`ExchangeImpersonation`, MS-OXWSCDATA 2.2.3.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Access {
     /// The account's own.
@@ -240,7 +240,7 @@ impl Client {
     }
 
     /// The same connection and mailbox, in a time zone that the server knows by its Windows name,
-    /// such as `W. Europe Standard Time` (`TimeZoneContext`, MS-OXWSGTZ 2.2.4): what requests say
+    /// such as `W. Europe Standard Time` (`TimeZoneContext`, MS-OXWSGTZ 2.2.3.4): what requests say
     /// of times without an offset, and of days, is meant there, and no longer in UTC.
     pub fn in_time_zone(&self, name: impl Into<String>) -> Client {
         Client {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The schema version a request claims (`ExchangeVersionType`), newest first.
+/// The schema version a request claims (`ExchangeVersionType`, in the header
+/// `RequestServerVersion`, MS-OXWSCDATA 2.2.3.9), oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(non_camel_case_types, missing_docs)] // the schema's names
 pub enum SchemaVersion {

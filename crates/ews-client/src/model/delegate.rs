@@ -6,21 +6,21 @@ use crate::model::property::named;
 use crate::model::xml_element::{Parts, XmlElement, expect_name, flag_of};
 
 named! {
-    /// A delegate's role in one folder (`DelegateFolderPermissionLevelType`). `Custom` is told and
-    /// cannot be set.
+    /// A delegate's role in one folder (`DelegateFolderPermissionLevelType`, MS-OXWSDLGM).
+    /// `Custom` is told and cannot be set.
     DelegateLevel {
         None, Editor, Reviewer, Author, Custom,
     }
 }
 
 named! {
-    /// Who gets meeting requests (`DeliverMeetingRequestsType`).
+    /// Who gets meeting requests (`DeliverMeetingRequestsType`, MS-OXWSDLGM).
     DeliverMeetingRequests {
         DelegatesOnly, DelegatesAndMe, DelegatesAndSendInformationToMe, NoForward,
     }
 }
 
-/// A delegate (`DelegateUserType`, MS-OXWSDLGM 2.2.4.3).
+/// A delegate (`DelegateUserType`, MS-OXWSDLGM 2.2.4.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Delegate {
     /// Who.

@@ -1,7 +1,8 @@
 //! Properties carried as the schema spells them.
 
 /// A property of a contact, a list or a task, as its element stands in the schema
-/// (MS-OXWSCONT 2.2.4.4 and 2.2.4.6, MS-OXWSTASK 2.2.4.6). What an answer has can be given to
+/// (`ContactItemType`, MS-OXWSCONT 2.2.4.3; `DistributionListType`, MS-OXWSDLIST 2.2.4.1;
+/// `TaskType`, MS-OXWSTASK 2.2.4.6). What an answer has can be given to
 /// [`CreateItem`](crate::CreateItem) again; see [`ItemField::is_writable`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ItemField {
@@ -26,7 +27,7 @@ impl ItemField {
     }
 }
 
-/// The form of a body (`BodyTypeType`, MS-OXWSCDATA).
+/// A body and its form (`BodyType`, MS-OXWSCDATA 2.2.4.19).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Body {
     /// Whether the text is HTML; plain text otherwise.

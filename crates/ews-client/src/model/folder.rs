@@ -3,7 +3,8 @@
 use crate::model::property::{ExtendedProperty, find_tag};
 use crate::model::{DistinguishedFolder, FolderId, FolderPermissions};
 
-/// The element a folder comes in (`BaseFolderType` and what is made of it, MS-OXWSFOLD).
+/// The element a folder comes in (`BaseFolderType` and what is made of it, MS-OXWSFOLD
+/// 2.2.4.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FolderKind {
@@ -20,7 +21,7 @@ pub enum FolderKind {
     Search,
 }
 
-/// A folder (MS-OXWSFOLD 2.2.4.12). Only what the shape asked for is filled in.
+/// A folder (`FolderType`, MS-OXWSFOLD 2.2.4.12). Only what the shape asked for is filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     /// Its id.

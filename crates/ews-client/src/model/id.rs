@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::model::DistinguishedFolder;
 
-/// An item's id, and the change key of the version meant or seen (MS-OXWSCORE 2.2.4.25).
+/// An item's id, and the change key of the version meant or seen (`ItemIdType`, MS-OXWSCORE
+/// 2.2.4.25).
 ///
 /// Two versions of one item share `id`; a move to another folder gives the item a new `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,7 +34,8 @@ impl ItemId {
     }
 }
 
-/// A folder's id (MS-OXWSFOLD 2.2.4.6). Stays the same when the folder is moved or renamed.
+/// A folder's id (`FolderIdType`, MS-OXWSCDATA 2.2.4.36). Stays the same when the folder is moved
+/// or renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FolderId {
     /// Opaque, case-sensitive.
@@ -52,8 +54,8 @@ impl FolderId {
     }
 }
 
-/// A folder as a request names it (`NonEmptyArrayOfBaseFolderIdsType`, MS-OXWSCDATA): by id, or by
-/// its fixed name.
+/// A folder as a request names it (`NonEmptyArrayOfBaseFolderIdsType`, MS-OXWSFOLD
+/// 3.1.4.6.3.3): by id, or by its fixed name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FolderIdRef {
     /// By the id the server gave.
@@ -90,7 +92,7 @@ impl From<DistinguishedFolder> for FolderIdRef {
 }
 
 /// The server's opaque memory of what a client has already been told about one folder
-/// (MS-OXWSSYNC 2.2.3.4). Kept by the caller.
+/// (`SyncState`, MS-OXWSSYNC 3.1.4.1.3.6 and 3.1.4.2.3.8). Kept by the caller.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SyncState(pub String);
 

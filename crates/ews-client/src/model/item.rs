@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::model::property::{ExtendedProperty, find_tag, named};
 use crate::model::{Body, FolderId, ItemField, ItemId};
 
-/// The element an item comes in (`ItemType` and what is made of it, MS-OXWSCORE).
+/// The element an item comes in (`ItemType` and what is made of it, MS-OXWSCORE 2.2.4.24).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs)] // the variants are the schema's element names
@@ -70,14 +70,14 @@ impl ItemKind {
 }
 
 named! {
-    /// How urgent the sender finds it (`ImportanceChoicesType`).
+    /// How urgent the sender finds it (`ImportanceChoicesType`, MS-OXWSCORE 2.2.5.3).
     Importance {
         Low, Normal, High,
     }
 }
 
 named! {
-    /// Who is meant to read it (`SensitivityChoicesType`).
+    /// Who is meant to read it (`SensitivityChoicesType`, MS-OXWSCDATA 2.2.5.25).
     Sensitivity {
         Normal, Personal, Private, Confidential,
     }
@@ -92,11 +92,12 @@ pub struct EmailAddress {
     pub address: Option<String>,
     /// `SMTP` or `EX`.
     pub routing_type: Option<String>,
-    /// `Mailbox`, `PublicDL`, `Contact`…
+    /// `Mailbox`, `PublicDL`, `Contact`… (`MailboxTypeType`, MS-OXWSCDATA 2.2.5.18).
     pub mailbox_type: Option<String>,
 }
 
-/// An item (MS-OXWSCORE 2.2.4.24). Only what the shape asked for and the item has is filled in.
+/// An item (`ItemType`, MS-OXWSCORE 2.2.4.24). Only what the shape asked for and the item has is
+/// filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item {
     /// Its id; `None` only where an answer left it out.

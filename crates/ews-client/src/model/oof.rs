@@ -8,14 +8,14 @@ use crate::model::time;
 use crate::model::xml_element::{Parts, XmlElement, expect_name};
 
 named! {
-    /// Whether replies are sent (`OofState`).
+    /// Whether replies are sent (`OofState`, MS-OXWOOF).
     OofState {
         Disabled, Enabled, Scheduled,
     }
 }
 
 named! {
-    /// Who outside the organisation gets a reply (`ExternalAudience`).
+    /// Who outside the organisation gets a reply (`ExternalAudience`, MS-OXWOOF).
     ExternalAudience {
         None, Known, All,
     }

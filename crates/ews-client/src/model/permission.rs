@@ -1,12 +1,12 @@
-//! Who may do what in a folder (MS-OXWSFOLD 2.2.4.13, MS-OXWSCDATA 2.2.4.44).
+//! Who may do what in a folder (MS-OXWSFOLD 2.2.4.14, MS-OXWSMTGS 2.2.4.7).
 
 use crate::error::Result;
 use crate::model::property::named;
 use crate::model::xml_element::{Parts, XmlElement, expect_name, flag_of, text_of};
 
 named! {
-    /// A role (`PermissionLevelType`, `CalendarPermissionLevelType`). The two `FreeBusy…` ones
-    /// exist for calendars only.
+    /// A role (`PermissionLevelType`, MS-OXWSFOLD 2.2.5.3; `CalendarPermissionLevelType`,
+    /// MS-OXWSMTGS 2.2.5.4). The two `FreeBusy…` ones exist for calendars only.
     PermissionLevel {
         None, Owner, PublishingEditor, Editor, PublishingAuthor, Author, NoneditingAuthor,
         Reviewer, Contributor, FreeBusyTimeOnly, FreeBusyTimeAndSubjectAndLocation, Custom,
@@ -14,28 +14,31 @@ named! {
 }
 
 named! {
-    /// Which items somebody may change or delete (`PermissionActionType`).
+    /// Which items somebody may change or delete (`PermissionActionType`, MS-OXWSFOLD
+    /// 2.2.5.2).
     PermissionAction {
         None, Owned, All,
     }
 }
 
 named! {
-    /// What somebody may read (`PermissionReadAccessType`, `CalendarPermissionReadAccessType`).
-    /// The two `Time…` ones exist for calendars only.
+    /// What somebody may read (`PermissionReadAccessType`, MS-OXWSFOLD 2.2.5.4;
+    /// `CalendarPermissionReadAccessType`, MS-OXWSMTGS 2.2.5.5). The two `Time…` ones exist for
+    /// calendars only.
     PermissionReadAccess {
         None, TimeOnly, TimeAndSubjectAndLocation, FullDetails,
     }
 }
 
 named! {
-    /// Users that stand for many (`DistinguishedUserType`).
+    /// Users that stand for many (`DistinguishedUserType`, in a `UserIdType`, MS-OXWSCDATA
+    /// 2.2.4.75).
     DistinguishedUser {
         Default, Anonymous,
     }
 }
 
-/// Whom a permission or a delegation is for (`UserIdType`, MS-OXWSCDATA 2.2.4.62). One part is
+/// Whom a permission or a delegation is for (`UserIdType`, MS-OXWSCDATA 2.2.4.75). One part is
 /// enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UserId {
@@ -93,7 +96,8 @@ impl UserId {
     }
 }
 
-/// What one user may do in a folder (`PermissionType`, `CalendarPermissionType`, MS-OXWSFOLD).
+/// What one user may do in a folder (`PermissionType`, MS-OXWSFOLD 2.2.4.15;
+/// `CalendarPermissionType`, MS-OXWSMTGS 2.2.4.8).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Permission {
     /// Who.
@@ -189,8 +193,8 @@ fn names(is_calendar: bool) -> (&'static str, &'static str) {
     }
 }
 
-/// Everyone's permissions in one folder (`PermissionSetType`, `CalendarPermissionSetType`,
-/// MS-OXWSFOLD). Asked for as `folder:PermissionSet`, set by
+/// Everyone's permissions in one folder (`PermissionSetType`, MS-OXWSFOLD 2.2.4.14;
+/// `CalendarPermissionSetType`, MS-OXWSMTGS 2.2.4.7). Asked for as `folder:PermissionSet`, set by
 /// [`FolderFieldChange`](crate::FolderFieldChange).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FolderPermissions {

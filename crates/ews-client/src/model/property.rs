@@ -36,7 +36,7 @@ macro_rules! named {
 pub(crate) use named;
 
 named! {
-    /// The type of an extended property (`MapiPropertyTypeType`, MS-OXWSXPROP 2.1.5).
+    /// The type of an extended property (`MapiPropertyTypeType`, MS-OXWSXPROP 2.1.8).
     MapiType {
         ApplicationTime, ApplicationTimeArray, Binary, BinaryArray, Boolean, CLSID, CLSIDArray,
         Currency, CurrencyArray, Double, DoubleArray, Error, Float, FloatArray, Integer,
@@ -46,7 +46,8 @@ named! {
 }
 
 named! {
-    /// A property set with a name of its own (`DistinguishedPropertySetType`).
+    /// A property set with a name of its own (`DistinguishedPropertySetType`, in a
+    /// `PathToExtendedFieldType`, MS-OXWSXPROP 2.1.6).
     DistinguishedPropertySet {
         Meeting, Appointment, Common, PublicStrings, Address, InternetHeaders, CalendarAssistant,
         UnifiedMessaging, Task, Sharing,
@@ -146,7 +147,8 @@ impl ExtendedPath {
 /// A property a request asks for, filters or sorts by (`BasePathToElementType`, MS-OXWSCDATA).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PropertyPath {
-    /// A schema property, for example `item:Subject` (`UnindexedFieldURIType`).
+    /// A schema property, for example `item:Subject` (`UnindexedFieldURIType`, MS-OXWSCDATA
+    /// 2.2.5.26).
     FieldUri(Cow<'static, str>),
     /// One entry of a schema property, for example `item:InternetMessageHeader`, `X-Mailer`.
     Indexed {
@@ -178,7 +180,7 @@ impl From<ExtendedPath> for PropertyPath {
 }
 
 /// The value of an extended property, in XML's lexical form (binary is base64, times are ISO 8601)
-/// (`ExtendedPropertyType`, MS-OXWSXPROP 2.1.2).
+/// (`ExtendedPropertyType`, MS-OXWSXPROP 2.1.5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PropertyValue {
     /// Of a single-valued type.
@@ -187,7 +189,7 @@ pub enum PropertyValue {
     Multiple(Vec<String>),
 }
 
-/// An extended property with its value (`ExtendedPropertyType`, MS-OXWSXPROP 2.1.2).
+/// An extended property with its value (`ExtendedPropertyType`, MS-OXWSXPROP 2.1.5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExtendedProperty {
     /// Which property.

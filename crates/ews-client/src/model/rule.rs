@@ -59,7 +59,7 @@ const ACTIONS: &[&str] = &[
     "StopProcessingRules",
 ];
 
-/// A rule (`RuleType`, MS-OXWSRULES 2.2.4.12). Conditions, exceptions and actions are kept as they
+/// A rule (`RuleType`, MS-OXWSRULES 2.2.4.5). Conditions, exceptions and actions are kept as they
 /// came; of those, what the schema knows can be written again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct InboxRule {

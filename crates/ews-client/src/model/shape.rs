@@ -3,13 +3,13 @@
 use crate::model::property::{PropertyPath, named};
 
 named! {
-    /// The base set of properties (`DefaultShapeNamesType`, MS-OXWSCDATA 2.2.5.8).
+    /// The base set of properties (`DefaultShapeNamesType`, MS-OXWSCDATA 2.2.5.7).
     BaseShape {
         IdOnly, Default, AllProperties,
     }
 }
 
-/// The properties wanted of folders (`FolderResponseShapeType`, MS-OXWSFOLD).
+/// The properties wanted of folders (`FolderResponseShapeType`, MS-OXWSCDATA 2.2.4.37).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderShape {
     /// The base set.
@@ -34,7 +34,7 @@ impl FolderShape {
     }
 }
 
-/// The properties wanted of items (`ItemResponseShapeType`, MS-OXWSCDATA).
+/// The properties wanted of items (`ItemResponseShapeType`, MS-OXWSCDATA 2.2.4.44).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemShape {
     /// The base set.

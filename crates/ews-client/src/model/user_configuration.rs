@@ -8,15 +8,16 @@ use crate::model::xml_element::{Parts, XmlElement, expect_name};
 use crate::model::{DistinguishedFolder, FolderId, FolderIdRef, ItemId};
 
 named! {
-    /// The type of a dictionary's key or value (`UserConfigurationDictionaryObjectTypesType`).
+    /// The type of a dictionary's key or value (`UserConfigurationDictionaryObjectTypesType`,
+    /// MS-OXWSUSRCFG 2.2.5.1).
     DictionaryType {
         DateTime, Boolean, Byte, String, Integer32, UnsignedInteger32, Integer64,
         UnsignedInteger64, StringArray, ByteArray,
     }
 }
 
-/// A key or a value of a dictionary (`UserConfigurationDictionaryObjectType`, MS-OXWSUSRCFG). Only
-/// `StringArray` and `ByteArray` have several texts.
+/// A key or a value of a dictionary (`UserConfigurationDictionaryObjectType`, MS-OXWSUSRCFG
+/// 2.2.4.2). Only `StringArray` and `ByteArray` have several texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DictionaryObject {
     /// Its type.
@@ -25,7 +26,7 @@ pub struct DictionaryObject {
     pub values: Vec<String>,
 }
 
-/// An entry of a dictionary (`UserConfigurationDictionaryEntryType`, MS-OXWSUSRCFG).
+/// An entry of a dictionary (`UserConfigurationDictionaryEntryType`, MS-OXWSUSRCFG 2.2.4.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DictionaryEntry {
     /// The key.
@@ -35,7 +36,7 @@ pub struct DictionaryEntry {
 }
 
 /// The name of a user configuration object, and the folder it lies in (`UserConfigurationNameType`,
-/// MS-OXWSUSRCFG).
+/// MS-OXWSUSRCFG 2.2.4.4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserConfigurationName {
     /// The folder.
@@ -106,7 +107,7 @@ impl UserConfigurationName {
     }
 }
 
-/// A user configuration object (`UserConfigurationType`, MS-OXWSUSRCFG 2.2.4.1).
+/// A user configuration object (`UserConfigurationType`, MS-OXWSUSRCFG 2.2.4.5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserConfiguration {
     /// Its name and folder.

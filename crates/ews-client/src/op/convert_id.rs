@@ -9,7 +9,7 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 named! {
-    /// The forms an id takes (`IdFormatType`).
+    /// The forms an id takes (`IdFormatType`, MS-OXWSCVTID).
     IdFormat {
         EwsLegacyId, EwsId, EntryId, HexEntryId, StoreId, OwaId,
     }
@@ -24,7 +24,8 @@ pub struct ConvertId {
     pub destination: IdFormat,
 }
 
-/// An id in some form, with the mailbox it belongs to (`AlternateIdType`, MS-OXWSCVTID).
+/// An id in some form, with the mailbox it belongs to (`AlternateIdType`, MS-OXWSCVTID
+/// 3.1.4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlternateId {
     /// The id.

@@ -38,7 +38,7 @@ pub struct Delegates {
     pub deliver_meeting_requests: Option<DeliverMeetingRequests>,
 }
 
-/// Makes somebody a delegate (AddDelegate, MS-OXWSDLGM 3.1.4).
+/// Makes somebody a delegate (AddDelegate, MS-OXWSDLGM 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct AddDelegate {
     /// The mailbox's SMTP address.

@@ -1,4 +1,4 @@
-//! DeleteFolder (MS-OXWSFOLD 3.1.4.3).
+//! DeleteFolder (MS-OXWSFOLD 3.1.4.4).
 
 use crate::answer;
 use crate::element;
@@ -8,7 +8,7 @@ use crate::op::{DisposalType, Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Deletes folders with everything in them (DeleteFolder, MS-OXWSFOLD 3.1.4.3).
+/// Deletes folders with everything in them (DeleteFolder, MS-OXWSFOLD 3.1.4.4).
 #[derive(Clone, Debug)]
 pub struct DeleteFolder {
     /// The folders; at least one.

@@ -10,7 +10,7 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 named! {
-    /// How to delete (`DisposalType`).
+    /// How to delete (`DisposalType`, MS-OXWSCDATA 2.2.5.9).
     DisposalType {
         HardDelete, SoftDelete, MoveToDeletedItems,
     }

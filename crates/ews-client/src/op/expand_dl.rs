@@ -24,7 +24,8 @@ pub enum GroupRef {
     Item(ItemId),
 }
 
-/// A member of a group; [`EmailAddress::mailbox_type`] tells what it is.
+/// A member of a group (an entry of `ArrayOfDLExpansionType`, MS-OXWSDLIST 3.1.4.1);
+/// [`EmailAddress::mailbox_type`] tells what it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupMember {
     /// Name and address.

@@ -69,7 +69,8 @@ pub enum ExportEvent {
     },
 }
 
-/// An ExportItems answer under way. Takes constant memory whatever the items' size.
+/// An ExportItems answer under way (MS-OXWSBTRF 3.1.4.1). Takes constant memory whatever the items'
+/// size.
 ///
 /// Each requested item yields `Start`, any number of `Data`, `End`; or `Failed`, before or after
 /// `Start`. Entries the server passes over in silence yield `Failed` at the end.

@@ -1,4 +1,4 @@
-//! FindFolder (MS-OXWSFOLD 3.1.4.5).
+//! FindFolder (MS-OXWSSRCH 3.1.4.1).
 
 use crate::answer;
 use crate::element;
@@ -10,13 +10,13 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 named! {
-    /// How far below the parents to look (`FolderQueryTraversalType`).
+    /// How far below the parents to look (`FolderQueryTraversalType`, MS-OXWSSRCH).
     FolderTraversal {
         Shallow, Deep, SoftDeleted,
     }
 }
 
-/// Lists folders below others (FindFolder, MS-OXWSFOLD 3.1.4.5).
+/// Lists folders below others (FindFolder, MS-OXWSSRCH 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct FindFolder {
     /// Where to look; at least one. Pages of several parents are merged.
@@ -44,7 +44,7 @@ impl FindFolder {
     }
 }
 
-/// A page of folders (FindFolder's answer, MS-OXWSFOLD 3.1.4.5).
+/// A page of folders (FindFolder's answer, MS-OXWSSRCH 3.1.4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindFolderPage {
     /// The folders, parents before children as far as the server orders them so.

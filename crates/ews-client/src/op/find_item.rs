@@ -11,14 +11,14 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 named! {
-    /// Which of a folder's contents to list (`ItemQueryTraversalType`).
+    /// Which of a folder's contents to list (`ItemQueryTraversalType`, MS-OXWSSRCH).
     ItemTraversal {
         Shallow, SoftDeleted, Associated,
     }
 }
 
 named! {
-    /// Which end comes first (`SortDirectionType`).
+    /// Which end comes first (`SortDirectionType`, MS-OXWSSRCH).
     SortDirection {
         Ascending, Descending,
     }

@@ -8,14 +8,14 @@ use crate::response_code::ResponseCode;
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks for a mailbox's inbox rules (GetInboxRules, MS-OXWSRULES 3.1.4).
+/// Asks for a mailbox's inbox rules (GetInboxRules, MS-OXWSRULES 3.1.4.1).
 #[derive(Clone, Debug, Default)]
 pub struct GetInboxRules {
     /// The mailbox's SMTP address; `None` for the caller's (or the impersonated) one.
     pub mailbox: Option<String>,
 }
 
-/// A mailbox's rules (GetInboxRules' answer, MS-OXWSRULES 3.1.4).
+/// A mailbox's rules (GetInboxRules' answer, MS-OXWSRULES 3.1.4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InboxRules {
     /// Whether Outlook keeps rules of its own there, which any change by EWS throws away.
@@ -24,8 +24,8 @@ pub struct InboxRules {
     pub rules: Vec<InboxRule>,
 }
 
-/// Changes a mailbox's rules (UpdateInboxRules, MS-OXWSRULES 3.1.4): all operations, or none of
-/// them.
+/// Changes a mailbox's rules (UpdateInboxRules, MS-OXWSRULES 3.1.4.2): all operations, or none
+/// of them.
 #[derive(Clone, Debug)]
 pub struct UpdateInboxRules {
     /// The mailbox's SMTP address; `None` for the caller's (or the impersonated) one.
@@ -36,7 +36,7 @@ pub struct UpdateInboxRules {
     pub operations: Vec<RuleOperation>,
 }
 
-/// One change of the rules (`RuleOperationType`, MS-OXWSRULES 3.1.4).
+/// One change of the rules (`RuleOperationType`, MS-OXWSRULES 3.1.4.2.3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleOperation {
     /// A new rule; its id is not sent.
@@ -47,7 +47,7 @@ pub enum RuleOperation {
     Delete(String),
 }
 
-/// Why the server refused a change (`RuleValidationErrorType`, MS-OXWSRULES).
+/// Why the server refused a change (`RuleValidationErrorType`, MS-OXWSRULES 3.1.4.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleError {
     /// Which of the operations, from 0.

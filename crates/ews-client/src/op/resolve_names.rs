@@ -10,7 +10,8 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 named! {
-    /// Where to look, in which order (`ResolveNamesSearchScopeType`).
+    /// Where to look, in which order (`ResolveNamesSearchScopeType`, MS-OXWSRSLNM
+    /// 3.1.4.1).
     SearchScope {
         ActiveDirectory, ActiveDirectoryContacts, Contacts, ContactsActiveDirectory,
     }

@@ -6,21 +6,21 @@ use crate::model::property::named;
 use crate::xml::Writer;
 
 named! {
-    /// Where in the property the text must stand (`ContainmentModeType`).
+    /// Where in the property the text must stand (`ContainmentModeType`, MS-OXWSSRCH).
     ContainmentMode {
         FullString, Prefixed, Substring, PrefixOnWords, ExactPhrase,
     }
 }
 
 named! {
-    /// How texts compare (`ContainmentComparisonType`).
+    /// How texts compare (`ContainmentComparisonType`, MS-OXWSSRCH).
     ContainmentComparison {
         Exact, IgnoreCase, IgnoreNonSpacingCharacters, Loose, IgnoreCaseAndNonSpacingCharacters,
     }
 }
 
-/// Which rows a search returns (`RestrictionType`, MS-OXWSSRCH 2.2.3). Constants are in XML's
-/// lexical form.
+/// Which rows a search returns (`RestrictionType`, MS-OXWSSRCH 2.2.4.30). Constants are in
+/// XML's lexical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restriction {

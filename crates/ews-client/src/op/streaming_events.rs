@@ -1,4 +1,4 @@
-//! GetStreamingEvents (MS-OXWSNTIF 3.1.4.4): one answer that goes on for minutes, an envelope for
+//! GetStreamingEvents (MS-OXWSNTIF 3.1.4.2): one answer that goes on for minutes, an envelope for
 //! each piece of news.
 
 use std::time::Duration;
@@ -18,7 +18,8 @@ use crate::response_code::ResponseCode;
 use crate::version::SchemaVersion;
 use crate::xml::{Document, Node, Writer};
 
-/// Longest connection a server allows, in minutes.
+/// Longest connection a server allows, in minutes
+/// (`StreamingSubscriptionConnectionTimeoutType`).
 pub const MAX_CONNECTION_MINUTES: u32 = 30;
 /// Largest single envelope of a stream, in bytes: thousands of events.
 const MAX_ENVELOPE_BYTES: usize = 16 << 20;
@@ -67,7 +68,7 @@ impl Operation for GetStreamingEvents {
     }
 }
 
-/// What a stream of events tells (MS-OXWSNTIF 3.1.4.4).
+/// What a stream of events tells (MS-OXWSNTIF 3.1.4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamEvent {
@@ -81,7 +82,8 @@ pub enum StreamEvent {
     Lost(Vec<String>),
 }
 
-/// Events as they happen, over one connection after the other.
+/// Events as they happen, over one connection after the other (GetStreamingEvents, MS-OXWSNTIF
+/// 3.1.4.2).
 ///
 /// # Cancellation
 ///

@@ -11,18 +11,20 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Longest life of a pull subscription that nobody asks about, in minutes.
+/// Longest life of a pull subscription that nobody asks about, in minutes
+/// (`SubscriptionTimeoutType`).
 pub const MAX_SUBSCRIPTION_MINUTES: u32 = 1440;
 
 named! {
-    /// What happened (`NotificationEventTypeType`); a `StatusEvent` says that nothing did.
+    /// What happened (`NotificationEventTypeType`, MS-OXWSNTIF); a `StatusEvent` says that
+    /// nothing did.
     EventKind {
         CopiedEvent, CreatedEvent, DeletedEvent, ModifiedEvent, MovedEvent, NewMailEvent,
         FreeBusyChangedEvent, StatusEvent,
     }
 }
 
-/// Asks to be told of changes (Subscribe, MS-OXWSNTIF 3.1.4).
+/// Asks to be told of changes (Subscribe, MS-OXWSNTIF 3.1.4.3).
 #[derive(Clone, Debug)]
 pub struct Subscribe {
     /// How to be told.
@@ -33,7 +35,7 @@ pub struct Subscribe {
     pub events: Vec<EventKind>,
 }
 
-/// How a subscription's events are told (MS-OXWSNTIF 3.1.4).
+/// How a subscription's events are told (MS-OXWSNTIF 3.1.4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// When asked, by [`GetEvents`].
@@ -48,7 +50,7 @@ pub enum Delivery {
     Streaming,
 }
 
-/// A subscription (Subscribe's answer, MS-OXWSNTIF 3.1.4).
+/// A subscription (Subscribe's answer, MS-OXWSNTIF 3.1.4.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     /// Its id.
@@ -57,7 +59,7 @@ pub struct Subscription {
     pub watermark: Option<String>,
 }
 
-/// Asks what happened since a watermark (GetEvents, MS-OXWSNTIF 3.1.4).
+/// Asks what happened since a watermark (GetEvents, MS-OXWSNTIF 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct GetEvents {
     /// The subscription.
@@ -66,15 +68,15 @@ pub struct GetEvents {
     pub watermark: String,
 }
 
-/// Ends a subscription (Unsubscribe, MS-OXWSNTIF 3.1.4).
+/// Ends a subscription (Unsubscribe, MS-OXWSNTIF 3.1.4.4).
 #[derive(Clone, Debug)]
 pub struct Unsubscribe {
     /// The subscription.
     pub subscription_id: String,
 }
 
-/// Something that happened (`BaseNotificationEventType` and what is made of it, MS-OXWSNTIF).
-/// Servers fill in what applies.
+/// Something that happened (`BaseNotificationEventType` and what is made of it, MS-OXWSNTIF
+/// 2.2.4.4). Servers fill in what applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What.
@@ -99,7 +101,7 @@ pub struct Event {
     pub unread_count: Option<u64>,
 }
 
-/// What one subscription has to tell (`NotificationType`, MS-OXWSNTIF).
+/// What one subscription has to tell (`NotificationType`, MS-OXWSNTIF 2.2.4.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notification {
     /// The subscription.

@@ -9,11 +9,13 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Most changes one call may ask for (`MaxSyncChangesReturnedType`).
+/// Most changes one call may ask for (`MaxSyncChangesReturnedType`, MS-OXWSSYNC
+/// 3.1.4.2.4.1).
 pub const MAX_SYNC_CHANGES: u32 = 512;
 
 named! {
-    /// Which of a folder's contents to follow (`SyncFolderItemsScopeType`).
+    /// Which of a folder's contents to follow (`SyncFolderItemsScopeType`, MS-OXWSSYNC
+    /// 3.1.4.2.4.2).
     SyncScope {
         NormalItems, NormalAndAssociatedItems,
     }

@@ -17,7 +17,7 @@ pub struct UpdateFolder {
     pub folders: Vec<FolderUpdate>,
 }
 
-/// The changes to one folder (`FolderChangeType`, MS-OXWSFOLD 3.1.4.8).
+/// The changes to one folder (`FolderChangeType`, MS-OXWSFOLD 2.2.4.10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderUpdate {
     /// The folder.
@@ -28,7 +28,7 @@ pub struct FolderUpdate {
     pub changes: Vec<FolderFieldChange>,
 }
 
-/// One property's change (`FolderChangeDescriptionType`, MS-OXWSFOLD 3.1.4.8).
+/// One property's change (`FolderChangeDescriptionType`, MS-OXWSFOLD 2.2.4.9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FolderFieldChange {

@@ -11,7 +11,8 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 named! {
-    /// What happens if the item changed meanwhile (`ConflictResolutionType`).
+    /// What happens if the item changed meanwhile (`ConflictResolutionType`, MS-OXWSCORE
+    /// 3.1.4.9.4.1).
     ConflictResolution {
         NeverOverwrite, AutoResolve, AlwaysOverwrite,
     }

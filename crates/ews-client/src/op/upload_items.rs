@@ -17,7 +17,7 @@ use crate::transport::{OpenStream, RequestBody};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// What an upload does (`CreateActionType`, MS-OXWSBTRF 2.2.5.1).
+/// What an upload does (`CreateActionType`, MS-OXWSBTRF 3.1.4.2.4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadAction {
     /// Creates an item.

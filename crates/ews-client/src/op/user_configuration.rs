@@ -9,7 +9,7 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 /// Asks for a user configuration object with everything in it (GetUserConfiguration,
-/// MS-OXWSUSRCFG 3.1.4).
+/// MS-OXWSUSRCFG 3.1.4.3).
 #[derive(Clone, Debug)]
 pub struct GetUserConfiguration {
     /// Its name and folder.
@@ -17,7 +17,7 @@ pub struct GetUserConfiguration {
 }
 
 /// Creates a user configuration object; refused where there is one of its name
-/// (CreateUserConfiguration, MS-OXWSUSRCFG 3.1.4).
+/// (CreateUserConfiguration, MS-OXWSUSRCFG 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct CreateUserConfiguration {
     /// The object.
@@ -25,14 +25,14 @@ pub struct CreateUserConfiguration {
 }
 
 /// Replaces what a user configuration object holds (UpdateUserConfiguration, MS-OXWSUSRCFG
-/// 3.1.4): the parts that are given, as wholes.
+/// 3.1.4.4): the parts that are given, as wholes.
 #[derive(Clone, Debug)]
 pub struct UpdateUserConfiguration {
     /// The object.
     pub configuration: UserConfiguration,
 }
 
-/// Deletes a user configuration object (DeleteUserConfiguration, MS-OXWSUSRCFG 3.1.4).
+/// Deletes a user configuration object (DeleteUserConfiguration, MS-OXWSUSRCFG 3.1.4.2).
 #[derive(Clone, Debug)]
 pub struct DeleteUserConfiguration {
     /// Its name and folder.

@@ -7,7 +7,7 @@ use crate::op::{Operation, require};
 use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
-/// Asks for a mailbox's out-of-office settings (GetUserOofSettings, MS-OXWOOF 3.1.4).
+/// Asks for a mailbox's out-of-office settings (GetUserOofSettings, MS-OXWOOF 3.1.4.1).
 #[derive(Clone, Debug)]
 pub struct GetUserOofSettings {
     /// The mailbox's SMTP address.
@@ -15,7 +15,7 @@ pub struct GetUserOofSettings {
 }
 
 /// A mailbox's out-of-office settings, and what the organisation allows (GetUserOofSettings'
-/// answer, MS-OXWOOF 3.1.4).
+/// answer, MS-OXWOOF 3.1.4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserOof {
     /// The settings.
@@ -24,7 +24,7 @@ pub struct UserOof {
     pub allow_external: Option<ExternalAudience>,
 }
 
-/// Sets a mailbox's out-of-office settings (SetUserOofSettings, MS-OXWOOF 3.1.4).
+/// Sets a mailbox's out-of-office settings (SetUserOofSettings, MS-OXWOOF 3.1.4.2).
 #[derive(Clone, Debug)]
 pub struct SetUserOofSettings {
     /// The mailbox's SMTP address.

@@ -102,8 +102,8 @@ pub enum TlsSupport {
     Modern,
     /// What the operating system's TLS speaks, CBC cipher suites included, for servers that offer
     /// nothing better; needs the crate's feature `legacy-tls`. A pinned certificate must be one
-    /// that vouches for itself, as self-signed ones do. A [`Proxy`](crate::Proxy) is gone through as
-    /// otherwise, but sign-ins are bound to the server's certificate only without one: where
+    /// that vouches for itself, as self-signed ones do. A [`Proxy`](crate::Proxy) is gone through
+    /// as otherwise, but sign-ins are bound to the server's certificate only without one: where
     /// Extended Protection requires that, the server is to be reached directly.
     Legacy,
 }
@@ -303,16 +303,28 @@ impl Client {
     }
 
     /// GetFolder: folders by id or fixed name.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an id, else those of [every call](Client#errors).
     pub async fn get_folder(&self, request: &GetFolder) -> Result<Vec<Outcome<Folder>>> {
         self.call(request).await
     }
 
     /// FindFolder: the folders below others.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without a parent, else those of [every call](Client#errors).
     pub async fn find_folder(&self, request: &FindFolder) -> Result<FindFolderPage> {
         self.call(request).await
     }
 
     /// SyncFolderHierarchy: what changed in the folder tree.
+    ///
+    /// # Errors
+    ///
+    /// Those of [every call](Client#errors).
     pub async fn sync_folder_hierarchy(
         &self,
         request: &SyncFolderHierarchy,
@@ -322,71 +334,126 @@ impl Client {
 
     /// SyncFolderItems: what changed in a folder. A state the server no longer knows fails with
     /// the code `ErrorInvalidSyncStateData`; some servers start over instead, without a word.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for `max_changes` out of range, else those of [every call](Client#errors).
     pub async fn sync_folder_items(&self, request: &SyncFolderItems) -> Result<SyncPage> {
         self.call(request).await
     }
 
     /// FindItem: the items of a folder.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for a shape with MIME text, else those of [every call](Client#errors).
     pub async fn find_item(&self, request: &FindItem) -> Result<FindItemPage> {
         self.call(request).await
     }
 
     /// GetItem: items by id.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an id, else those of [every call](Client#errors).
     pub async fn get_item(&self, request: &GetItem) -> Result<Vec<Outcome<Item>>> {
         self.call(request).await
     }
 
-    /// ExportItems: the native streams of items, read while they arrive. Exchange takes 100 ids
-    /// at most; failures after the first event are the caller's to resume with the ids that did
-    /// not reach [`crate::ExportEvent::End`].
+    /// ExportItems (MS-OXWSBTRF 3.1.4.1): the native streams of items, read while they arrive.
+    /// Exchange takes 100 ids at most; failures after the first event are the caller's to resume
+    /// with the ids that did not reach [`crate::ExportEvent::End`].
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an id, else those of [every call](Client#errors).
     pub async fn export_items(&self, ids: &[ItemId]) -> Result<ExportStream> {
         self.export(ids).await
     }
 
-    /// UploadItems: creates or replaces items from native streams. Exchange takes 64 MiB of
-    /// request, about 48 MB of streams.
+    /// UploadItems (MS-OXWSBTRF 3.1.4.2): creates or replaces items from native streams. Exchange
+    /// takes 64 MiB of request, about 48 MB of streams.
     ///
-    /// An `Interrupted` or `Timeout` leaves open which items arrived.
+    /// # Errors
+    ///
+    /// `Invalid` without an item, else those of [every call](Client#errors). An `Interrupted` or
+    /// `Timeout` leaves open which items arrived.
     pub async fn upload_items(&self, items: Vec<UploadItem>) -> Result<Vec<Outcome<ItemId>>> {
         self.call(&UploadItems(items)).await
     }
 
     /// CreateFolder: new folders in a parent.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without a folder or for a search folder, else those of
+    /// [every call](Client#errors).
     pub async fn create_folder(&self, request: &CreateFolder) -> Result<Vec<Outcome<Folder>>> {
         self.call(request).await
     }
 
     /// CreateItem: new items; nothing is sent to anyone.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an item or for [`crate::ItemKind::Other`], else those of
+    /// [every call](Client#errors).
     pub async fn create_item(&self, request: &CreateItem) -> Result<Vec<Outcome<ItemId>>> {
         self.call(request).await
     }
 
     /// DeleteItem: deletes items; nobody is told.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an id, else those of [every call](Client#errors).
     pub async fn delete_item(&self, request: &DeleteItem) -> Result<Vec<Outcome<()>>> {
         self.call(request).await
     }
 
     /// MoveItem: moves items; the new ids come back where the server gives them.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an id, else those of [every call](Client#errors).
     pub async fn move_item(&self, request: &MoveItem) -> Result<Vec<Outcome<Option<ItemId>>>> {
         self.call(request).await
     }
 
     /// CopyItem: copies items on the server; the copies' ids come back where the server gives them.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an id, else those of [every call](Client#errors).
     pub async fn copy_item(&self, request: &CopyItem) -> Result<Vec<Outcome<Option<ItemId>>>> {
         self.call(request).await
     }
 
     /// UpdateItem: changes properties; nobody is told.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an item or for one without a change, else those of
+    /// [every call](Client#errors).
     pub async fn update_item(&self, request: &UpdateItem) -> Result<Vec<Outcome<ItemId>>> {
         self.call(request).await
     }
 
-    /// ResolveNames: whom a name may mean.
+    /// ResolveNames: whom a name may mean; empty where it means nobody.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for an empty name, else those of [every call](Client#errors).
     pub async fn resolve_names(&self, request: &ResolveNames) -> Result<Vec<Resolution>> {
         self.call(request).await
     }
 
     /// ConvertId: ids in another form.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` without an id or for one without its mailbox, else those of
+    /// [every call](Client#errors).
     pub async fn convert_id(&self, request: &ConvertId) -> Result<Vec<Outcome<AlternateId>>> {
         self.call(request).await
     }

@@ -148,7 +148,7 @@ impl Error {
         self.0.kind
     }
 
-    /// How long the server asked to be left alone, to the millisecond.
+    /// How long the server asked to be left alone, to the millisecond, and at most an hour.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
@@ -172,7 +172,7 @@ impl Error {
         self.0.operation
     }
 
-    /// How often the request was sent before giving up.
+    /// How often the request was sent before giving up; 0 where it never was.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }

@@ -90,7 +90,7 @@ pub(crate) const MAX_ANSWER_BYTES: u64 = 96 << 20;
 pub struct Paging {
     /// The first row wanted, counted from 0.
     pub offset: u32,
-    /// Most rows wanted; servers may send fewer (Exchange: 1,000).
+    /// Most rows wanted, at least 1 (0 asks for 1); servers may send fewer (Exchange: 1,000).
     pub max_entries: u32,
 }
 

@@ -8,16 +8,16 @@ use crate::transport::TransportErrorKind;
 /// report one that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How often the server may turn one request away as busy before it is given up.
+    /// How often the server may turn one request away as busy before it is given up. Default 10.
     pub max_busy_attempts: u32,
     /// How often connections may break, or the server fail, before it is given up; being turned
-    /// away does not count.
+    /// away does not count. Default 4.
     pub max_attempts: u32,
-    /// The first pause where the server names none; doubles each time.
+    /// The first pause where the server names none; doubles each time. Default 500 ms.
     pub first_wait: Duration,
-    /// The longest such pause. A pause the server names is honoured as it is.
+    /// The longest such pause. A pause the server names is honoured as it is. Default 60 s.
     pub max_wait: Duration,
-    /// Most time one request spends in pauses.
+    /// Most time one request spends in pauses. Default 20 min.
     pub max_total_wait: Duration,
     /// Spreads pauses of many clients; equal seeds pause equally.
     pub jitter_seed: u64,

@@ -11,9 +11,9 @@ pub struct Stats {
     pub requests: u64,
     /// Requests that repeated an earlier one.
     pub retries: u64,
-    /// Pauses before a repeat.
+    /// Pauses before a repeat, and waits for the end of a pause that the server asked of others.
     pub waits: u64,
-    /// The pauses' total length.
+    /// Their total length.
     pub waited: Duration,
     /// Bytes of answers received, decompressed, headers left out.
     pub bytes_in: u64,

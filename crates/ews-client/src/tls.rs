@@ -21,7 +21,7 @@ use shown::Watching;
 /// The SHA-256 hash of a server's certificate in DER form.
 ///
 /// Parsed from 64 hexadecimal digits in either case, with or without colons; shown with colons, as
-/// `openssl x509 -fingerprint -sha256` does.
+/// `openssl x509 -fingerprint -sha256` does. Other text is refused with the kind `Invalid`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 

@@ -11,7 +11,8 @@ use futures::stream::BoxStream;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// Opens a payload from its beginning; called again for each repeat of a request.
+/// Opens a payload from its beginning; called again for each repeat of a request. An error in it
+/// breaks the request off, which fails with the kind `Invalid` or `Interrupted`.
 pub type OpenStream = Arc<dyn Fn() -> BoxStream<'static, io::Result<Bytes>> + Send + Sync>;
 
 /// Carries one request at a time; the real one is HTTP, tests bring their own.
@@ -22,6 +23,10 @@ pub trait Transport: Send + Sync {
     /// # Errors
     ///
     /// Only where no answer arrived; any HTTP status is an answer.
+    ///
+    /// # Cancellation
+    ///
+    /// The future may be dropped at any time; the request's connection goes with it.
     async fn send(&self, request: TransportRequest) -> Result<TransportResponse, TransportError>;
 }
 

@@ -53,7 +53,8 @@ pub struct Token {
 }
 
 impl Token {
-    /// A token, and how long it is good from now.
+    /// A token, and how long it is good from now; `None` is taken as five minutes. It is renewed a
+    /// minute before it ends.
     pub fn new(secret: impl Into<String>, life: Option<Duration>) -> Token {
         Token {
             secret: Zeroizing::new(secret.into()),
@@ -76,6 +77,10 @@ pub trait TokenSource: Send + Sync {
     /// # Errors
     ///
     /// Whatever hinders it; the call that needed the token fails with the kind `Auth`.
+    ///
+    /// # Cancellation
+    ///
+    /// The call that needs the token may be dropped, and this future with it.
     async fn token(&self) -> Result<Token, Box<dyn std::error::Error + Send + Sync>>;
 }
 

@@ -26,6 +26,10 @@ pub struct GroupMembers {
 
 impl Client {
     /// GetSearchableMailboxes: which mailboxes the account may search.
+    ///
+    /// # Errors
+    ///
+    /// Those of [every call](Client#errors).
     pub async fn get_searchable_mailboxes(
         &self,
         request: &GetSearchableMailboxes,
@@ -34,16 +38,28 @@ impl Client {
     }
 
     /// ExpandDL: the direct members of a group.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for an empty address or id, else those of [every call](Client#errors).
     pub async fn expand_dl(&self, request: &ExpandDl) -> Result<GroupPage> {
         self.call(request).await
     }
 
     /// FindPeople: people of the address book, or of a folder of contacts.
+    ///
+    /// # Errors
+    ///
+    /// Those of [every call](Client#errors).
     pub async fn find_people(&self, request: &FindPeople) -> Result<PeoplePage> {
         self.call(request).await
     }
 
     /// GetPersona: all that is known of somebody.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for an empty id, else those of [every call](Client#errors).
     pub async fn get_persona(&self, request: &GetPersona) -> Result<PersonaDetails> {
         self.call(request).await
     }
@@ -54,6 +70,10 @@ impl Client {
     /// # Errors
     ///
     /// Those of the first ExpandDL; what fails further down is listed in the result.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is left behind; what was found so far is lost.
     pub async fn expand_group(&self, group: GroupRef) -> Result<GroupMembers> {
         let first = ExpandDl { group };
         let page = self.expand_dl(&first).await?;

@@ -56,6 +56,10 @@ impl Client {
     /// # Errors
     ///
     /// Those of a connection; a server without Autodiscover is `None`.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is left behind.
     pub async fn public_folder_hierarchy(&self, user: &str) -> Result<Option<Routing>> {
         let Some(anchor) = self
             .settings_of(user)
@@ -82,6 +86,10 @@ impl Client {
     /// # Errors
     ///
     /// Those of a connection.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is left behind.
     pub async fn public_folder_content(&self, mailbox: &str, domain: &str) -> Result<Routing> {
         let by_guid = format!("{mailbox}@{domain}");
         let settings = self.settings_of(&by_guid).await?;

@@ -57,7 +57,7 @@ impl Folder {
         DistinguishedFolder::parse(self.distinguished_id.as_deref()?)
     }
 
-    /// The MAPI property with that tag.
+    /// The MAPI property with that tag, as in [`ExtendedKey::Tag`](crate::ExtendedKey::Tag).
     pub fn property(&self, tag: u16) -> Option<&ExtendedProperty> {
         find_tag(&self.extended, tag)
     }

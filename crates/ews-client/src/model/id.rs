@@ -92,7 +92,8 @@ impl From<DistinguishedFolder> for FolderIdRef {
 }
 
 /// The server's opaque memory of what a client has already been told about one folder
-/// (`SyncState`, MS-OXWSSYNC 3.1.4.1.3.6 and 3.1.4.2.3.8). Kept by the caller.
+/// (`SyncState`, MS-OXWSSYNC 3.1.4.1.3.6 and 3.1.4.2.3.8). Kept by the caller; up to
+/// tens of kilobytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SyncState(pub String);
 

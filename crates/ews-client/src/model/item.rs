@@ -14,16 +14,29 @@ pub enum ItemKind {
     /// Anything without an element of its own, such as a note.
     #[default]
     Item,
+    /// A mail (`MessageType`, MS-OXWSMSG 2.2.4.3).
     Message,
+    /// A mail that shares a folder (`SharingMessageType`).
     SharingMessage,
+    /// An appointment or a meeting (`CalendarItemType`, MS-OXWSMTGS 2.2.4.6).
     CalendarItem,
+    /// A person (`ContactItemType`, MS-OXWSCONT 2.2.4.3).
     Contact,
+    /// A personal list of addresses (`DistributionListType`, MS-OXWSDLIST 2.2.4.1).
     DistributionList,
+    /// A mail about a meeting, of none of the next kinds (`MeetingMessageType`, MS-OXWSMTGS
+    /// 2.2.4.15).
     MeetingMessage,
+    /// An invitation, or an update of one (`MeetingRequestMessageType`, MS-OXWSMTGS 2.2.4.17).
     MeetingRequest,
+    /// An attendee's answer (`MeetingResponseMessageType`, MS-OXWSMTGS 2.2.4.18).
     MeetingResponse,
+    /// Word that a meeting does not take place (`MeetingCancellationMessageType`, MS-OXWSMTGS
+    /// 2.2.4.14).
     MeetingCancellation,
+    /// A thing to do (`TaskType`, MS-OXWSTASK 2.2.4.6).
     Task,
+    /// A text left in a folder, sent to nobody (`PostItemType`, MS-OXWSPOST 2.2.4.1).
     PostItem,
     /// An element this list lacks, by its name.
     Other(Box<str>),
@@ -97,7 +110,7 @@ pub struct EmailAddress {
 }
 
 /// An item (`ItemType`, MS-OXWSCORE 2.2.4.24). Only what the shape asked for and the item has is
-/// filled in.
+/// filled in. Times are in UTC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item {
     /// Its id; `None` only where an answer left it out.
@@ -151,7 +164,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// The MAPI property with that tag.
+    /// The MAPI property with that tag, as in [`ExtendedKey::Tag`](crate::ExtendedKey::Tag).
     pub fn property(&self, tag: u16) -> Option<&ExtendedProperty> {
         find_tag(&self.extended, tag)
     }

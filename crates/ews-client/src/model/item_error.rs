@@ -16,7 +16,7 @@ pub struct ItemError {
     pub code: ResponseCode,
     /// The server's text, one line; may be empty.
     pub message: String,
-    /// How long the server asks to be left alone.
+    /// How long the server asks to be left alone, to the millisecond, and at most an hour.
     pub back_off: Option<Duration>,
     /// The named values of `MessageXml`.
     pub values: Vec<(String, String)>,

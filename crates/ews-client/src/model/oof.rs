@@ -37,7 +37,7 @@ pub struct OofSettings {
     pub state: OofState,
     /// Who outside gets one.
     pub external_audience: ExternalAudience,
-    /// From when until when, where the state is `Scheduled` (and often otherwise).
+    /// From when until when, in UTC, where the state is `Scheduled` (and often otherwise).
     pub duration: Option<(Timestamp, Timestamp)>,
     /// What people of the organisation get.
     pub internal_reply: Option<OofReply>,

@@ -220,7 +220,7 @@ impl ExtendedProperty {
         self.as_str()?.trim().parse().ok()
     }
 
-    /// The value as a time, where it is one.
+    /// The value as a time, where it is one; in UTC where it names no zone.
     pub fn as_timestamp(&self) -> Option<jiff::Timestamp> {
         crate::model::time::parse(self.as_str()?)
     }

@@ -96,7 +96,8 @@ impl XmlElement {
     ///
     /// # Errors
     ///
-    /// `Protocol` for text that is no XML, or exceeds the limits on depth and number of elements.
+    /// `Protocol` for text that is no XML, nests deeper than 16 elements, or has more than
+    /// 2,000,000 of them.
     pub fn from_xml(text: &str) -> Result<XmlElement> {
         let document = Document::parse(text)?;
         let element = XmlElement::read(document.root(), 0)?;

@@ -70,7 +70,7 @@ pub enum ExportEvent {
 }
 
 /// An ExportItems answer under way (MS-OXWSBTRF 3.1.4.1). Takes constant memory whatever the items'
-/// size.
+/// size. Dropping it gives its connection up.
 ///
 /// Each requested item yields `Start`, any number of `Data`, `End`; or `Failed`, before or after
 /// `Start`. Entries the server passes over in silence yield `Failed` at the end.
@@ -174,7 +174,7 @@ impl ExportStream {
         }
     }
 
-    /// The position in the request of the item that the last event was about.
+    /// The position in the request, from 0, of the item that the last event was about.
     pub fn index(&self) -> usize {
         self.position
     }

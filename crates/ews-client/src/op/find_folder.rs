@@ -49,9 +49,10 @@ impl FindFolder {
 pub struct FindFolderPage {
     /// The folders, parents before children as far as the server orders them so.
     pub folders: Vec<Folder>,
-    /// How many there are in all pages, if the server says so.
+    /// How many there are in all pages, if the server says so; of several parents, the most that
+    /// one has.
     pub total: Option<u64>,
-    /// Where the next page starts; `None` on the last page.
+    /// The [`Paging::offset`] of the next page; `None` on the last page.
     pub next_offset: Option<u32>,
     /// Whether this is the last page.
     pub includes_last: bool,

@@ -62,7 +62,7 @@ pub struct FindItemPage {
     pub items: Vec<Item>,
     /// How many there are in all pages, if the server says so.
     pub total: Option<u64>,
-    /// Where the next page starts; `None` on the last page.
+    /// The [`Paging::offset`] of the next page; `None` on the last page.
     pub next_offset: Option<u32>,
     /// Whether this is the last page.
     pub includes_last: bool,

@@ -87,7 +87,9 @@ pub enum StreamEvent {
 ///
 /// # Cancellation
 ///
-/// Dropping [`EventStream::next`] loses nothing that was not returned yet.
+/// Dropping [`EventStream::next`] loses nothing that was not returned yet. Dropping the stream
+/// gives its connection up; its subscriptions live on until they are ended or the server forgets
+/// them.
 pub struct EventStream {
     client: Client,
     request: GetStreamingEvents,

@@ -40,7 +40,7 @@ pub struct Subscribe {
 pub enum Delivery {
     /// When asked, by [`GetEvents`].
     Pull {
-        /// How long the subscription lives without being asked about, 1 to
+        /// How long the subscription lives without being asked about, in minutes: 1 to
         /// [`MAX_SUBSCRIPTION_MINUTES`].
         timeout_minutes: u32,
         /// Where an earlier subscription ended; `None` starts now.
@@ -83,7 +83,7 @@ pub struct Event {
     pub kind: EventKind,
     /// Where to continue after it.
     pub watermark: Option<String>,
-    /// When.
+    /// When, in UTC.
     pub time: Option<Timestamp>,
     /// To which item.
     pub item: Option<ItemId>,

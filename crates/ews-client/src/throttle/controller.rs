@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Most mailboxes remembered while nothing is under way in them.
 const MAX_IDLE_MAILBOXES: usize = 4096;
 
-/// How many requests may be under way at one time.
+/// How many requests may be under way at one time; 0 counts as 1.
 ///
 /// The defaults keep within Exchange's own: an account may have 27 connections, a handful of
 /// which may synchronise, and Microsoft advises not to use more than about ten.

@@ -1,4 +1,4 @@
-//! FindItem (MS-OXWSSRCH 3.1.4.3).
+//! FindItem (MS-OXWSSRCH 3.1.4.2).
 
 use std::borrow::Cow;
 

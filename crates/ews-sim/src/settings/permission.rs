@@ -1,4 +1,4 @@
-//! Folder permissions: what a role means (MS-OXCPERM 2.2.7, MS-OXWSFOLD 2.2.4.13).
+//! Folder permissions: what a role means (MS-OXCPERM 2.2.7, MS-OXWSFOLD 2.2.4.14).
 
 use serde::{Deserialize, Serialize};
 

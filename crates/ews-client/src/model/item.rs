@@ -9,7 +9,6 @@ use crate::model::{Body, FolderId, ItemField, ItemId};
 /// The element an item comes in (`ItemType` and what is made of it, MS-OXWSCORE 2.2.4.24).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs)] // the variants are the schema's element names
 pub enum ItemKind {
     /// Anything without an element of its own, such as a note.
     #[default]

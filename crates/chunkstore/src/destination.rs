@@ -111,7 +111,65 @@ enum LockKind {
     S3(object_lock::S3Lock),
 }
 
+/// An object that was deleted, and what the destination keeps of it.
+#[cfg_attr(
+    not(feature = "s3"),
+    expect(dead_code, reason = "no destination of this build has locks")
+)]
+#[derive(Clone, Debug)]
+pub(crate) struct Hidden {
+    /// Its name in the repository.
+    pub(crate) name: String,
+    #[cfg(feature = "s3")]
+    path: object_store::path::Path,
+    #[cfg(feature = "s3")]
+    versions: Vec<String>,
+    /// What says that it is deleted.
+    #[cfg(feature = "s3")]
+    markers: Vec<String>,
+}
+
+/// What became of a hidden object.
+#[cfg_attr(
+    not(feature = "s3"),
+    expect(dead_code, reason = "no destination of this build has locks")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deleted {
+    Gone,
+    /// A lock keeps it until this time, where the destination tells.
+    Kept(Option<i64>),
+}
+
 impl ObjectLock {
+    /// The objects of the repository that were deleted and are kept all the same.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn hidden(&self) -> Result<Vec<Hidden>> {
+        match &self.0 {
+            LockKind::S3(lock) => lock.hidden().await,
+        }
+    }
+
+    /// Deletes one for good, if its lock is over.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn delete_hidden(&self, hidden: &Hidden) -> Result<Deleted> {
+        match &self.0 {
+            LockKind::S3(lock) => lock.delete_hidden(hidden).await,
+        }
+    }
+
+    /// No destination of this build has locks.
+    #[cfg(not(feature = "s3"))]
+    pub(crate) async fn hidden(&self) -> Result<Vec<Hidden>> {
+        match self.0 {}
+    }
+
+    /// No destination of this build has locks.
+    #[cfg(not(feature = "s3"))]
+    pub(crate) async fn delete_hidden(&self, _: &Hidden) -> Result<Deleted> {
+        match self.0 {}
+    }
+
     /// The time, in milliseconds since 1970 UTC, at which the lock of everything that was written
     /// until now has ended, unless it is renewed.
     #[cfg(feature = "s3")]

@@ -35,6 +35,7 @@ mod frame;
 #[cfg(postkeep_fuzz)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hidden;
 mod key_admin;
 mod key_slot;
 mod key_text;
@@ -78,6 +79,7 @@ pub use env::Environment;
 pub use erase::{SoleChunks, Traces};
 pub use error::{Error, ErrorKind, Result};
 pub use escrow::{EscrowPrivateKey, EscrowPublicKey, EscrowShare, MAX_ESCROW_RECIPIENTS};
+pub use hidden::{HiddenReport, KeptObject};
 pub use key_admin::{KeyId, KeyInfo, KeyList, KeyMethod, KeyRole, KeyState, Rotation};
 pub use key_slot::MAX_LABEL_BYTES;
 pub use keyring::{Argon2Params, Passphrase};

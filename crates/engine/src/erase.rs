@@ -1,6 +1,7 @@
 //! Erases one person's mail: every snapshot, every byte that only these refer to, and every record
 //! that bears the name; then proves that none of it is left. `docs/decisions/0022` says why so.
 
+mod locked;
 mod redact;
 
 use std::collections::HashSet;
@@ -69,11 +70,21 @@ pub struct ErasePlan {
     pub shared_chunks: u64,
     /// Their bytes.
     pub shared_bytes: u64,
+    /// Objects that earlier erasures, of this mailbox or of others, deleted and that locks at the
+    /// destination kept: they are tried again.
+    pub kept_before: u64,
+    /// Whether an earlier erasure did not come to look at them, and this one cannot either: a right
+    /// is missing.
+    pub kept_unknown: bool,
 }
 
 impl ErasePlan {
-    /// Whether the repository has nothing of it.
+    /// Whether there is nothing to be done.
     pub fn is_empty(&self) -> bool {
+        self.has_nothing_stored() && self.kept_before == 0 && !self.kept_unknown
+    }
+
+    fn has_nothing_stored(&self) -> bool {
         self.snapshots + self.records + self.notes == 0
     }
 }
@@ -112,11 +123,26 @@ pub struct EraseReport {
     pub mentions: Vec<String>,
     /// Objects that the destination refused to delete.
     pub undeletable: u64,
-    /// Where the destination locks objects: the time after which none of what was deleted can be
-    /// kept by a lock any more, milliseconds since 1970 UTC.
+    /// Deleted objects that a lock at the destination keeps. The same call deletes them for good
+    /// when their locks are over.
+    pub kept: Vec<LockedObject>,
+    /// Whether the destination does not say which deleted objects it keeps: a right is missing.
+    pub kept_unknown: bool,
+    /// The time at which the last of these locks ends, milliseconds since 1970 UTC; where it is
+    /// unknown what is kept, when it ends at the latest.
     pub locked_until_unix_ms: Option<i64>,
     /// The note in the repository that says that something was erased, and not whose.
     pub note: Option<String>,
+}
+
+/// A deleted object that a lock keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LockedObject {
+    /// Its name at the destination.
+    pub name: String,
+    /// Until when, milliseconds since 1970 UTC; absent where the destination refused to delete it and
+    /// names no time.
+    pub until_unix_ms: Option<i64>,
 }
 
 /// What is kept of it: everything but the name.
@@ -133,6 +159,12 @@ struct Erasure<'a> {
     bytes: u64,
     deleted_packs: u64,
     erased: bool,
+    /// What locks kept, for a later call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<&'a str>,
+    /// That this was not looked at, or not yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    kept_unknown: bool,
 }
 
 /// All that an erasure is about.
@@ -143,6 +175,8 @@ struct Concerned {
     ids: Vec<SnapshotId>,
     notes: Vec<NoteId>,
     sole: SoleChunks,
+    /// What earlier erasures deleted and locks kept.
+    kept_before: HashSet<String>,
 }
 
 impl Vault {
@@ -191,19 +225,26 @@ impl Vault {
             return Err(Error::new(ErrorKind::Denied, message));
         }
         let mut report = EraseReport::default();
-        let ids: Vec<String> = concerned.ids.iter().map(ToString::to_string).collect();
-        self.forget_ids(&ids).await?;
-        report.notes = self.clean_notes(&concerned).await?;
-        report.local_files = self.remove_local_files(&concerned.names).await?;
-        let finished = self
-            .take_away(options, &concerned, monitor, &mut report)
-            .await?;
-        self.look_for_mentions(&concerned.names, &mut report)
-            .await?;
+        let mut finished = true;
+        if !concerned.plan.has_nothing_stored() {
+            self.announce_hiding(options, &concerned.plan).await?;
+            let ids: Vec<String> = concerned.ids.iter().map(ToString::to_string).collect();
+            self.forget_ids(&ids).await?;
+            report.notes = self.clean_notes(&concerned).await?;
+            report.local_files = self.remove_local_files(&concerned.names).await?;
+            finished = self
+                .take_away(options, &concerned, monitor, &mut report)
+                .await?;
+            self.look_for_mentions(&concerned.names, &mut report)
+                .await?;
+        }
+        self.delete_kept(&concerned, &mut report).await?;
         report.erased = finished
             && report.left.is_empty()
             && report.unreadable.is_empty()
             && report.mentions.is_empty()
+            && report.kept.is_empty()
+            && !report.kept_unknown
             && report.new_snapshots + report.undeletable == 0;
         report.plan = concerned.plan;
         let note = self.write_erasure(options, &report).await?;
@@ -234,7 +275,10 @@ impl Vault {
         let host = Host::new(self, &prune, monitor);
         let sole = self.repository.sole_chunks(&ids, &host).await;
         let sole = sole.doing(|| "find what only this mailbox refers to".into())?;
+        let kept_before = self.kept_before().await?;
         let plan = ErasePlan {
+            kept_before: kept_before.names.len() as u64,
+            kept_unknown: kept_before.is_unknown,
             snapshots: ids.len() as u64 - records,
             records,
             notes: notes.len() as u64,
@@ -253,6 +297,7 @@ impl Vault {
             ids,
             notes,
             sole,
+            kept_before: kept_before.names,
         })
     }
 
@@ -367,8 +412,6 @@ impl Vault {
         for note in self.notes_with(address).await? {
             report.mentions.push(format!("note {note}"));
         }
-        let lock = self.object_lock.as_ref();
-        report.locked_until_unix_ms = lock.map(chunkstore::ObjectLock::latest_end_unix_ms);
         Ok(())
     }
 
@@ -385,6 +428,8 @@ impl Vault {
             bytes: report.plan.bytes,
             deleted_packs: report.deleted_packs,
             erased: report.erased,
+            kept: report.kept.iter().map(|one| one.name.as_str()).collect(),
+            kept_unknown: report.kept_unknown,
         };
         let body = serde_json::to_vec(&erasure).map_err(|error| {
             Error::with_source(ErrorKind::Internal, "write the note of an erasure", error)

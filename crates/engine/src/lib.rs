@@ -67,7 +67,7 @@ pub use check::{DamagedItem, DamagedObject, PartRead, ReadData, VaultCheck};
 pub use copy::{CopiedSnapshot, CopyOptions, CopyReport};
 pub use diff::{DiffReport, Difference, FolderDifference, ItemDifference};
 pub use drill::{Drill, DrillOptions, DrilledSnapshot, KeptDrill, SignatureState};
-pub use erase::{EraseOptions, ErasePlan, EraseReport};
+pub use erase::{EraseOptions, ErasePlan, EraseReport, LockedObject};
 pub use error::{Error, ErrorKind, Result};
 pub use export::{ExportFormat, ExportOptions, ExportReport, ending_of, to_file_bytes};
 pub use hold::{Held, Hold, HoldOptions, HoldTarget, Release};

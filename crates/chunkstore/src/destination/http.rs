@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "webdav", feature = "swift", feature = "web"))]
 pub(super) mod answer;
+#[cfg(any(feature = "webdav", feature = "swift", feature = "web", feature = "s3"))]
+pub(super) mod body;
 #[cfg(any(feature = "webdav", feature = "web"))]
 pub(super) mod client;
 #[cfg(any(feature = "webdav", feature = "swift", feature = "web", feature = "s3"))]

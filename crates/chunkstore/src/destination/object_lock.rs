@@ -27,6 +27,8 @@ use super::http::retry::retrying;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout;
 
+mod versions;
+
 /// How long a signed URL may take to arrive.
 const SIGNED_FOR: Duration = Duration::from_secs(15 * 60);
 /// A connection that gives nothing for so long is given up.
@@ -241,8 +243,8 @@ impl LockedS3 {
     }
 
     /// Until when an object is kept; `None` where it is not, or where that may not be known.
-    async fn until(&self, path: &Path) -> StoreResult<Option<i64>> {
-        let asked = self.send((Method::HEAD, path), &[], &[], Bytes::new());
+    async fn until(&self, path: &Path, query: &[(&str, &str)]) -> StoreResult<Option<i64>> {
+        let asked = self.send((Method::HEAD, path), query, &[], Bytes::new());
         let answer = asked.await?;
         if !answer.status().is_success() {
             // An answer to HEAD has no body.
@@ -341,7 +343,7 @@ impl S3Lock {
         let failed = |error| Error::from_store("lock", name, error);
         let terms = &self.store.terms;
         let enough = (terms.now)().saturating_add(i64::from(terms.days) * DAY_MS / 2);
-        let until = self.store.until(&path).await.map_err(failed)?;
+        let until = self.store.until(&path, &[]).await.map_err(failed)?;
         if until.is_some_and(|until| until >= enough) {
             return Ok(false);
         }

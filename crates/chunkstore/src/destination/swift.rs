@@ -27,7 +27,8 @@ use crate::error::Error as OwnError;
 
 mod sign_in;
 
-use http::answer::{describe, e_tag, read_body};
+use http::answer::{describe, e_tag};
+use http::body::read_body;
 use http::retry::retrying;
 use sign_in::SignIn;
 

@@ -30,7 +30,8 @@ use crate::layout;
 
 mod links;
 
-use http::answer::{describe, read_body};
+use http::answer::describe;
+use http::body::read_body;
 use http::retry::retrying;
 use links::{FirstPage, Link, Page};
 

@@ -24,7 +24,8 @@ use super::{Service, http};
 
 mod multistatus;
 
-use http::answer::{describe, e_tag, read_body};
+use http::answer::{describe, e_tag};
+use http::body::read_body;
 use http::retry::retrying;
 use multistatus::Entry;
 

@@ -78,6 +78,17 @@ fn planned(plan: &ErasePlan) -> String {
             counted(plan.shared_chunks, "chunk"),
         ));
     }
+    if plan.kept_before > 0 {
+        text.push_str(&format!(
+            "  tried again: {} of earlier erasures, which locks kept\n",
+            counted(plan.kept_before, "deleted object"),
+        ));
+    }
+    if plan.kept_unknown {
+        text.push_str(
+            "  tried again: what locks kept of an earlier erasure, which cannot be looked at\n",
+        );
+    }
     if !plan.holds.is_empty() {
         text.push_str(&format!("held:\n{}", holds_table(&plan.holds)));
     }
@@ -118,16 +129,11 @@ fn people(report: &EraseReport) -> String {
     listed(&mut text, "cannot be read", &report.unreadable);
     if report.undeletable > 0 {
         text.push_str(&format!(
-            "the destination did not let {} go; erase it again later\n",
+            "the destination did not let {} go; postkeep prune tries again\n",
             counted(report.undeletable, "object")
         ));
     }
-    if let Some(until) = report.locked_until_unix_ms {
-        text.push_str(&format!(
-            "locks at the destination may keep what was deleted until {}\n",
-            time(until)
-        ));
-    }
+    locked(&mut text, report);
     if !report.waiting_for.is_empty() {
         text.push_str("backups are running that began before this:\n");
         for open in &report.waiting_for {
@@ -140,6 +146,25 @@ fn people(report: &EraseReport) -> String {
     text + match report.erased {
         true => "erased: every pack, index object and record was looked at, and nothing is left\n",
         false => "not everything is gone yet: see above\n",
+    }
+}
+
+/// What cannot be deleted yet, and until when.
+fn locked(text: &mut String, report: &EraseReport) {
+    let until = report.locked_until_unix_ms.map(time);
+    if report.kept_unknown {
+        text.push_str(&format!(
+            "what locks at the destination keep of it cannot be looked at: that takes \
+             s3:ListBucketVersions and s3:DeleteObjectVersion; it is kept until {} at the latest\n",
+            until.as_deref().unwrap_or("a time that is not told")
+        ));
+    } else if !report.kept.is_empty() {
+        text.push_str(&format!(
+            "locks at the destination keep {} that may hold some of it, until {}; run the same command \
+             again then\n",
+            counted(report.kept.len() as u64, "deleted object"),
+            until.as_deref().unwrap_or("a time that is not told")
+        ));
     }
 }
 

@@ -256,3 +256,71 @@ async fn a_backup_under_way_delays_the_end_and_the_next_call_brings_it() {
     let refused = vault.erase(&named, Arc::new(Silent)).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
 }
+
+/// In a bucket whose locks last half a minute: a day, by a clock that is behind.
+#[cfg(feature = "s3")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_locks_keep_is_named_and_a_later_call_finishes() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let Some(service) = testkit::service("moto") else {
+        return;
+    };
+    let folder = format!("/postkeep-locked/erase-{}", std::process::id());
+    let url = service.url.replace("/postkeep/tests", &folder);
+    let real = environment();
+    let now = Arc::clone(&real.now_unix_ms);
+    let behind = engine::Environment {
+        now_unix_ms: Arc::new(move || now() - DAY_MS + 30_000),
+        random: Arc::clone(&real.random),
+    };
+    let days = ("S3_OBJECT_LOCK_DAYS".to_owned(), "1".to_owned());
+    let destination = engine::Destination::new(&url)
+        .unwrap()
+        .with_settings(service.settings.into_iter().chain([days]))
+        .with_clock(&behind);
+    let cache = tempfile::tempdir().unwrap();
+    let options_of_vault = VaultOptions {
+        cache_dir: cache.path().to_path_buf(),
+        environment: environment(),
+    };
+    let (store, lock) = (destination.open().unwrap(), destination.object_lock());
+    let passphrase = Passphrase::new(PASSPHRASE);
+    let create = crate::world::cheap();
+    let vault = Vault::create(store, &passphrase, &create, options_of_vault);
+    let vault = vault.await.unwrap().with_object_lock(lock.unwrap());
+    let server = Server::start(sim_with(&[ALICE, BOB], 5)).await;
+    backup(&vault, &server, &[ALICE, BOB]).await;
+
+    let report = vault.erase(&options(), Arc::new(Silent)).await.unwrap();
+    assert!(!report.erased && !report.kept.is_empty(), "{report:#?}");
+    assert!(
+        report.left.is_empty() && !report.kept_unknown,
+        "{report:#?}"
+    );
+    let until = report.locked_until_unix_ms.unwrap();
+    let last = report.kept.iter().filter_map(|one| one.until_unix_ms).max();
+    assert_eq!(last, Some(until));
+    let plan = vault
+        .plan_erase(&options(), Arc::new(Silent))
+        .await
+        .unwrap();
+    assert_eq!(plan.snapshots + plan.records + plan.notes, 0);
+    assert_eq!(plan.kept_before, report.kept.len() as u64);
+
+    // As if it had been interrupted at its end: nothing tells what was hidden, so all of that counts.
+    let last = vault.notes("erasure").await.unwrap().pop().unwrap();
+    let removed = vault.repository().replace_note(&last, None).await;
+    removed.unwrap();
+    let known = report.kept.len();
+    let report = vault.erase(&options(), Arc::new(Silent)).await.unwrap();
+    assert_eq!(report.plan.kept_before, known as u64 + 1);
+    assert!(!report.erased && report.kept.len() == known + 1);
+    let until = report.locked_until_unix_ms.unwrap();
+
+    let wait = until - (real.now_unix_ms)() + 1_500;
+    tokio::time::sleep(Duration::from_millis(wait.max(0) as u64)).await;
+    let report = vault.erase(&options(), Arc::new(Silent)).await.unwrap();
+    assert!(report.erased && report.kept.is_empty(), "{report:#?}");
+    let again = vault.erase(&options(), Arc::new(Silent)).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::NotFound);
+}

@@ -112,23 +112,27 @@ pub struct Store {
     pub vault: Vault,
 }
 
-/// A repository in memory, the store that it lies in, and its cache folder.
-pub async fn in_memory() -> (Vault, Arc<testkit::FaultyStore>, TempDir) {
-    let cache = tempfile::tempdir().unwrap();
-    let disk = Arc::new(testkit::FaultyStore::in_memory());
-    let create = CreateOptions {
+/// A repository whose passphrase costs no time.
+pub fn cheap() -> CreateOptions {
+    CreateOptions {
         argon2: Argon2Params {
             memory_kib: 64,
             passes: 1,
             lanes: 1,
         },
         ..CreateOptions::default()
-    };
+    }
+}
+
+/// A repository in memory, the store that it lies in, and its cache folder.
+pub async fn in_memory() -> (Vault, Arc<testkit::FaultyStore>, TempDir) {
+    let cache = tempfile::tempdir().unwrap();
+    let disk = Arc::new(testkit::FaultyStore::in_memory());
     let options = VaultOptions {
         cache_dir: cache.path().to_path_buf(),
         environment: environment(),
     };
-    let passphrase = Passphrase::new(PASSPHRASE);
+    let (passphrase, create) = (Passphrase::new(PASSPHRASE), cheap());
     let vault = Vault::create(disk.clone(), &passphrase, &create, options);
     (vault.await.unwrap(), disk, cache)
 }

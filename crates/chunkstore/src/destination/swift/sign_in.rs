@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::{generic, unauthenticated};
-use crate::destination::http::answer::read_body;
+use crate::destination::http::body::read_body;
 use crate::destination::http::retry::retrying;
 use crate::error::Error as OwnError;
 

@@ -1,6 +1,6 @@
 //! Locks on every object, against a server that has them (moto).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -33,6 +33,9 @@ impl Bucket {
         let (_, rest) = service.url.split_once("://").unwrap();
         let host = rest.split('/').next().unwrap();
         let endpoint = format!("http://{host}");
+        // Opening one chooses who does TLS in this process, and a client wants that chosen.
+        let any = Destination::new(&service.url).unwrap();
+        drop(any.with_settings(service.settings.clone()).open().unwrap());
         let s3 = AmazonS3Builder::new()
             .with_endpoint(&endpoint)
             .with_region("us-east-1")
@@ -72,6 +75,47 @@ impl Bucket {
             .signed_url_opts(method.clone(), &path, minute, &options);
         let url = url.await.unwrap();
         self.client.request(method, url).send().await.unwrap()
+    }
+
+    /// All versions in the folder, with their names and without what marks deletions.
+    async fn versions(&self) -> Vec<(String, String)> {
+        let prefix = format!("{}/", self.folder);
+        let query = [("versions", ""), ("prefix", &prefix), ("max-keys", "1000")];
+        let query = SignedUrlOptions::default().with_query(query);
+        let minute = Duration::from_secs(60);
+        let bucket = Path::default();
+        let url = self
+            .s3
+            .signed_url_opts(Method::GET, &bucket, minute, &query);
+        let answer = self.client.get(url.await.unwrap()).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("<IsTruncated>false"), "{text}");
+        let element = |part: &str, name: &str| {
+            let (_, rest) = part.split_once(&format!("<{name}>")).unwrap();
+            rest.split_once("</").unwrap().0.to_owned()
+        };
+        let versions = text.split("<Version>").skip(1).map(|part| {
+            let key = element(part, "Key");
+            let name = key.strip_prefix(&prefix).unwrap();
+            (name.to_owned(), element(part, "VersionId"))
+        });
+        versions.collect()
+    }
+
+    /// Lets the lock of a version be over, which here only the year 2100 would.
+    async fn end_lock(&self, name: &str, version: &str) {
+        let path = Path::from(format!("{}/{name}", self.folder));
+        let query = [("retention", ""), ("versionId", version)];
+        let options = SignedUrlOptions::default().with_query(query);
+        let minute = Duration::from_secs(60);
+        let url = self
+            .s3
+            .signed_url_opts(Method::PUT, &path, minute, &options);
+        let body = "<Retention><Mode>COMPLIANCE</Mode>\
+                    <RetainUntilDate>2020-01-01T00:00:00Z</RetainUntilDate></Retention>";
+        let request = self.client.put(url.await.unwrap()).body(body);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{name}: {}", answer.status());
     }
 
     /// Days that an object is still kept for, and the version that it is.
@@ -162,6 +206,77 @@ async fn whatever_is_written_is_locked_and_what_is_needed_stays_locked() {
         }
     }
     assert!(gone > 0);
+    assert_holds(&repository, find("kept"), &kept).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_erased_is_kept_by_locks_and_gone_for_good_when_they_are_over() {
+    let Some(bucket) = Bucket::find("hidden") else {
+        return;
+    };
+    let (environment, _) = clock(3);
+    let destination = bucket.destination(&environment);
+    let lock = destination.object_lock().unwrap().unwrap();
+    let here = (destination.open().unwrap(), environment.clone());
+    let created = Repository::create(here.0, &passphrase(), &cheap(), here.1).await;
+    let repository = created.unwrap();
+    let kept = back_up_items(&repository, "kept", 1).await;
+    back_up_items(&repository, "gone", 2).await;
+    let snapshots = repository.snapshots();
+    let find = |name| snapshots.iter().find(|s| s.name == name).unwrap();
+    let only = [find("gone").id];
+    let sole = repository.sole_chunks(&only, &LeaveOpen).await.unwrap();
+    repository.forget(&only).await.unwrap();
+    let options = CollectOptions {
+        rewrite_below_percent: 0,
+        erase: Some(sole.clone()),
+        ..CollectOptions::default()
+    };
+    let collected = repository.collect(&options, &LeaveOpen).await.unwrap();
+    assert!(collected.finished && collected.undeletable == 0);
+    let traces = repository.traces(&sole, &LeaveOpen).await.unwrap();
+    assert!(traces.is_clean(), "nobody sees it any more: {traces:?}");
+
+    // All that was deleted is there, and locked for as long as on the day on which it was written.
+    let report = repository.delete_hidden(&lock, None).await.unwrap();
+    assert_eq!(report.deleted, 0, "{report:?}");
+    let until = (environment.now_unix_ms)() + DAYS * DAY_MS;
+    for one in &report.kept {
+        let late = one.until_unix_ms.unwrap() - until;
+        assert!((-DAY_MS..=0).contains(&late), "{one:?}");
+    }
+    let hidden: HashSet<String> = report.kept.into_iter().map(|one| one.name).collect();
+    let packs = hidden.iter().filter(|name| name.starts_with("packs/"));
+    assert_eq!(packs.count() as u64, collected.deleted_packs);
+    assert_eq!(repository.hidden(&lock).await.unwrap(), hidden);
+
+    // Some of the locks end, then the others.
+    let versions = bucket.versions().await;
+    let versions = versions.iter().filter(|(name, _)| hidden.contains(name));
+    let (first, rest) = (versions.clone().take(2), versions.skip(2));
+    for (name, version) in first {
+        bucket.end_lock(name, version).await;
+    }
+    let report = repository
+        .delete_hidden(&lock, Some(&hidden))
+        .await
+        .unwrap();
+    assert_eq!((report.deleted, report.kept.len()), (2, hidden.len() - 2));
+    for (name, version) in rest {
+        bucket.end_lock(name, version).await;
+    }
+    let none = HashSet::new();
+    let nothing = repository.delete_hidden(&lock, Some(&none));
+    assert_eq!(nothing.await.unwrap().deleted, 0);
+    let report = repository
+        .delete_hidden(&lock, Some(&hidden))
+        .await
+        .unwrap();
+    assert_eq!(report.deleted, hidden.len() as u64 - 2);
+    assert!(report.kept.is_empty(), "{report:?}");
+    assert!(repository.hidden(&lock).await.unwrap().is_empty());
+    let left = bucket.versions().await;
+    assert!(left.iter().all(|(name, _)| !hidden.contains(name)));
     assert_holds(&repository, find("kept"), &kept).await;
 }
 

@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 
 use futures::{StreamExt, TryStreamExt};
-use ulid::Ulid;
 
 use crate::destination::{Deleted, Hidden, ObjectLock};
 use crate::error::Result;
-use crate::layout::{self, CHECKPOINT, FORGET, GC, INDEX, NOTES, PACKS, SESSIONS};
+use crate::layout::{CHECKPOINT, FORGET, GC, INDEX, NOTES, PACKS, SESSIONS};
 use crate::repository::Repository;
 
 /// Objects deleted at the same time.
@@ -81,15 +80,7 @@ impl Repository {
     async fn hidden_objects(&self, lock: &ObjectLock) -> Result<Vec<Hidden>> {
         let mut hidden = lock.hidden().await?;
         self.refresh().await?;
-        let needed: HashSet<String> = {
-            let catalogue = self.catalogue();
-            let packs = catalogue.packs();
-            let packs = packs.keys().map(|name| name.object());
-            let index = catalogue.index_objects();
-            let index = index.iter();
-            let index = index.map(|id| layout::index_name(Ulid::from_bytes(*id)));
-            packs.chain(index).collect()
-        };
+        let needed = self.packs_and_index();
         // Keys, dictionaries and the configuration hold nothing of anybody's.
         let concerns = |name: &str| {
             [PACKS, INDEX, SESSIONS, FORGET, GC, CHECKPOINT, NOTES]

@@ -64,18 +64,21 @@ impl Repository {
         Ok(report)
     }
 
+    /// The names of the packs and index objects that are in use, as far as they are known.
+    pub(crate) fn packs_and_index(&self) -> HashSet<String> {
+        let catalogue = self.catalogue();
+        let packs = catalogue.packs();
+        let packs = packs.keys().map(|name| name.object());
+        let index = catalogue.index_objects();
+        let index = index.iter();
+        let index = index.map(|id| layout::index_name(Ulid::from_bytes(*id)));
+        packs.chain(index).collect()
+    }
+
     /// The names of all objects that the repository cannot do without.
     async fn needed_objects(&self) -> Result<Vec<String>> {
         let objects = &self.store().objects;
-        let counts: HashSet<String> = {
-            let catalogue = self.catalogue();
-            let packs = catalogue.packs();
-            let packs = packs.keys().map(|name| name.object());
-            let index = catalogue.index_objects();
-            let index = index.iter();
-            let index = index.map(|id| layout::index_name(Ulid::from_bytes(*id)));
-            packs.chain(index).collect()
-        };
+        let counts = self.packs_and_index();
         let mut names = vec![layout::REPOSITORY.to_owned()];
         for folder in [
             KEYS, DICTS, SEALED, SESSIONS, FORGET, GC, CHECKPOINT, PACKS, INDEX,

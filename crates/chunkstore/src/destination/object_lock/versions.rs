@@ -52,6 +52,10 @@ impl S3Lock {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
+        let is_hidden = |versions: &Vec<Version>| {
+            let mut markers = versions.iter().filter(|version| version.is_marker);
+            markers.any(|marker| marker.is_latest)
+        };
         let mut all: BTreeMap<String, Vec<Version>> = BTreeMap::new();
         let mut after = (String::new(), String::new());
         loop {
@@ -67,11 +71,9 @@ impl S3Lock {
                 return Err(failed(generic("a listing does not go on")));
             }
             after = next;
+            // Most objects are not hidden; the next page may go on with the last one.
+            all.retain(|key, versions| *key == after.0 || is_hidden(versions));
         }
-        let is_hidden = |versions: &Vec<Version>| {
-            let mut markers = versions.iter().filter(|version| version.is_marker);
-            markers.any(|marker| marker.is_latest)
-        };
         all.retain(|_, versions| is_hidden(versions));
         let hidden = all.into_iter().filter_map(|(key, versions)| {
             let (markers, versions): (Vec<_>, Vec<_>) =

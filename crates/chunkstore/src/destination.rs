@@ -112,10 +112,6 @@ enum LockKind {
 }
 
 /// An object that was deleted, and what the destination keeps of it.
-#[cfg_attr(
-    not(feature = "s3"),
-    expect(dead_code, reason = "no destination of this build has locks")
-)]
 #[derive(Clone, Debug)]
 pub(crate) struct Hidden {
     /// Its name in the repository.

@@ -1,7 +1,7 @@
 //! Creates items from their portable form: what was stored in it, and native items on a server
 //! that has no UploadItems.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use ews_client::{
@@ -159,20 +159,19 @@ impl Sender {
                         .iter()
                         .map(|portable| portable.piece.clone())
                         .collect();
-                    let missing = self.broken(pieces, &error, done).await?;
-                    let missing: HashSet<Origin> =
-                        missing.into_iter().map(|(piece, _)| piece.origin).collect();
-                    let reason = error.to_string();
+                    let (found, _) = self.broken(pieces, &error).await?;
+                    let mut found: HashMap<Origin, ItemId> = found
+                        .into_iter()
+                        .map(|(piece, id)| (piece.origin, id))
+                        .collect();
+                    let mut restored = Vec::new();
                     for portable in batch {
-                        if missing.contains(&portable.piece.origin) {
-                            left.again.push((portable, reason.clone()));
-                        } else {
-                            let native = portable.piece.item.state.form == Form::Native;
-                            done.converted += u64::from(native);
-                            done.reduced += u64::from(extent != Extent::Whole);
-                            self.remove_replaced(&portable.piece, done).await;
+                        match found.remove(&portable.piece.origin) {
+                            Some(id) => restored.push((portable, id)),
+                            None => left.again.push((portable, error.to_string())),
                         }
                     }
+                    self.restored(restored, extent, done).await?;
                 }
                 Err(error) => {
                     let kind = crate::error::kind_of_ews(error.kind());
@@ -211,6 +210,17 @@ impl Sender {
                 Err(error) => left.refused.push((portable, error.to_string())),
             }
         }
+        self.restored(restored, extent, done).await
+    }
+
+    /// Counts what was created, as the server said itself or as it was found there, and reads it
+    /// back if that is asked for.
+    async fn restored(
+        &self,
+        restored: Vec<(Portable, ItemId)>,
+        extent: Extent,
+        done: &mut Done,
+    ) -> Result<()> {
         for (Portable { piece, .. }, id) in &restored {
             done.made.push(self.made(piece, id.clone()));
             self.remove_replaced(piece, done).await;

@@ -264,7 +264,11 @@ impl Sender {
             let sent = batch.len();
             let (again, wait) = match answer {
                 Ok(outcomes) => self.sort(batch, outcomes, &mut done).await?,
-                Err(error) => (self.broken(batch, &error, &mut done).await?, None),
+                Err(error) => {
+                    let (found, missing) = self.broken(batch, &error).await?;
+                    self.uploaded(found, &mut done).await?;
+                    (missing, None)
+                }
             };
             let again = Again::new(sent, attempt, ATTEMPTS, again, wait);
             for (piece, reason) in again.failed {
@@ -374,16 +378,23 @@ impl Sender {
                 Err(error) => refused.push((piece, error.to_string())),
             }
         }
+        self.uploaded(created, done).await?;
+        for (piece, reason) in refused {
+            self.fall_back(piece, &reason, done).await?;
+        }
+        Ok((again, wait))
+    }
+
+    /// Counts what the server made of pieces, as it said itself or as it was found there, and
+    /// reads it back if that is asked for.
+    async fn uploaded(&self, created: Vec<(Piece, ItemId)>, done: &mut Done) -> Result<()> {
         let made = created.iter();
         done.made
             .extend(made.map(|(piece, id)| self.made(piece, id.clone())));
         if self.verify && !created.is_empty() {
             self.verify(created, done).await?;
         }
-        for (piece, reason) in refused {
-            self.fall_back(piece, &reason, done).await?;
-        }
-        Ok((again, wait))
+        Ok(())
     }
 
     /// Creates an item whose native stream the server refused from its MIME text and properties,
@@ -441,13 +452,13 @@ impl Sender {
         done.failures.push(self.failure(piece, reason).await);
     }
 
-    /// After a call that failed as a whole: what got through is known by its origin.
+    /// After a call that failed as a whole: what got through is known by its origin, and has an
+    /// id; what did not is to be sent again, and the reason told if that does not help.
     pub(crate) async fn broken(
         &self,
         batch: Vec<Piece>,
         error: &ews_client::Error,
-        done: &mut Done,
-    ) -> Result<Vec<(Piece, String)>> {
+    ) -> Result<(Vec<(Piece, ItemId)>, Vec<(Piece, String)>)> {
         if !may_pass(error.kind()) {
             let kind = crate::error::kind_of_ews(error.kind());
             return Err(Error::new(kind, format!("upload items: {error}")));
@@ -464,20 +475,16 @@ impl Sender {
             meetings: false,
         };
         let present = present_in(&self.client, &self.permits, look).await?;
-        let mut missing = Vec::new();
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
         for piece in batch {
             let ours = |live: &&Live| live.origin.as_ref() == Some(&piece.origin);
             let id = present.copies(&piece.origin).find(ours);
             match id.map(|live| live.id.clone()) {
-                Some(id) => done.made.push(self.made(&piece, id)),
-                None => missing.push(piece),
+                Some(id) => found.push((piece, id)),
+                None => missing.push((piece, error.to_string())),
             }
         }
-        let reason = error.to_string();
-        Ok(missing
-            .into_iter()
-            .map(|piece| (piece, reason.clone()))
-            .collect())
+        Ok((found, missing))
     }
 
     pub(crate) async fn failure(&self, piece: &Piece, reason: String) -> ItemFailure {

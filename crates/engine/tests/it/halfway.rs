@@ -83,6 +83,8 @@ async fn an_upload_that_stops_half_way_doubles_nothing_and_loses_nothing() {
         };
         let report = restore(&store.vault, &snapshot, &target, &options).await;
         assert_eq!(report.items_restored, MAILS as u64);
+        // Items whose answers were lost are read back like all others.
+        assert_eq!(report.items_verified, MAILS as u64);
         assert_each_once(&target);
         // The server stored every item once: what had got through was never sent again.
         assert_eq!(target.sim.stats().items_uploaded, MAILS as u64);
@@ -140,9 +142,13 @@ async fn creating_items_that_stops_half_way_doubles_nothing_and_loses_nothing() 
         let target = Sim::builder().mailbox(ALICE).without_export_items();
         let target = Server::start(target.build().unwrap()).await;
         target.sim.set_faults(plan("CreateItem", stop));
-        let options = RestoreOptions::default();
+        let options = RestoreOptions {
+            verify: true,
+            ..RestoreOptions::default()
+        };
         let report = restore(&store.vault, &snapshot, &target, &options).await;
         assert_eq!(report.items_converted, MAILS as u64);
+        assert_eq!(report.items_verified, MAILS as u64);
         assert_each_once(&target);
         assert_eq!(target.sim.stats().items_created, MAILS as u64);
     }

@@ -75,8 +75,12 @@ async fn a_connection_that_breaks_while_uploading_doubles_nothing() {
         FaultWhen::Every(3),
         FaultAction::Cut(100),
     ));
-    let report = restore(&store.vault, &snapshot, &target, &RestoreOptions::default()).await;
-    assert_eq!(report.items_restored, 300);
+    let options = RestoreOptions {
+        verify: true,
+        ..RestoreOptions::default()
+    };
+    let report = restore(&store.vault, &snapshot, &target, &options).await;
+    assert_eq!((report.items_restored, report.items_verified), (300, 300));
     assert_eq!(
         target
             .sim

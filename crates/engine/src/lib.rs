@@ -8,6 +8,7 @@
 //! [`Monitor`].
 #![warn(missing_docs)]
 
+mod again;
 mod backup;
 mod blocking;
 mod budget;

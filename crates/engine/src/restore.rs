@@ -7,7 +7,6 @@
 //! Nothing is ever sent: items come back through UploadItems, which does not. What is replaced is
 //! kept in the repository before.
 
-mod again;
 mod compare;
 pub(crate) mod live;
 mod meeting;
@@ -23,7 +22,6 @@ pub(crate) mod upload;
 mod user_map;
 mod verify;
 
-pub(crate) use again::{ATTEMPTS, may_pass, own_wait};
 pub(crate) use compare::is_of_the_store;
 pub use mode::RestoreMode;
 pub(crate) use replace::{differs, differs_as_portable};

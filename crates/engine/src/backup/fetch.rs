@@ -11,6 +11,7 @@ use mailindex::{ItemKey, ItemRow};
 use tokio::sync::SemaphorePermit;
 
 use super::mailbox::Mailbox;
+use crate::again::{ATTEMPTS, Again, READ_ATTEMPTS, may_pass};
 use crate::error::{Doing, Error, Result};
 use crate::monitor::Event;
 use crate::source::{Trial, says_unknown};
@@ -23,16 +24,6 @@ const BATCH_ITEMS: usize = 100;
 /// A batch is cut when its items have this many bytes, by the sizes the server told: enough to
 /// make round trips cheap, little enough that a slow server answers within its minute.
 const BATCH_BYTES: u64 = 8 << 20;
-
-/// How often an item is asked for before it is given up for this run.
-const ATTEMPTS: u32 = 5;
-
-/// The same where the request breaks off: that says little about the item it broke off in.
-const BROKEN_ATTEMPTS: u32 = 8;
-
-/// The first wait before an item is asked for again, where the server names none; it doubles up
-/// to the wait after [`ATTEMPTS`].
-const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// The segment group of skeletons; a mailbox has one, so that folders follow each other.
 pub(super) const GROUP: u64 = 0;
@@ -107,7 +98,6 @@ pub(super) fn batches(wanted: Vec<Wanted>) -> Vec<Vec<Wanted>> {
 pub(super) struct Try {
     pub(super) items: Vec<Wanted>,
     attempt: u32,
-    wait: Duration,
     pub(super) opaque: bool,
 }
 
@@ -135,50 +125,29 @@ pub(super) async fn fetch(mailbox: Arc<Mailbox>, batch: Vec<Wanted>) -> Result<V
     let mut tries = VecDeque::from([Try {
         items: batch,
         attempt: 1,
-        wait: Duration::ZERO,
         opaque: false,
     }]);
     while let Some(next) = tries.pop_front() {
-        if !next.wait.is_zero() {
-            // The runtime's clock, which tests can pause.
-            tokio::time::sleep(next.wait).await;
-        }
         let (attempt, sent) = (next.attempt, next.items.len());
         let tried = try_once(&mailbox, next).await?;
-        // A server that gave a part will give more: only requests that brought nothing count.
-        let attempt = if tried.again.len() < sent { 1 } else { attempt };
         let limit = if tried.broken {
-            BROKEN_ATTEMPTS
+            READ_ATTEMPTS
         } else {
             ATTEMPTS
         };
         fetched.extend(tried.done);
-        if tried.again.is_empty() {
-            continue;
-        }
-        if attempt >= limit && (tried.again.len() == 1 || attempt >= 2 * limit) {
-            fetched.extend(
-                tried
-                    .again
-                    .into_iter()
-                    .map(|(wanted, reason)| Fetched::Failed { wanted, reason }),
-            );
-            continue;
-        }
-        let wait = tried
-            .wait
-            .unwrap_or(FIRST_WAIT * 2u32.pow(attempt.min(ATTEMPTS) - 1));
-        let mut first: Vec<Wanted> = tried.again.into_iter().map(|(wanted, _)| wanted).collect();
-        let second = first.split_off(first.len().div_ceil(2));
-        for (items, wait) in [(first, wait), (second, Duration::ZERO)] {
-            if !items.is_empty() {
-                tries.push_back(Try {
-                    items,
-                    attempt: attempt + 1,
-                    wait,
-                    opaque: tried.opaque,
-                });
-            }
+        let again = Again::new(sent, attempt, limit, tried.again, tried.wait);
+        let failed = again.failed.into_iter();
+        fetched.extend(failed.map(|(wanted, reason)| Fetched::Failed { wanted, reason }));
+        if !again.batches.is_empty() {
+            // The runtime's clock, which tests can pause.
+            tokio::time::sleep(again.wait).await;
+            let batches = again.batches.into_iter();
+            tries.extend(batches.map(|(items, attempt)| Try {
+                items,
+                attempt,
+                opaque: tried.opaque,
+            }));
         }
     }
     Ok(fetched)
@@ -298,16 +267,7 @@ pub(super) fn put_off(
     error: &ews_client::Error,
     doing: &str,
 ) -> Result<Tried> {
-    use ews_client::ErrorKind as Leaf;
-    if matches!(
-        error.kind(),
-        Leaf::Auth
-            | Leaf::Denied
-            | Leaf::NotFound
-            | Leaf::NotEws
-            | Leaf::Unsupported
-            | Leaf::Invalid
-    ) {
+    if !may_pass(error.kind()) {
         let kind = crate::error::kind_of_ews(error.kind());
         return Err(Error::new(kind, format!("{doing}: {error}")));
     }

@@ -7,7 +7,7 @@ use ews_client::{Client, ExportEvent, ExportStream, GetItem, ItemError, ItemId, 
 use mailindex::FolderKey;
 use tokio::sync::Semaphore;
 
-use super::again::{Again, READ_ATTEMPTS, may_pass};
+use crate::again::{Again, READ_ATTEMPTS, may_pass};
 use crate::backup::worth_asking_again;
 use crate::error::{Error, Result};
 use crate::portable::{Group, shape, to_bytes};

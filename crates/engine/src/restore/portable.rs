@@ -8,9 +8,9 @@ use ews_client::{
     CreateItem, ExtendedProperty, FolderIdRef, GetItem, Item, ItemId, ItemKind, NewItem, Outcome,
 };
 
-use super::again::{ATTEMPTS, Again, READ_ATTEMPTS, may_pass};
 use super::rewrite::origin_path;
 use super::upload::{Done, Piece, Sender};
+use crate::again::{ATTEMPTS, Again, READ_ATTEMPTS, may_pass};
 use crate::backup::worth_asking_again;
 use crate::error::{Error, Result};
 use crate::keys::Holds;

@@ -10,9 +10,9 @@ use ews_client::{
 };
 use tokio::sync::Semaphore;
 
-use super::again::{ATTEMPTS, may_pass, own_wait};
 use super::upload::Way;
 use super::{Places, RestoreOptions, no_folder};
+use crate::again::{ATTEMPTS, may_pass, own_wait};
 use crate::error::{Doing, Error, ErrorKind, Result};
 use crate::folders::{RemoteFolder, RemoteFolders};
 use crate::keys::{Holds, folder_key};

@@ -15,10 +15,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::again::{ATTEMPTS, Again, may_pass};
 use super::present::{Live, Look, present_in};
 use super::rewrite::Rewrite;
 use super::stream::{head, rewritten};
+use crate::again::{ATTEMPTS, Again, may_pass};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::Holds;
 use crate::list::StoredItem;

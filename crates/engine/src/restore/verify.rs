@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use ews_client::{ExportEvent, ItemId};
 
-use super::again::{Again, READ_ATTEMPTS, may_pass};
 use super::compare::difference;
 use super::upload::{Done, Piece, Sender};
+use crate::again::{Again, READ_ATTEMPTS, may_pass};
 use crate::backup::worth_asking_again;
 use crate::error::{Error, Result};
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::read::RestoreRun;
 use super::{StoredRun, Undone, What};
+use crate::again::{ATTEMPTS, may_pass, own_wait};
 use crate::error::{Doing, Result};
 use crate::folders::{RemoteFolder, RemoteFolders};
 use crate::ledger::{Kind, Record};
@@ -26,7 +27,6 @@ use crate::monitor::{Event, Monitor};
 use crate::origin::RunId;
 use crate::report::ItemFailure;
 use crate::restore::upload::{FolderPlace, Piece, Uploads, Way};
-use crate::restore::{ATTEMPTS, may_pass, own_wait};
 use crate::source::Exchange;
 use crate::vault::Vault;
 use look::{Found, Seen};

@@ -1,17 +1,19 @@
-//! What is sent again after a request that the server did not, or not wholly, carry out: pure.
+//! What is sent again after a request that the server did not, or not wholly, carry out, in
+//! backups and restores: pure.
 
 use std::time::Duration;
 
-/// How often a request is sent when the connection breaks or the server is busy.
-pub(crate) const ATTEMPTS: u32 = 4;
+/// How often a request is sent when the server is busy, and one that changes something when the
+/// connection breaks.
+pub(crate) const ATTEMPTS: u32 = 5;
 
-/// The same of what only reads: it changes nothing, and a connection that breaks says little about
-/// the item it broke in.
-pub(super) const READ_ATTEMPTS: u32 = 8;
+/// The same of what only reads, when the connection breaks: it changes nothing, and where a
+/// connection breaks says little about the item it broke in.
+pub(crate) const READ_ATTEMPTS: u32 = 8;
 
 /// The first wait before that, where the server names none; it doubles up to the wait after
 /// [`ATTEMPTS`].
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// What a request left undone.
 pub(crate) struct Again<T> {

@@ -85,7 +85,8 @@ use crate::xml::{Node, Writer};
 /// over tens of thousands of folders and FindItem with every property: a few megabytes.
 pub(crate) const MAX_ANSWER_BYTES: u64 = 96 << 20;
 
-/// Where an answer is paged (`IndexedPageViewType`, MS-OXWSSRCH): how many rows, from where.
+/// Where an answer is paged (`IndexedPageViewType`, MS-OXWSSRCH 2.2.4.16): how many rows, from
+/// where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paging {
     /// The first row wanted, counted from 0.

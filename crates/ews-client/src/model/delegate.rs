@@ -6,7 +6,7 @@ use crate::model::property::named;
 use crate::model::xml_element::{Parts, XmlElement, expect_name, flag_of};
 
 named! {
-    /// A delegate's role in one folder (`DelegateFolderPermissionLevelType`, MS-OXWSDLGM).
+    /// A delegate's role in one folder (`DelegateFolderPermissionLevelType`, MS-OXWSDLGM 2.2.5.1).
     /// `Custom` is told and cannot be set.
     DelegateLevel {
         None, Editor, Reviewer, Author, Custom,

@@ -8,14 +8,14 @@ use crate::model::time;
 use crate::model::xml_element::{Parts, XmlElement, expect_name};
 
 named! {
-    /// Whether replies are sent (`OofState`, MS-OXWOOF).
+    /// Whether replies are sent (`OofState`, MS-OXWOOF 2.2.5.2).
     OofState {
         Disabled, Enabled, Scheduled,
     }
 }
 
 named! {
-    /// Who outside the organisation gets a reply (`ExternalAudience`, MS-OXWOOF).
+    /// Who outside the organisation gets a reply (`ExternalAudience`, MS-OXWOOF 2.2.5.1).
     ExternalAudience {
         None, Known, All,
     }

@@ -144,7 +144,8 @@ impl ExtendedPath {
     }
 }
 
-/// A property a request asks for, filters or sorts by (`BasePathToElementType`, MS-OXWSCDATA).
+/// A property a request asks for, filters or sorts by (`BasePathToElementType`, MS-OXWSCDATA
+/// 2.2.4.16).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PropertyPath {
     /// A schema property, for example `item:Subject` (`UnindexedFieldURIType`, MS-OXWSCDATA

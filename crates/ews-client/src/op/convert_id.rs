@@ -9,7 +9,7 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 named! {
-    /// The forms an id takes (`IdFormatType`, MS-OXWSCVTID).
+    /// The forms an id takes (`IdFormatType`, MS-OXWSCVTID 3.1.4.1.4.1).
     IdFormat {
         EwsLegacyId, EwsId, EntryId, HexEntryId, StoreId, OwaId,
     }

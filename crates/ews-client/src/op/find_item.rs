@@ -11,14 +11,14 @@ use crate::version::SchemaVersion;
 use crate::xml::{Node, Writer};
 
 named! {
-    /// Which of a folder's contents to list (`ItemQueryTraversalType`, MS-OXWSSRCH).
+    /// Which of a folder's contents to list (`ItemQueryTraversalType`, MS-OXWSSRCH 2.2.5.7).
     ItemTraversal {
         Shallow, SoftDeleted, Associated,
     }
 }
 
 named! {
-    /// Which end comes first (`SortDirectionType`, MS-OXWSSRCH).
+    /// Which end comes first (`SortDirectionType`, MS-OXWSSRCH 3.1.4.2.4.2).
     SortDirection {
         Ascending, Descending,
     }

@@ -16,7 +16,7 @@ pub struct GetSearchableMailboxes {
     pub expand_groups: bool,
 }
 
-/// A mailbox, or a group, that can be searched (`SearchableMailboxType`, MS-OXWSEDISC).
+/// A mailbox, or a group, that can be searched (`SearchableMailboxType`, MS-OXWSEDISC 2.2.4.7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchableMailbox {
     /// The directory's GUID.

@@ -6,14 +6,14 @@ use crate::model::property::named;
 use crate::xml::Writer;
 
 named! {
-    /// Where in the property the text must stand (`ContainmentModeType`, MS-OXWSSRCH).
+    /// Where in the property the text must stand (`ContainmentModeType`, MS-OXWSSRCH 2.2.5.2).
     ContainmentMode {
         FullString, Prefixed, Substring, PrefixOnWords, ExactPhrase,
     }
 }
 
 named! {
-    /// How texts compare (`ContainmentComparisonType`, MS-OXWSSRCH).
+    /// How texts compare (`ContainmentComparisonType`, MS-OXWSSRCH 2.2.5.1).
     ContainmentComparison {
         Exact, IgnoreCase, IgnoreNonSpacingCharacters, Loose, IgnoreCaseAndNonSpacingCharacters,
     }

@@ -3,9 +3,14 @@
 use std::path::PathBuf;
 use std::process::Output;
 
+use ews_client::Url;
 use ews_sim::{RunningServer, Sim};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const ALICE: &str = "alice@example.test";
+/// An account that may act for everybody.
+const SERVICE: &str = "svc@example.test";
 
 async fn simulator() -> (Sim, RunningServer) {
     let sim = Sim::builder()
@@ -55,16 +60,20 @@ async fn output(name: &str, server: &RunningServer, user: &str, state: &str) -> 
     Some(command.output().await.unwrap())
 }
 
-/// Runs an example and looks for these words in what it prints.
-async fn check(name: &str, user: &str, expected: &[&str]) -> Option<Sim> {
-    let (sim, server) = simulator().await;
-    let output = output(name, &server, user, "").await?;
+fn assert_told(output: &Output, expected: &[&str]) {
     let told = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}{errors}");
     for words in expected {
         assert!(told.contains(words), "{words:?} is missing in:\n{told}");
     }
+}
+
+/// Runs an example and looks for these words in what it prints.
+async fn check(name: &str, user: &str, expected: &[&str]) -> Option<Sim> {
+    let (sim, server) = simulator().await;
+    let output = output(name, &server, user, "").await?;
+    assert_told(&output, expected);
     server.stop().await;
     Some(sim)
 }
@@ -157,5 +166,107 @@ async fn mailboxes_and_public_folders_are_found() {
         "Some(3) items",
         "public: \"News\" in Some(\"pf2@example.test\")",
     ];
-    check("mailboxes", "svc@example.test", &expected).await;
+    check("mailboxes", SERVICE, &expected).await;
+}
+
+#[tokio::test]
+async fn items_are_changed_copied_moved_and_deleted() {
+    let expected = ["\"mail ", "is read", "copied", "moved", "deleted"];
+    if let Some(sim) = check("change", ALICE, &expected).await {
+        let alice = sim.mailbox(ALICE).unwrap();
+        let counts = ["Inbox", "Drafts", "Junk Email", "Deleted Items"]
+            .map(|folder| alice.item_count(folder).unwrap());
+        assert_eq!(counts, [3, 0, 0, 1]);
+        let read = alice.items("Inbox").unwrap();
+        assert_eq!(read.iter().filter(|item| item.is_read).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn categories_are_written_and_read() {
+    let expected = ["after: Some(", "associated: IPM.Configuration.CategoryList"];
+    check("categories", ALICE, &expected).await;
+}
+
+#[tokio::test]
+async fn requests_are_counted_while_many_are_under_way() {
+    check("throttle_state", ALICE, &["192 requests sent"]).await;
+}
+
+#[tokio::test]
+async fn who_signs_in_is_told_whose_inbox_it_is() {
+    check("sign_in", ALICE, &["Inbox"]).await;
+}
+
+#[tokio::test]
+async fn the_endpoint_of_an_address_is_found() {
+    let (_sim, server) = simulator().await;
+    let Some(program) = program("autodiscover") else {
+        return;
+    };
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args([ALICE, &page(&server, "/")])
+        .env("EWS_PASSWORD", "secret");
+    let output = command.output().await.unwrap();
+    assert_told(&output, &["/EWS/Exchange.asmx"]);
+}
+
+#[tokio::test]
+async fn an_application_signs_in_with_its_secret() {
+    let (_sim, server) = simulator().await;
+    let Some(program) = program("oauth") else {
+        return;
+    };
+    let token_url = page(&server, "/sim/token");
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args([server.url(), ALICE, &token_url, SERVICE])
+        .env("EWS_CLIENT_SECRET", "secret");
+    let expected = ["alice@example.test has Some(3) items"];
+    assert_told(&command.output().await.unwrap(), &expected);
+    command.env("EWS_CLIENT_SECRET", "wrong");
+    let refused = command.output().await.unwrap();
+    assert!(!refused.status.success(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn tokens_of_a_file_sign_in() {
+    let (_sim, server) = simulator().await;
+    let Some(program) = program("oauth") else {
+        return;
+    };
+    let file = std::env::temp_dir().join(format!("ews-client-token-{}", std::process::id()));
+    std::fs::write(&file, token(&server).await).unwrap();
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args([server.url(), ALICE])
+        .env("EWS_TOKEN_FILE", &file);
+    let output = command.output().await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_told(&output, &["alice@example.test has Some(3) items"]);
+}
+
+/// Another page of the server.
+fn page(server: &RunningServer, path: &str) -> String {
+    let mut url: Url = server.url().parse().unwrap();
+    url.set_path(path);
+    url.into()
+}
+
+/// A token as the server gives it to an application, by a request that is nobody's code.
+async fn token(server: &RunningServer) -> String {
+    let url: Url = server.url().parse().unwrap();
+    let address = url.socket_addrs(|| None).unwrap()[0];
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let form = format!("grant_type=client_credentials&client_id={SERVICE}&client_secret=secret");
+    let request = format!(
+        "POST /sim/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, rest) = answer.split_once("\"access_token\":\"").unwrap();
+    rest.split_once('"').unwrap().0.to_owned()
 }

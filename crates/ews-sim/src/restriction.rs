@@ -295,7 +295,8 @@ fn compare_text(value: &Value, text: &str) -> Option<Ordering> {
         Value::Ranked(_, name) => Some(name.to_lowercase().cmp(&text.trim().to_lowercase())),
         Value::List(list) => Some(list.join("; ").to_lowercase().cmp(&text.to_lowercase())),
         Value::Number(number) => number.partial_cmp(&text.trim().parse().ok()?),
-        Value::Flag(flag) => Some(flag.cmp(&parse_bool(text)?)),
+        // The schema knows `false`, and Exchange `False`, too, as a program of .NET writes it.
+        Value::Flag(flag) => Some(flag.cmp(&parse_bool(&text.to_lowercase())?)),
         // Constants have whole seconds, stored times finer ones.
         Value::Time(ticks) => Some((ticks / 10_000_000).cmp(&(parse_xml_time(text)? / 10_000_000))),
         Value::Bytes(bytes) => {

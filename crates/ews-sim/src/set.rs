@@ -25,7 +25,7 @@ pub(crate) use people::Placing;
 pub(crate) use removal::remove;
 pub(crate) use simple::{
     CONFERENCING_CHECK, CONFERENCING_TYPE, FILE_AS, Kind, MEETING_WORKSPACE_URL, NET_SHOW_URL,
-    simple,
+    WHEN, simple,
 };
 
 use contact::{set_addresses, set_emails, set_im_addresses, set_phones};

@@ -101,7 +101,8 @@ fn create(
     new.associated = outside.associated;
     context.check_insert(&folder.store, folder.number)?;
     let key = folder.store.write().add_item(folder.number, new)?;
-    Ok(Some((folder, key)))
+    // What was sent is saved later, by whoever delivers it, so its id is not known yet.
+    Ok((!sends).then_some((folder, key)))
 }
 
 /// Fails where an attribute is missing that says whether others are told.

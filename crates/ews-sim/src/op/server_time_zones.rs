@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
             w.attr("Id", id);
             w.attr("Name", shown);
             if whole {
-                write_rules(w, &Rules::in_year(&zones::find(Some(name)), THIS_YEAR));
+                write_rules(w, id, &Rules::in_year(&zones::find(Some(name)), THIS_YEAR));
             }
             w.end("t:TimeZoneDefinition");
         }
@@ -35,11 +35,15 @@ pub(super) fn run(context: &Context<'_>, request: &Element<'_>) -> Result<Reply,
     answer.finish()
 }
 
-fn write_rules(w: &mut XmlWriter, rules: &Rules) {
+/// A period's id names the zone, the first year of its rules and the period, as on Exchange: there are
+/// clients that take it apart.
+fn write_rules(w: &mut XmlWriter, zone: &str, rules: &Rules) {
+    let period = |name| format!("trule:Microsoft/Registry/{zone}/1-{name}");
+    let [standard, daylight_id] = [period("Standard"), period("Daylight")];
     w.start("t:Periods");
-    write_period(w, "Standard", "std", rules.standard_minutes);
+    write_period(w, "Standard", &standard, rules.standard_minutes);
     if let Some(daylight) = &rules.daylight {
-        write_period(w, "Daylight", "dlt", daylight.minutes);
+        write_period(w, "Daylight", &daylight_id, daylight.minutes);
     }
     w.end("t:Periods");
     w.start("t:TransitionsGroups");
@@ -47,13 +51,13 @@ fn write_rules(w: &mut XmlWriter, rules: &Rules) {
     w.attr("Id", "0");
     match &rules.daylight {
         Some(daylight) => {
-            let mut changes = [("std", daylight.ends), ("dlt", daylight.begins)];
+            let mut changes = [(&standard, daylight.ends), (&daylight_id, daylight.begins)];
             changes.sort_by_key(|(_, change)| change.month);
             for (period, change) in changes {
                 write_change(w, period, &change);
             }
         }
-        None => write_target(w, "t:Transition", "Period", "std"),
+        None => write_target(w, "t:Transition", "Period", &standard),
     }
     w.end("t:TransitionsGroup");
     w.end("t:TransitionsGroups");

@@ -18,6 +18,9 @@ pub(crate) const NET_SHOW_URL: NamedProp = NamedProp::lid(guid::PSETID_APPOINTME
 pub(crate) const MEETING_WORKSPACE_URL: NamedProp =
     NamedProp::lid(guid::PSETID_APPOINTMENT, 0x8209);
 
+/// What an organizer says of the time, in words.
+pub(crate) const WHEN: NamedProp = NamedProp::lid(guid::PSETID_MEETING, 0x0022);
+
 /// The values of PidLidFileUnderId (MS-OXOCNTC 2.2.1.1.12) by their names in the schema.
 pub(crate) const FILE_AS: &[(&str, i32)] = &[
     ("None", 0),
@@ -108,6 +111,7 @@ fn of_items(name: &str) -> Option<(PropId, Kind)> {
             Kind::Name(&["Free", "Tentative", "Busy", "OOF", "WorkingElsewhere"]),
         ),
         "Location" => lid(&named::LOCATION, Kind::Text),
+        "When" => lid(&WHEN, Kind::Text),
         "AllowNewTimeProposal" => lid(&named::APPOINTMENT_NOT_ALLOW_PROPOSE, Kind::Not),
         "IsOnlineMeeting" => lid(&CONFERENCING_CHECK, Kind::Flag),
         "ConferenceType" => lid(&CONFERENCING_TYPE, Kind::Number),

@@ -12,7 +12,9 @@ use super::{Field, View, full, heavy, usual, write_id};
 use crate::clock::xml_time;
 use crate::id::ObjectId;
 use crate::series::{Happening, Series, write_rule};
-use crate::set::{CONFERENCING_CHECK, CONFERENCING_TYPE, MEETING_WORKSPACE_URL, NET_SHOW_URL};
+use crate::set::{
+    CONFERENCING_CHECK, CONFERENCING_TYPE, MEETING_WORKSPACE_URL, NET_SHOW_URL, WHEN,
+};
 use crate::xml::XmlWriter;
 use crate::zones::{self, definition};
 
@@ -54,6 +56,7 @@ pub(crate) const FIELDS: &[Field] = &[
     usual("calendar:Location", |w, v| {
         text(w, "t:Location", v, &named::LOCATION)
     }),
+    full("calendar:When", |w, v| text(w, "t:When", v, &WHEN)),
     full("calendar:IsMeeting", |w, v| {
         w.flag("t:IsMeeting", state(v) & 1 != 0)
     }),
@@ -268,6 +271,7 @@ pub(crate) const REQUEST_FIELDS: &[Field] = &[
     full("calendar:Location", |w, v| {
         text(w, "t:Location", v, &named::LOCATION)
     }),
+    full("calendar:When", |w, v| text(w, "t:When", v, &WHEN)),
     full("calendar:IsMeeting", |w, v| {
         w.flag("t:IsMeeting", state(v) & 1 != 0)
     }),

@@ -270,6 +270,13 @@ async fn the_server_knows_time_zones_by_their_rules() {
     assert_eq!(texts(&one, "Month"), ["3", "10"]);
     assert_eq!(texts(&one, "Occurrence"), ["-1", "-1"]);
     assert_eq!(texts(&one, "TimeOffset"), ["PT2H0M", "PT3H0M"]);
+    let ids = attrs(&one, "t:Period", "Id");
+    let registry = "trule:Microsoft/Registry/W. Europe Standard Time/1";
+    assert_eq!(
+        ids,
+        ["Standard", "Daylight"].map(|name| format!("{registry}-{name}"))
+    );
+    assert!(one.contains(&format!(">{}</t:To>", ids[1])), "{one}");
 }
 
 /// The lines of an appointment's MIME text.

@@ -51,6 +51,56 @@ async fn found(bench: &Bench, condition: &str, sort: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn what_is_sent_has_no_id_yet() {
+    let bench = bench().await;
+    let send = "<m:CreateItem MessageDisposition=\"SendAndSaveCopy\"><m:Items><t:Message>\
+        <t:Subject>on its way</t:Subject><t:ToRecipients><t:Mailbox>\
+        <t:EmailAddress>bob@example.com</t:EmailAddress></t:Mailbox></t:ToRecipients></t:Message>\
+        </m:Items></m:CreateItem>";
+    let answer = bench.ask(ALICE, send).await;
+    assert!(answer.contains("<m:Items/>"), "{answer}");
+    let alice = bench.sim.mailbox(ALICE).unwrap();
+    assert_eq!(alice.items("Sent Items").unwrap()[0].subject, "on its way");
+    assert_eq!(bench.sim.sent_messages(), 1);
+}
+
+#[tokio::test]
+async fn a_flag_is_compared_whatever_its_case() {
+    let bench = bench().await;
+    let mail = |subject: &str, read: bool| {
+        format!(
+            "<t:Message><t:Subject>{subject}</t:Subject><t:IsRead>{read}</t:IsRead></t:Message>"
+        )
+    };
+    create(&bench, &mail("read", true)).await;
+    create(&bench, &mail("unread", false)).await;
+    for (constant, wanted) in [("True", "read"), ("FALSE", "unread"), ("false", "unread")] {
+        let condition = format!(
+            "<m:Restriction><t:IsEqualTo><t:FieldURI FieldURI=\"message:IsRead\"/>\
+             <t:FieldURIOrConstant><t:Constant Value=\"{constant}\"/></t:FieldURIOrConstant>\
+             </t:IsEqualTo></m:Restriction>"
+        );
+        assert_eq!(found(&bench, &condition, "").await, [wanted], "{constant}");
+    }
+}
+
+#[tokio::test]
+async fn an_appointments_time_in_words_is_set_read_and_deleted() {
+    let bench = bench().await;
+    let item = "<t:CalendarItem><t:Subject>lunch</t:Subject><t:Start>2026-03-15T09:00:00Z</t:Start>\
+        <t:End>2026-03-15T10:00:00Z</t:End><t:When>Sunday at ten</t:When></t:CalendarItem>";
+    let id = create(&bench, item).await;
+    assert_eq!(
+        between(&read(&bench, &id).await, "<t:When>", "<"),
+        "Sunday at ten"
+    );
+    let delete = "<t:DeleteItemField><t:FieldURI FieldURI=\"calendar:When\"/></t:DeleteItemField>";
+    let answer = update(&bench, &id, delete).await;
+    assert!(answer.contains("NoError"), "{answer}");
+    assert!(!read(&bench, &id).await.contains("t:When"));
+}
+
+#[tokio::test]
 async fn each_category_counts_for_itself_and_importance_has_an_order() {
     let bench = bench().await;
     for (subject, importance, categories) in [

@@ -18,11 +18,15 @@ const EWS_JAVASCRIPT: &str = "ews-javascript-api@0.15.3";
 /// A client that reads the service's description first, and a package that it forgets to name.
 const NODE_EWS: [&str; 2] = ["node-ews@3.5.0", "ntlm-client@0.1.1"];
 
+/// A client that knows nothing of Exchange but the service's description, and what it judges answers with.
+const ZEEP: [&str; 2] = ["zeep==4.3.3", "lxml==6.1.3"];
+
 /// Every client that judges the simulator, one after the other.
 pub(crate) fn clients(workspace: &Workspace) -> Result {
     exchangelib(workspace)?;
     ews_javascript(workspace)?;
     node_ews(workspace)?;
+    zeep(workspace)?;
     davmail(workspace)?;
     thunderbird(workspace)
 }
@@ -48,21 +52,39 @@ pub(crate) fn ews_javascript(workspace: &Workspace) -> Result {
 }
 
 /// Runs node-ews, which npm installs below `target/`, against `postkeep sim` that serves Microsoft's
-/// description of the service. The description is no part of the project: where it is missing, that
-/// is said and the judge left out, but never in CI.
+/// description of the service.
 pub(crate) fn node_ews(workspace: &Workspace) -> Result {
-    let schema = match workspace.shared_dir() {
-        Ok(shared) => shared.join("ews/schema"),
-        Err(missing) if std::env::var_os("CI").is_none() => {
-            println!("SKIPPED: node-ews judges nothing without the description: {missing}");
-            return Ok(());
-        }
-        Err(missing) => return Err(missing),
+    let Some(schema) = description(workspace)? else {
+        return Ok(());
     };
     let modules = node_modules(workspace, "node-ews", &NODE_EWS)?;
     let judge = client_judge(workspace, system_python().as_ref(), "node_ews")?;
     let judge = judge.arg("--modules").arg(&modules);
     judge.arg("--schema").arg(schema).run()
+}
+
+/// Runs zeep, a SOAP client, on every operation that the same description names.
+pub(crate) fn zeep(workspace: &Workspace) -> Result {
+    let Some(schema) = description(workspace)? else {
+        return Ok(());
+    };
+    let venv = workspace.target_dir("judges").join("zeep-venv");
+    let python = python_with(&venv, &ZEEP)?;
+    let judge = client_judge(workspace, python.as_os_str(), "zeep")?;
+    judge.arg("--schema").arg(schema).run()
+}
+
+/// The folder with Microsoft's description of the service, which is no part of the project: where it is
+/// missing, that is said and the judge left out, but never in CI.
+fn description(workspace: &Workspace) -> Result<Option<PathBuf>> {
+    match workspace.shared_dir() {
+        Ok(shared) => Ok(Some(shared.join("ews/schema"))),
+        Err(missing) if std::env::var_os("CI").is_none() => {
+            println!("SKIPPED: this client judges nothing without the description: {missing}");
+            Ok(None)
+        }
+        Err(missing) => Err(missing),
+    }
 }
 
 /// The folder that has some packages of npm, made when it is not there yet.

@@ -58,6 +58,7 @@ usage: cargo xtask <command>
   judge ews-javascript
                      another one, from npm
   judge node-ews     a client that reads the service's description, from npm
+  judge zeep         a SOAP client from PyPI that reads it, too, and calls every operation
   judge davmail      a gateway from IMAP, CalDAV and CardDAV to EWS, from Debian
   judge thunderbird  the mail program itself, without a window, from Debian
   judge auth         Apache with gss-ntlmssp, and MIT Kerberos, on how ews-client signs in
@@ -126,6 +127,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["judge", "clients"] => judge::clients(&workspace),
         ["judge", "ews-javascript"] => judge::ews_javascript(&workspace),
         ["judge", "node-ews"] => judge::node_ews(&workspace),
+        ["judge", "zeep"] => judge::zeep(&workspace),
         ["judge", "davmail"] => judge::davmail(&workspace),
         ["judge", "thunderbird"] => judge::thunderbird(&workspace),
         ["judge", "exchangelib"] => judge::exchangelib(&workspace),

@@ -14,6 +14,7 @@ mod folder_edit;
 mod folder_tree;
 mod get_folder;
 mod get_item;
+mod grouping;
 mod inbox_rules;
 mod item_edit;
 mod persona;

@@ -183,7 +183,7 @@ def conversations_are_found_read_and_changed(world):
         "ConversationId": {"Id": first.ConversationId.Id},
         "IsRead": True,
     }
-    actions = each(("ConversationAction", action))
+    actions = {"ConversationAction": [action]}
     one(world.alice.call("ApplyConversationAction", ConversationActions=actions))
 
 

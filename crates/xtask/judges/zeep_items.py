@@ -170,6 +170,21 @@ def a_restriction_finds_one_mail(world):
 
 
 @check
+def items_come_in_groups(world):
+    answer = world.alice.ask(
+        "FindItem",
+        '<FindItem Traversal="Shallow"><ItemShape><t:BaseShape>IdOnly</t:BaseShape></ItemShape>'
+        '<GroupBy Order="Ascending"><t:FieldURI FieldURI="item:Importance"/>'
+        '<t:AggregateOn Aggregate="Maximum"><t:FieldURI FieldURI="item:DateTimeReceived"/>'
+        "</t:AggregateOn></GroupBy>"
+        '<ParentFolderIds><t:DistinguishedFolderId Id="inbox"/></ParentFolderIds></FindItem>',
+    )
+    groups = one(answer).RootFolder.Groups.GroupedItems
+    count = sum(len(group.Items._value_1) for group in groups)
+    expect((groups[0].GroupIndex, count), ("1", mail.INBOX_MAILS), "groups")
+
+
+@check
 def a_calendar_view_shows_an_appointment(world):
     answer = world.alice.call(
         "FindItem",

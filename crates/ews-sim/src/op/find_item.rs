@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use fasttransfer::{Message, named};
 
+use super::grouping::Grouping;
 use super::resolve::{FolderRef, occurrence_item};
 use super::{Answer, Context, Failure, Oops, Reply};
 use crate::clock::parse_xml_time;
@@ -139,6 +140,7 @@ struct Query {
     restriction: Option<Restriction>,
     words: Option<Words>,
     sort: SortOrder,
+    grouping: Option<Grouping>,
     paging: Paging,
     calendar: Option<(u64, u64)>,
     associated: bool,
@@ -162,11 +164,6 @@ impl Query {
         let traversal = request.attr("Traversal");
         if !matches!(traversal, Some("Shallow" | "SoftDeleted" | "Associated")) {
             return Err(Fault::schema("The 'Traversal' attribute is invalid.").into());
-        }
-        if request.child("GroupBy").is_some() || request.child("DistinguishedGroupBy").is_some() {
-            return Err(
-                Failure::new("ErrorInvalidOperation", "This server does not group items.").into(),
-            );
         }
         let calendar = match request.child("CalendarView") {
             None => None,
@@ -193,6 +190,7 @@ impl Query {
             restriction,
             words,
             sort: SortOrder::read(request)?,
+            grouping: Grouping::read(request)?,
             paging: Paging::read(request, "Item", limit)?,
             calendar,
             associated: traversal == Some("Associated") && context.world.lists_associated,
@@ -203,7 +201,8 @@ impl Query {
     fn answer(&self, w: &mut XmlWriter, found: &FolderRef) -> Result<(), Oops> {
         let state = found.store.read();
         let folder = state.folder(found.number).ok_or(Failure::NO_FOLDER)?;
-        let plain = self.sort.is_none()
+        let plain = self.grouping.is_none()
+            && self.sort.is_none()
             && self.restriction.is_none()
             && self.words.is_none()
             && self.calendar.is_none();
@@ -219,7 +218,8 @@ impl Query {
             let (from, count) = self.paging.window(total);
             let rows = folder.items_from(from, self.associated);
             let count_rows = usize::try_from(count).unwrap_or(usize::MAX);
-            (rows.take(count_rows).collect(), from + count, total)
+            let rows = rows.take(count_rows).map(|item| (String::new(), item));
+            (rows.collect(), from + count, total)
         } else {
             self.select(found, folder)
         };
@@ -235,20 +235,43 @@ impl Query {
             }
             None => write_page(w, &self.paging, next, total),
         }
+        match self.grouping {
+            Some(_) => {
+                w.start("t:Groups");
+                for group in items.chunk_by(|one, other| one.0 == other.0) {
+                    w.start("t:GroupedItems");
+                    w.leaf("t:GroupIndex", &group[0].0);
+                    self.write_items(w, found, folder, group);
+                    w.end("t:GroupedItems");
+                }
+                w.end("t:Groups");
+            }
+            None => self.write_items(w, found, folder, &items),
+        }
+        w.end("m:RootFolder");
+        Ok(())
+    }
+
+    fn write_items(
+        &self,
+        w: &mut XmlWriter,
+        found: &FolderRef,
+        folder: &Folder,
+        items: &[(String, Item)],
+    ) {
         w.start("t:Items");
-        for item in &items {
+        for (_, item) in items {
             let message = item.message();
             let place = (folder.number, folder.change);
             let view = View::of_item(&found.store, place, item, &message, &self.shape);
             self.shape.write(w, &view);
         }
         w.end("t:Items");
-        w.end("m:RootFolder");
-        Ok(())
     }
 
-    /// Filters and sorts all rows, then cuts the window.
-    fn select(&self, found: &FolderRef, folder: &Folder) -> (Vec<Item>, u64, u64) {
+    /// Filters, sorts and groups all rows, then cuts the window. Each item stands with what its group is
+    /// called.
+    fn select(&self, found: &FolderRef, folder: &Folder) -> (Vec<(String, Item)>, u64, u64) {
         let place = (folder.number, folder.change);
         let mut rows: Vec<(Vec<Option<Value>>, Item)> = Vec::new();
         let stored = folder.items_from(0, self.associated);
@@ -272,8 +295,16 @@ impl Query {
         }
         let total = rows.len() as u64;
         let (from, count) = self.paging.window(total);
-        let rows = rows.into_iter().map(|row| row.1);
+        let rows: Vec<Item> = rows.into_iter().map(|row| row.1).collect();
+        let rows = match &self.grouping {
+            Some(grouping) => grouping.arrange(rows, |item, path| {
+                let message = item.message();
+                View::of_item(&found.store, place, item, &message, &self.shape).value(path)
+            }),
+            None => rows.into_iter().map(|item| (String::new(), item)).collect(),
+        };
         let items = rows
+            .into_iter()
             .skip(usize::try_from(from).unwrap_or(usize::MAX))
             .take(usize::try_from(count).unwrap_or(usize::MAX))
             .collect();

@@ -85,6 +85,60 @@ async fn a_flag_is_compared_whatever_its_case() {
 }
 
 #[tokio::test]
+async fn items_come_in_groups_that_stand_by_their_newest_or_oldest() {
+    let bench = bench().await;
+    for (subject, importance) in [("a", "High"), ("b", "Low"), ("c", "High")] {
+        let item = format!(
+            "<t:Message><t:Subject>{subject}</t:Subject><t:Importance>{importance}</t:Importance>\
+             </t:Message>"
+        );
+        create(&bench, &item).await;
+    }
+    for (order, aggregate, wanted) in [
+        ("Ascending", "Maximum", ["0", "2"]),
+        ("Descending", "Maximum", ["2", "0"]),
+        ("Ascending", "Minimum", ["2", "0"]),
+    ] {
+        let ask = format!(
+            "<m:FindItem Traversal=\"Shallow\"><m:ItemShape><t:BaseShape>Default</t:BaseShape>\
+             </m:ItemShape><m:IndexedPageItemView MaxEntriesReturned=\"10\" Offset=\"0\" \
+             BasePoint=\"Beginning\"/><m:GroupBy Order=\"{order}\">\
+             <t:FieldURI FieldURI=\"item:Importance\"/><t:AggregateOn Aggregate=\"{aggregate}\">\
+             <t:FieldURI FieldURI=\"item:Subject\"/></t:AggregateOn></m:GroupBy><m:SortOrder>\
+             <t:FieldOrder Order=\"Descending\"><t:FieldURI FieldURI=\"item:Subject\"/></t:FieldOrder>\
+             </m:SortOrder><m:ParentFolderIds><t:DistinguishedFolderId Id=\"drafts\"/>\
+             </m:ParentFolderIds></m:FindItem>"
+        );
+        let answer = bench.ask(ALICE, &ask).await;
+        assert_eq!(leaves(&answer, "GroupIndex"), wanted, "{order} {aggregate}");
+        let high = answer.split("<t:GroupIndex>2<").nth(1).unwrap();
+        let high = high.split("</t:GroupedItems>").next().unwrap();
+        assert_eq!(leaves(high, "Subject"), ["c", "a"]);
+    }
+    let topics = "<m:FindItem Traversal=\"Shallow\"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>\
+        </m:ItemShape><m:DistinguishedGroupBy Order=\"Descending\">\
+        <t:StandardGroupBy>ConversationTopic</t:StandardGroupBy></m:DistinguishedGroupBy>\
+        <m:ParentFolderIds><t:DistinguishedFolderId Id=\"drafts\"/></m:ParentFolderIds></m:FindItem>";
+    let answer = bench.ask(ALICE, topics).await;
+    assert_eq!(attrs(&answer, "t:ItemId", "Id").len(), 3, "{answer}");
+    let page =
+        "<m:IndexedPageItemView MaxEntriesReturned=\"2\" Offset=\"0\" BasePoint=\"Beginning\"/>";
+    let paged = topics.replace(
+        "<m:DistinguishedGroupBy",
+        &format!("{page}<m:DistinguishedGroupBy"),
+    );
+    let answer = bench.ask(ALICE, &paged).await;
+    assert_eq!(attrs(&answer, "t:ItemId", "Id").len(), 2, "{answer}");
+}
+
+/// The texts of an element, wherever it stands.
+fn leaves<'t>(answer: &'t str, name: &str) -> Vec<&'t str> {
+    let start = format!("<t:{name}>");
+    let parts = answer.split(&start).skip(1);
+    parts.map(|part| part.split('<').next().unwrap()).collect()
+}
+
+#[tokio::test]
 async fn an_appointments_time_in_words_is_set_read_and_deleted() {
     let bench = bench().await;
     let item = "<t:CalendarItem><t:Subject>lunch</t:Subject><t:Start>2026-03-15T09:00:00Z</t:Start>\

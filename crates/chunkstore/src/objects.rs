@@ -183,47 +183,76 @@ impl Objects {
 
     /// Finds out how many writers the destination can keep apart.
     ///
-    /// Sixteen concurrent creates of one name: one S3 server passes the same test in sequence and
-    /// lets all sixteen win the race.
+    /// Concurrent creates of one name: one S3 server passes the same test in sequence and lets all
+    /// win the race. Several names, one after the other: on a busy machine that server once in a
+    /// dozen did one create after the other, and only one of them won.
     pub(crate) async fn probe(&self, env: &Environment) -> Result<Writers> {
-        const CONTENDERS: u8 = 16;
-        let name = format!("{}/{}", layout::PROBE, env.ulid().to_string());
+        const NAMES: u8 = 5;
+        let stem = format!("{}/{}", layout::PROBE, env.ulid().to_string());
         let nonce = env.random_array::<16>();
+        let mut raced = Vec::new();
+        for number in 0..NAMES {
+            let name = format!("{stem}-{number}");
+            match self.race(&name, &nonce).await {
+                Ok(winner) => raced.push((name, winner)),
+                Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(Writers::Single),
+                Err(error) => return Err(error),
+            }
+            if raced.last().is_some_and(|(_, winner)| winner.is_none()) {
+                break;
+            }
+        }
+        let kept = raced.iter().map(|(name, winner)| self.keeps(name, winner));
+        let kept = futures::future::try_join_all(kept).await?;
+        let listed = self.list(layout::PROBE).await?;
+        let is_listed = |name: &str| listed.iter().any(|meta| meta.location.as_ref() == name);
+        let is_atomic =
+            kept.iter().all(|kept| *kept) && raced.iter().all(|(name, _)| is_listed(name));
+        for (name, _) in &raced {
+            self.remove_probe(name).await;
+        }
+        Ok(match is_atomic {
+            true => Writers::Many,
+            false => Writers::Single,
+        })
+    }
+
+    /// Creates one name many times at once; the body of the only winner, if there is only one.
+    async fn race(&self, name: &str, nonce: &[u8; 16]) -> Result<Option<Bytes>> {
+        const CONTENDERS: u8 = 16;
         let body = |contender: u8| Bytes::from([&nonce[..], &[contender]].concat());
         let outcomes: Vec<Result<Created>> = futures::stream::iter(0..CONTENDERS)
-            .map(|contender| self.try_create(&name, body(contender)))
+            .map(|contender| self.try_create(name, body(contender)))
             .buffered(usize::from(CONTENDERS))
             .collect()
             .await;
         let mut winners = Vec::new();
         for (contender, outcome) in (0..CONTENDERS).zip(outcomes) {
-            match outcome {
-                Ok(Created::New) => winners.push(contender),
-                Ok(Created::Existed) => {}
-                Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(Writers::Single),
-                Err(error) => return Err(error),
+            if outcome? == Created::New {
+                winners.push(body(contender));
             }
         }
         if winners.is_empty() {
             // A create that was repeated, since its answer was lost, was refused by its own success.
-            let there = self.get(&name, 64).await?;
-            winners.extend((0..CONTENDERS).filter(|contender| body(*contender) == there));
+            let there = self.get(name, 64).await?;
+            winners.extend((0..CONTENDERS).map(body).filter(|body| *body == there));
         }
-        let held = match winners.as_slice() {
-            [winner] => {
-                let there = self.get(&name, 64).await;
-                let late = self.try_create(&name, body(CONTENDERS)).await?;
-                let stays = self.get(&name, 64).await;
-                let listed = self.list(layout::PROBE).await?;
-                there.is_ok_and(|b| b == body(*winner))
-                    && stays.is_ok_and(|b| b == body(*winner))
-                    && late == Created::Existed
-                    && listed.iter().any(|meta| meta.location.as_ref() == name)
-            }
-            _ => false,
+        Ok(match winners.as_slice() {
+            [winner] => Some(winner.clone()),
+            _ => None,
+        })
+    }
+
+    /// Whether a name holds what the winner wrote, also after another create.
+    async fn keeps(&self, name: &str, winner: &Option<Bytes>) -> Result<bool> {
+        let Some(winner) = winner else {
+            return Ok(false);
         };
-        self.remove_probe(&name).await;
-        Ok(if held { Writers::Many } else { Writers::Single })
+        let there = self.get(name, 64).await;
+        let late = self.try_create(name, Bytes::from_static(b"late")).await?;
+        let stays = self.get(name, 64).await;
+        let is_winners = |body: Result<Bytes>| body.is_ok_and(|body| body == *winner);
+        Ok(late == Created::Existed && is_winners(there) && is_winners(stays))
     }
 }
 

@@ -134,7 +134,10 @@ async fn overwrites(store: &Arc<dyn ObjectStore>, folder: &str) {
 }
 
 /// A second create is refused and changes nothing.
-async fn creates_once(store: &Arc<dyn ObjectStore>, folder: &str) {
+///
+/// # Panics
+/// Where it is not so.
+pub async fn creates_once(store: &Arc<dyn ObjectStore>, folder: &str) {
     let path = path(folder, "once");
     create(store, &path, Bytes::from_static(b"first"))
         .await

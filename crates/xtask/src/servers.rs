@@ -18,6 +18,7 @@ mod apache;
 mod ftp;
 mod moto;
 mod openssh;
+mod s3s;
 mod swift;
 
 /// How long a server may take to listen: Python starts slowly on a busy machine.
@@ -74,6 +75,7 @@ impl Servers {
         let scripts = workspace.root().join("crates/xtask/servers");
         let offers = [
             servers.moto(&root)?,
+            servers.s3s((&root, &state))?,
             servers.azurite((&root, &state), &scripts)?,
             servers.google(&scripts, false)?,
             servers.google(&scripts, true)?,

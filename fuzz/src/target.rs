@@ -13,7 +13,7 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     // Answers to every operation, read as a whole.
     Target {
         name: "ews-answers",
@@ -56,6 +56,13 @@ const TARGETS: [Target; 10] = [
         name: "stored-records",
         run: store::record,
         seeds: store::records,
+    },
+    // What the servers of destinations answer: listings of FTP, WebDAV, web servers and Swift, versions
+    // in a bucket, a catalogue of services, refusals.
+    Target {
+        name: "store-answers",
+        run: chunkstore::fuzzing::answer,
+        seeds: chunkstore::fuzzing::answers,
     },
     // Configuration, schedules, windows, queries, lists; what exports left behind; documents.
     Target {

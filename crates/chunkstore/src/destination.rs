@@ -26,6 +26,9 @@ mod drives;
 mod folder;
 #[cfg(feature = "ftp")]
 mod ftp;
+/// Doors to what reads the answers of servers.
+#[cfg(postkeep_fuzz)]
+pub(crate) mod fuzzing;
 #[cfg(feature = "http-client")]
 mod http;
 #[cfg(feature = "s3")]
@@ -52,6 +55,13 @@ const WAITS: [Duration; 5] = [
     Duration::from_secs(3),
     Duration::from_secs(7),
 ];
+
+/// Whether a listing may call something in a folder so: anything else would be taken for a path, or is
+/// the folder itself.
+#[cfg(any(feature = "webdav", feature = "web", feature = "ftp"))]
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
+}
 
 /// Opens a destination, or says which feature this build lacks.
 macro_rules! built_in {

@@ -24,6 +24,16 @@ use crate::tree_node::{Node, decode_node};
 
 const OBJECT: &str = "object";
 
+/// Reads bytes as what a server answers about a destination.
+pub fn answer(data: &[u8]) {
+    crate::destination::fuzzing::answer(data);
+}
+
+/// Such answers, to start from.
+pub fn answers() -> Vec<Vec<u8>> {
+    crate::destination::fuzzing::answers()
+}
+
 /// Reads bytes as one of the stored records, which the first byte chooses.
 pub fn record(data: &[u8]) {
     let Some((&which, data)) = data.split_first() else {

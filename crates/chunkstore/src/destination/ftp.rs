@@ -390,3 +390,19 @@ impl ObjectStore for Ftp {
         Err(not_implemented("copy"))
     }
 }
+
+#[cfg(postkeep_fuzz)]
+pub(super) fn fuzzed_mlsd(text: &str) -> Vec<String> {
+    names(listing::parse_mlsd(text))
+}
+
+#[cfg(postkeep_fuzz)]
+pub(super) fn fuzzed_list(text: &str) -> Vec<String> {
+    names(listing::parse_list(text))
+}
+
+#[cfg(postkeep_fuzz)]
+fn names(entries: std::result::Result<Vec<Entry>, String>) -> Vec<String> {
+    let entries = entries.unwrap_or_default().into_iter();
+    entries.map(|entry| entry.name).collect()
+}

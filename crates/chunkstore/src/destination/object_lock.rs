@@ -406,6 +406,16 @@ impl ObjectStore for LockedS3 {
     }
 }
 
+#[cfg(postkeep_fuzz)]
+pub(super) fn fuzzed_answer(data: &[u8]) {
+    versions::fuzzed_page(data);
+    let said = said(StatusCode::BAD_REQUEST, &String::from_utf8_lossy(data));
+    assert!(
+        !said.contains(char::is_control),
+        "it goes into a log: {said:?}"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -305,6 +305,18 @@ impl Inner {
     }
 }
 
+#[cfg(postkeep_fuzz)]
+pub(super) use sign_in::fuzzed_catalogue;
+
+#[cfg(postkeep_fuzz)]
+pub(super) fn fuzzed_page(data: &[u8]) {
+    for line in serde_json::from_slice::<Vec<Line>>(data).unwrap_or_default() {
+        if let Line::Object { last_modified, .. } = line {
+            parse_time(&last_modified);
+        }
+    }
+}
+
 /// `2026-11-23T02:10:09.123456`, in UTC; a time that makes no sense is long ago.
 fn parse_time(text: &str) -> chrono::DateTime<chrono::Utc> {
     let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f");

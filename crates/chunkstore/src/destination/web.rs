@@ -405,6 +405,19 @@ impl ObjectStore for Web {
     }
 }
 
+#[cfg(postkeep_fuzz)]
+pub(super) fn fuzzed_page(data: &[u8], folder: &Url) -> Vec<String> {
+    let Ok(page) = links::parse(data, folder) else {
+        return Vec::new();
+    };
+    let first = FirstPage {
+        title: "Index of /a b".to_owned(),
+        name: "a b".to_owned(),
+    };
+    let _ = page.is_made_like(&first, "packs");
+    page.links.into_iter().map(|link| link.name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

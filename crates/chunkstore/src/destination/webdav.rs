@@ -392,3 +392,9 @@ impl ObjectStore for WebDav {
         Err(not_implemented("copy"))
     }
 }
+
+#[cfg(postkeep_fuzz)]
+pub(super) fn fuzzed_listing(data: &[u8], folder: &Url) -> Vec<String> {
+    let entries = multistatus::parse(data, folder).unwrap_or_default();
+    entries.into_iter().map(|entry| entry.name).collect()
+}

@@ -3,6 +3,8 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use suppaftp::list::{File, ListParser};
 
+use crate::destination::is_name;
+
 /// One entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -47,6 +49,10 @@ fn parse_fact_line(line: &str) -> Option<Option<Entry>> {
         _ => return Some(None),
     };
     let size = if is_folder { 0 } else { size? };
+    // RFC 3659, 7.2: only the folder itself and the one above may be told with a path.
+    if !is_name(name) {
+        return None;
+    }
     Some(Some(Entry {
         name: name.to_owned(),
         is_folder,
@@ -76,6 +82,9 @@ pub(super) fn parse_list(text: &str) -> Result<Vec<Entry>, String> {
             .map_err(|_| "a line of a listing has an unknown form".to_owned())?;
         let is_shown =
             (file.is_file() || file.is_directory()) && !matches!(file.name(), "." | "..");
+        if is_shown && !is_name(file.name()) {
+            return Err("a line of a listing names something elsewhere".to_owned());
+        }
         if is_shown {
             entries.push(Entry {
                 name: file.name().to_owned(),
@@ -117,6 +126,9 @@ mod tests {
             "type=file;size=-1; name",
             "size=1;name",
             "nonsense",
+            "type=file;size=1; elsewhere/name",
+            "type=dir; ..",
+            "type=dir; ",
         ] {
             assert!(parse_mlsd(broken).is_err(), "{broken}");
         }

@@ -60,6 +60,14 @@ fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
     (first <= last && last < size).then_some((first..last + 1, size))
 }
 
+#[cfg(postkeep_fuzz)]
+pub(in crate::destination) fn fuzzed_header(text: &str) {
+    let _ = http_date(text);
+    if let Some((range, size)) = content_range(text) {
+        assert!(range.start < range.end && range.end <= size);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -220,6 +220,11 @@ fn note(page: &mut Page, open: Option<&mut Version>, name: &str, value: &str) {
     }
 }
 
+#[cfg(postkeep_fuzz)]
+pub(in crate::destination) fn fuzzed_page(data: &[u8]) {
+    drop(parse(data));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -229,6 +229,14 @@ fn storage_url(answer: &Value, region: Option<&str>) -> Option<Url> {
     Url::parse(fitting.next()?.get("url")?.as_str()?).ok()
 }
 
+#[cfg(postkeep_fuzz)]
+pub(in crate::destination) fn fuzzed_catalogue(data: &[u8]) {
+    if let Ok(catalogue) = serde_json::from_slice(data) {
+        let _ = storage_url(&catalogue, None);
+        let _ = storage_url(&catalogue, Some("one"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use reqwest::Url;
 
 use crate::destination::folder::percent_decode;
+use crate::destination::is_name;
 
 /// The longest title that is compared with others: a path, and some words.
 const MAX_TITLE_BYTES: usize = 8 << 10;
@@ -139,12 +140,11 @@ fn link(target: &str, folder: &Url) -> Option<Link> {
         Some(name) => (name, true),
         None => (rest, false),
     };
-    if !is_here || name.is_empty() || name.contains('/') {
+    if !is_here || name.contains('/') {
         return None;
     }
     let name = String::from_utf8(percent_decode(name).ok()?).ok()?;
-    let is_name = !matches!(name.as_str(), "." | "..") && !name.contains(['/', '\0']);
-    is_name.then_some(Link { name, is_folder })
+    is_name(&name).then_some(Link { name, is_folder })
 }
 
 #[cfg(test)]
@@ -203,8 +203,7 @@ mod tests {
             let links = targets.iter().map(|target| format!("<a href=\"{target}\">{target}</a>"));
             let page = format!("<html>{}</html>", links.collect::<String>());
             for link in parse(page.as_bytes(), &folder).unwrap().links {
-                prop_assert!(!link.name.is_empty() && !link.name.contains(['/', '\0']));
-                prop_assert!(link.name != "." && link.name != "..");
+                prop_assert!(is_name(&link.name), "{}", link.name);
             }
         }
     }

@@ -10,6 +10,7 @@ use reqwest::Url;
 
 use crate::destination::folder::percent_decode;
 use crate::destination::http::answer::http_date;
+use crate::destination::is_name;
 
 /// Asks for what a listing needs and nothing else.
 pub(super) const REQUEST: &[u8] = br#"<?xml version="1.0" encoding="utf-8"?>
@@ -119,11 +120,11 @@ fn finish(open: Open, folder: &Url) -> Option<Entry> {
     let url = folder.join(&open.href).ok()?;
     let rest = url.path().strip_prefix(folder.path())?;
     let name = rest.trim_end_matches('/');
-    if name.is_empty() || name.contains('/') {
+    if name.contains('/') {
         return None;
     }
     let name = String::from_utf8(percent_decode(name).ok()?).ok()?;
-    Some(Entry { name, ..open.entry })
+    is_name(&name).then_some(Entry { name, ..open.entry })
 }
 
 #[cfg(test)]

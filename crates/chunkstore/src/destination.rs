@@ -23,7 +23,17 @@ mod cloud;
     feature = "dropbox"
 ))]
 mod drives;
+#[cfg(any(feature = "sftp", feature = "ftp"))]
+mod files;
 mod folder;
+#[cfg(any(
+    feature = "webdav",
+    feature = "web",
+    feature = "sftp",
+    feature = "ftp",
+    feature = "swift"
+))]
+mod frame;
 #[cfg(feature = "ftp")]
 mod ftp;
 /// Doors to what reads the answers of servers.
@@ -55,13 +65,6 @@ const WAITS: [Duration; 5] = [
     Duration::from_secs(3),
     Duration::from_secs(7),
 ];
-
-/// Whether a listing may call something in a folder so: anything else would be taken for a path, or is
-/// the folder itself.
-#[cfg(any(feature = "webdav", feature = "web", feature = "ftp"))]
-fn is_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
-}
 
 /// Opens a destination, or says which feature this build lacks.
 macro_rules! built_in {

@@ -4,7 +4,8 @@
 
 use reqwest::Url;
 
-use super::{ftp, http, is_name, object_lock, swift, web, webdav};
+use super::frame::is_name;
+use super::{ftp, http, object_lock, swift, web, webdav};
 
 /// A listing's folder, with a character that has to be escaped.
 const FOLDER: &str = "http://host:81/a%20b/packs/";

@@ -4,7 +4,6 @@
 //! where the name is taken, so exactly one of several creates wins and nobody sees half an object.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
 use std::io::SeekFrom;
 use std::ops::Range;
@@ -13,20 +12,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use chrono::{DateTime, Utc};
 use object_store::path::Path;
-use object_store::{
-    Attributes, CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    Result,
-};
+use object_store::{GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore, Result};
 use russh_sftp::client::SftpSession;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::fs::Metadata;
 use russh_sftp::protocol::{OpenFlags, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
+use super::files::{self, Base, TEMPORARY, temporary};
+use super::frame::{self, Backend, Entry, framed, listed};
 use super::{Service, WAITS};
 
 mod connect;
@@ -34,51 +30,28 @@ mod connect;
 use connect::{Login, Server};
 
 const STORE: &str = "SFTP";
-/// Temporary names begin like this; listings pass over them.
-const TEMPORARY: &str = ".postkeep-";
 /// Temporary names tried for one object: some may be left over from crashes.
 const MAX_TEMPORARY: u32 = 16;
-/// Folders below one another; a repository has three.
-const MAX_DEPTH: usize = 16;
-/// The largest range read at once: a pack.
-const MAX_READ_BYTES: u64 = 512 << 20;
 
 /// Opens a folder of a server; it is created by the first write. Nothing is connected yet.
 pub(super) fn open(
     service: &Service,
     settings: &BTreeMap<String, String>,
 ) -> crate::error::Result<Arc<dyn ObjectStore>> {
-    let login = Login::new(service, settings)?;
-    Ok(Arc::new(Sftp {
-        server: Arc::new(Server::new(login)),
-        base: Arc::from(format!("/{}", service.path.join("/"))),
+    Ok(framed(Sftp {
+        server: Server::new(Login::new(service, settings)?),
+        base: Base::new(service),
     }))
 }
 
 /// A folder on an SSH server.
-#[derive(Clone)]
 struct Sftp {
-    server: Arc<Server>,
-    base: Arc<str>,
-}
-
-impl fmt::Debug for Sftp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sftp(…)")
-    }
-}
-
-impl fmt::Display for Sftp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(STORE)
-    }
+    server: Server,
+    base: Base,
 }
 
 fn generic(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> object_store::Error {
-    object_store::Error::Generic {
-        store: STORE,
-        source: source.into(),
-    }
+    frame::generic(STORE, source)
 }
 
 fn failed(path: &str, error: SftpError) -> object_store::Error {
@@ -103,21 +76,7 @@ fn status(error: &SftpError) -> Option<StatusCode> {
     }
 }
 
-fn not_implemented(operation: &str) -> object_store::Error {
-    object_store::Error::NotImplemented {
-        operation: operation.to_owned(),
-        implementer: STORE.to_owned(),
-    }
-}
-
 impl Sftp {
-    fn remote(&self, path: &Path) -> String {
-        match path.as_ref() {
-            "" => self.base.to_string(),
-            path => format!("{}/{path}", self.base.trim_end_matches('/')),
-        }
-    }
-
     /// Runs an operation that may be done twice; again over a new connection when the old one is gone.
     async fn run<T, F, R>(&self, path: &str, operation: F) -> Result<T>
     where
@@ -153,36 +112,6 @@ impl Sftp {
             }
             done => Ok(done),
         }
-    }
-
-    async fn put(&self, path: &Path, body: Bytes, mode: &PutMode) -> Result<()> {
-        let is_create = match mode {
-            PutMode::Create => true,
-            PutMode::Overwrite => false,
-            PutMode::Update(_) => return Err(not_implemented("conditional update")),
-        };
-        let remote = self.remote(path);
-        let folder = remote.rsplit_once('/').map_or("", |(folder, _)| folder);
-        // The same for the same bytes: what a crash left is found again, and not piled up.
-        let hash = blake3::Hasher::new()
-            .update(remote.as_bytes())
-            .update(&body)
-            .finalize()
-            .to_hex();
-        let stem = format!("{folder}/{TEMPORARY}{}", &hash[..16]);
-        let temporary = self.write_temporary(&stem, folder, &body).await?;
-        let linked = match is_create {
-            true => self.link(&temporary, &remote).await,
-            false => self.replace(&temporary, &remote).await,
-        };
-        if linked.is_err() {
-            let gone = self.run(&temporary, |session| {
-                let temporary = temporary.clone();
-                async move { session.remove_file(temporary).await }
-            });
-            drop(gone.await);
-        }
-        linked
     }
 
     /// Writes and flushes a file under a name that nobody else writes to.
@@ -253,11 +182,7 @@ impl Sftp {
 
     /// Gives a finished file its name, whatever had it before.
     async fn replace(&self, temporary: &str, remote: &str) -> Result<()> {
-        let removed = self.run(remote, |session| {
-            let remote = remote.to_owned();
-            async move { session.remove_file(remote).await }
-        });
-        match removed.await {
+        match self.remove(remote).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -303,9 +228,6 @@ impl Sftp {
 
     async fn read(&self, remote: &str, range: Range<u64>) -> Result<Bytes> {
         let len = range.end - range.start;
-        if len > MAX_READ_BYTES {
-            return Err(generic(format!("{remote} is too large to be read at once")));
-        }
         let bytes = self.run(remote, |session| {
             let (remote, start) = (remote.to_owned(), range.start);
             async move {
@@ -326,157 +248,78 @@ impl Sftp {
         Ok(bytes.into())
     }
 
-    /// One folder: names and what they are; none for a folder that is not there.
-    async fn list_folder(&self, folder: &Path) -> Result<Vec<(Path, Metadata)>> {
-        let remote = self.remote(folder);
-        let listed = self.run(&remote, |session| {
-            let remote = remote.clone();
-            async move { session.read_dir(remote).await }
-        });
-        let entries = match listed.await {
-            Ok(entries) => entries,
-            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let visible = entries
-            .map(|entry| (entry.file_name(), entry.metadata()))
-            .filter(|(name, _)| {
-                !matches!(name.as_str(), "." | "..") && !name.starts_with(TEMPORARY)
-            });
-        Ok(visible
-            .map(|(name, metadata)| (folder.clone().join(name.as_str()), metadata))
-            .collect())
-    }
-
-    async fn walk(&self, prefix: Path) -> Result<Vec<ObjectMeta>> {
-        let mut found = Vec::new();
-        let mut level = vec![prefix];
-        for _ in 0..MAX_DEPTH {
-            for folder in std::mem::take(&mut level) {
-                for (location, metadata) in self.list_folder(&folder).await? {
-                    if metadata.is_dir() {
-                        level.push(location);
-                    } else {
-                        found.push(meta(location, &metadata));
-                    }
-                }
-            }
-            if level.is_empty() {
-                return Ok(found);
-            }
-        }
-        Err(generic("the folders are nested too deep"))
+    async fn remove(&self, remote: &str) -> Result<()> {
+        self.run(remote, |session| {
+            let remote = remote.to_owned();
+            async move { session.remove_file(remote).await }
+        })
+        .await
     }
 }
 
-fn meta(location: Path, metadata: &Metadata) -> ObjectMeta {
-    let modified = i64::from(metadata.mtime.unwrap_or(0));
-    ObjectMeta {
-        location,
-        last_modified: chrono::DateTime::from_timestamp(modified, 0).unwrap_or_default(),
-        size: metadata.len(),
-        e_tag: None,
-        version: None,
-    }
+fn modified(metadata: &Metadata) -> DateTime<Utc> {
+    let seconds = i64::from(metadata.mtime.unwrap_or(0));
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default()
 }
 
 #[async_trait]
-impl ObjectStore for Sftp {
-    async fn put_opts(
-        &self,
-        location: &Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Result<PutResult> {
-        let body = Bytes::from(payload);
-        self.put(location, body, &options.mode).await?;
-        Ok(PutResult {
+impl Backend for Sftp {
+    const NAME: &'static str = STORE;
+    const CREATES: bool = true;
+
+    async fn put(&self, path: &Path, body: Bytes, is_create: bool) -> Result<Option<String>> {
+        let remote = self.base.remote(path);
+        let (folder, stem) = temporary(&remote, &body);
+        let temporary = self.write_temporary(&stem, folder, &body).await?;
+        let linked = match is_create {
+            true => self.link(&temporary, &remote).await,
+            false => self.replace(&temporary, &remote).await,
+        };
+        if linked.is_err() {
+            drop(self.remove(&temporary).await);
+        }
+        linked.map(|()| None)
+    }
+
+    async fn get(&self, path: &Path, options: &GetOptions) -> Result<GetResult> {
+        let remote = self.base.remote(path);
+        let metadata = self.stat(&remote).await?;
+        let meta = ObjectMeta {
+            location: path.clone(),
+            last_modified: modified(&metadata),
+            size: metadata.len(),
             e_tag: None,
             version: None,
-            extensions: Default::default(),
-        })
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        _: &Path,
-        _: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        Err(not_implemented("multipart upload"))
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let remote = self.remote(location);
-        let meta = meta(location.clone(), &self.stat(&remote).await?);
-        options.check_preconditions(&meta)?;
-        let range = match &options.range {
-            Some(range) => range.as_range(meta.size).map_err(generic)?,
-            None => 0..meta.size,
         };
-        let bytes = match options.head {
-            true => Bytes::new(),
-            false => self.read(&remote, range.clone()).await?,
+        files::read(STORE, meta, options, |range| self.read(&remote, range)).await
+    }
+
+    async fn delete(&self, path: &Path) -> Result<()> {
+        self.remove(&self.base.remote(path)).await
+    }
+
+    async fn folder(&self, folder: &Path) -> Result<ListResult> {
+        let remote = self.base.remote(folder);
+        let entries = self.run(&remote, |session| {
+            let remote = remote.clone();
+            async move { session.read_dir(remote).await }
+        });
+        let entries = match entries.await {
+            Ok(entries) => entries,
+            Err(object_store::Error::NotFound { .. }) => return Ok(listed(folder, [])),
+            Err(error) => return Err(error),
         };
-        Ok(GetResult {
-            payload: GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed()),
-            meta,
-            range,
-            attributes: Attributes::new(),
-            extensions: Default::default(),
-        })
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
-        let store = self.clone();
-        locations
-            .then(move |location| {
-                let store = store.clone();
-                async move {
-                    let location = location?;
-                    let remote = store.remote(&location);
-                    let removed = store.run(&remote, |session| {
-                        let remote = remote.clone();
-                        async move { session.remove_file(remote).await }
-                    });
-                    removed.await.map(|()| location)
-                }
-            })
-            .boxed()
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let store = self.clone();
-        let prefix = prefix.cloned().unwrap_or_default();
-        let listed = async move {
-            match store.walk(prefix).await {
-                Ok(found) => stream::iter(found.into_iter().map(Ok)).boxed(),
-                Err(error) => stream::once(async { Err(error) }).boxed(),
-            }
-        };
-        stream::once(listed).flatten().boxed()
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let folder = prefix.cloned().unwrap_or_default();
-        let (mut common_prefixes, mut objects) = (Vec::new(), Vec::new());
-        for (location, metadata) in self.list_folder(&folder).await? {
-            if metadata.is_dir() {
-                common_prefixes.push(location);
-            } else {
-                objects.push(meta(location, &metadata));
-            }
-        }
-        Ok(ListResult {
-            common_prefixes,
-            objects,
-            extensions: Default::default(),
-        })
-    }
-
-    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
-        Err(not_implemented("copy"))
+        let entries = entries.map(|entry| (entry.file_name(), entry.metadata()));
+        let visible = entries.filter(|(name, _)| {
+            !matches!(name.as_str(), "." | "..") && !name.starts_with(TEMPORARY)
+        });
+        let visible = visible.map(|(name, metadata)| Entry {
+            name,
+            is_folder: metadata.is_dir(),
+            size: metadata.len(),
+            modified: modified(&metadata),
+            e_tag: None,
+        });
+        Ok(listed(folder, visible))
     }
 }

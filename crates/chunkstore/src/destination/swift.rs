@@ -3,32 +3,27 @@
 //! The adapter at hand takes a token and cannot get a new one, while tokens live for hours.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::NaiveDateTime;
-use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{
-    Attributes, CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    Result,
-};
-use reqwest::header::{self, HeaderMap, HeaderValue};
+use object_store::{GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore, Result};
+use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 
+use super::frame::{self, Backend, framed, listed};
 use super::{Service, http};
 use crate::error::Error as OwnError;
 
 mod sign_in;
 
-use http::answer::{describe, e_tag};
+use http::answer::{e_tag, full};
 use http::body::read_body;
+use http::read::read;
 use http::retry::retrying;
 use sign_in::SignIn;
 
@@ -57,23 +52,16 @@ pub(super) fn open(
         .path
         .split_first()
         .ok_or_else(|| OwnError::invalid("the destination's URL names no container"))?;
-    Ok(Arc::new(Swift {
-        inner: Arc::new(Inner {
-            client,
-            sign_in: SignIn::new(settings)?,
-            container: container.clone(),
-            prefix: prefix.iter().map(|name| format!("{name}/")).collect(),
-        }),
+    Ok(framed(Swift {
+        client,
+        sign_in: SignIn::new(settings)?,
+        container: container.clone(),
+        prefix: prefix.iter().map(|name| format!("{name}/")).collect(),
     }))
 }
 
 /// A folder of a container.
-#[derive(Clone)]
 struct Swift {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     client: reqwest::Client,
     sign_in: SignIn,
     container: String,
@@ -81,23 +69,8 @@ struct Inner {
     prefix: String,
 }
 
-impl fmt::Debug for Swift {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Swift(…)")
-    }
-}
-
-impl fmt::Display for Swift {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(STORE)
-    }
-}
-
 fn generic(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> object_store::Error {
-    object_store::Error::Generic {
-        store: STORE,
-        source: source.into(),
-    }
+    frame::generic(STORE, source)
 }
 
 fn unauthenticated(what: &str) -> object_store::Error {
@@ -107,26 +80,12 @@ fn unauthenticated(what: &str) -> object_store::Error {
     }
 }
 
-fn not_implemented(operation: &str) -> object_store::Error {
-    object_store::Error::NotImplemented {
-        operation: operation.to_owned(),
-        implementer: STORE.to_owned(),
-    }
-}
-
 /// The error of an answer that is not what was asked for.
-fn refused(path: &str, status: StatusCode) -> object_store::Error {
-    let path = path.to_owned();
-    let source = format!("the server answered {status}").into();
+fn refused(path: &Path, status: StatusCode) -> object_store::Error {
     match status {
-        StatusCode::NOT_FOUND => object_store::Error::NotFound { path, source },
-        StatusCode::UNAUTHORIZED => object_store::Error::Unauthenticated { path, source },
-        StatusCode::FORBIDDEN => object_store::Error::PermissionDenied { path, source },
         // A quota of the account or container is exceeded.
-        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::INSUFFICIENT_STORAGE => {
-            generic(std::io::Error::from(std::io::ErrorKind::StorageFull))
-        }
-        _ => generic(format!("{path}: the server answered {status}")),
+        StatusCode::PAYLOAD_TOO_LARGE => full(STORE),
+        _ => http::answer::refused(STORE, path, status),
     }
 }
 
@@ -145,7 +104,7 @@ enum Line {
     },
 }
 
-impl Inner {
+impl Swift {
     fn name(&self, path: &Path) -> String {
         format!("{}{path}", self.prefix)
     }
@@ -155,8 +114,7 @@ impl Inner {
         &self,
         method: Method,
         name: Option<&str>,
-        headers: &HeaderMap,
-        (query, body): (&[(&str, &str)], Option<Bytes>),
+        (query, headers, body): (&[(&str, &str)], HeaderMap, Option<Bytes>),
     ) -> Result<Response> {
         let mut token = self.sign_in.token(&self.client, None).await?;
         let mut renewed = false;
@@ -193,41 +151,6 @@ impl Inner {
         }
     }
 
-    async fn put(&self, path: &Path, body: Bytes, mode: &PutMode) -> Result<PutResult> {
-        // Swift looks for `If-None-Match` before it receives the body, on each of its copies: of
-        // creates at the same time more than one may succeed.
-        if !matches!(mode, PutMode::Overwrite) {
-            return Err(not_implemented("conditional write"));
-        }
-        let name = self.name(path);
-        let headers = HeaderMap::new();
-        let put = || {
-            self.send(
-                Method::PUT,
-                Some(&name),
-                &headers,
-                (&[], Some(body.clone())),
-            )
-        };
-        let mut answer = put().await?;
-        if answer.status() == StatusCode::NOT_FOUND {
-            let made = self.send(Method::PUT, None, &headers, (&[], Some(Bytes::new())));
-            let made = made.await?;
-            if !made.status().is_success() {
-                return Err(refused(&self.container, made.status()));
-            }
-            answer = put().await?;
-        }
-        match answer.status().is_success() {
-            true => Ok(PutResult {
-                e_tag: e_tag(answer.headers()),
-                version: None,
-                extensions: Default::default(),
-            }),
-            false => Err(refused(&name, answer.status())),
-        }
-    }
-
     /// A page of the listing behind `marker`.
     async fn page(&self, prefix: &str, marker: &str, delimiter: Option<&str>) -> Result<Vec<Line>> {
         let limit = PAGE.to_string();
@@ -240,13 +163,12 @@ impl Inner {
             query.push(("marker", marker));
         }
         query.extend(delimiter.map(|text| ("delimiter", text)));
-        let none = HeaderMap::new();
-        let asked = self.send(Method::GET, None, &none, (query.as_slice(), None));
-        let answer = asked.await?;
+        let asked = (query.as_slice(), HeaderMap::new(), None);
+        let answer = self.send(Method::GET, None, asked).await?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => return Ok(Vec::new()),
-            status => return Err(refused(prefix, status)),
+            status => return Err(refused(&Path::from(prefix), status)),
         }
         let text = read_body(answer, MAX_PAGE_BYTES).await.map_err(generic)?;
         serde_json::from_slice(&text).map_err(generic)
@@ -258,7 +180,7 @@ impl Inner {
             "" => self.prefix.clone(),
             folder => format!("{}{folder}/", self.prefix),
         };
-        let (mut objects, mut common_prefixes) = (Vec::new(), Vec::new());
+        let mut list = listed(folder, []);
         let mut marker = String::new();
         loop {
             let page = self.page(&prefix, &marker, delimiter).await?;
@@ -275,28 +197,34 @@ impl Inner {
             for line in page {
                 match line {
                     Line::Folder { subdir } => {
-                        common_prefixes.extend(self.location(subdir.trim_end_matches('/')));
+                        let folder = self.location(subdir.trim_end_matches('/'));
+                        list.common_prefixes.extend(folder);
                     }
                     Line::Object {
                         name,
                         bytes,
                         last_modified,
                         hash,
-                    } => objects.extend(self.location(&name).map(|location| ObjectMeta {
-                        location,
-                        last_modified: parse_time(&last_modified),
-                        size: bytes,
-                        e_tag: hash,
-                        version: None,
-                    })),
+                    } => list
+                        .objects
+                        .extend(self.location(&name).map(|location| ObjectMeta {
+                            location,
+                            last_modified: parse_time(&last_modified),
+                            size: bytes,
+                            e_tag: hash,
+                            version: None,
+                        })),
                 }
             }
         }
-        Ok(ListResult {
-            common_prefixes,
-            objects,
-            extensions: Default::default(),
-        })
+        Ok(list)
+    }
+
+    /// Sends a request without anything about an object.
+    async fn ask(&self, method: Method, path: &Path, body: Option<Bytes>) -> Result<Response> {
+        let name = self.name(path);
+        let bare = (&[][..], HeaderMap::new(), body);
+        self.send(method, Some(&name), bare).await
     }
 
     /// What an object is called here; none for names that are no paths, and so not ours.
@@ -324,100 +252,49 @@ fn parse_time(text: &str) -> chrono::DateTime<chrono::Utc> {
 }
 
 #[async_trait]
-impl ObjectStore for Swift {
-    async fn put_opts(
-        &self,
-        location: &Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Result<PutResult> {
-        let body = Bytes::from(payload);
-        self.inner.put(location, body, &options.mode).await
-    }
+impl Backend for Swift {
+    const NAME: &'static str = STORE;
+    // Swift looks for `If-None-Match` before it receives the body, on each of its copies: of creates
+    // at the same time more than one may succeed.
+    const CREATES: bool = false;
 
-    async fn put_multipart_opts(
-        &self,
-        _: &Path,
-        _: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        Err(not_implemented("multipart upload"))
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let mut headers = HeaderMap::new();
-        if let Some(range) = &options.range {
-            let value = HeaderValue::from_str(&range.to_string()).map_err(generic)?;
-            headers.insert(header::RANGE, value);
-        }
-        let method = if options.head {
-            Method::HEAD
-        } else {
-            Method::GET
-        };
-        let name = self.inner.name(location);
-        let asked = self.inner.send(method, Some(&name), &headers, (&[], None));
-        let response = asked.await?;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(refused(&name, status));
-        }
-        if options.range.is_some() && !options.head && status != StatusCode::PARTIAL_CONTENT {
-            return Err(not_implemented("ranged read"));
-        }
-        let (meta, range) = describe(location, &response).map_err(generic)?;
-        options.check_preconditions(&meta)?;
-        let body = response
-            .bytes_stream()
-            .map_err(|error| generic(error.without_url()));
-        Ok(GetResult {
-            payload: GetResultPayload::Stream(body.boxed()),
-            meta,
-            range,
-            attributes: Attributes::new(),
-            extensions: Default::default(),
-        })
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
-        let inner = Arc::clone(&self.inner);
-        locations
-            .then(move |location| {
-                let inner = Arc::clone(&inner);
-                async move {
-                    let location = location?;
-                    let (name, none) = (inner.name(&location), HeaderMap::new());
-                    let gone = inner.send(Method::DELETE, Some(&name), &none, (&[], None));
-                    let gone = gone.await?;
-                    match gone.status().is_success() {
-                        true => Ok(location),
-                        false => Err(refused(&name, gone.status())),
-                    }
-                }
-            })
-            .boxed()
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let inner = Arc::clone(&self.inner);
-        let prefix = prefix.cloned().unwrap_or_default();
-        let listed = async move {
-            match inner.list(&prefix, None).await {
-                Ok(found) => stream::iter(found.objects.into_iter().map(Ok)).boxed(),
-                Err(error) => stream::once(async { Err(error) }).boxed(),
+    async fn put(&self, path: &Path, body: Bytes, _: bool) -> Result<Option<String>> {
+        let put = || self.ask(Method::PUT, path, Some(body.clone()));
+        let mut answer = put().await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            let container = (&[][..], HeaderMap::new(), Some(Bytes::new()));
+            let made = self.send(Method::PUT, None, container).await?.status();
+            if !made.is_success() {
+                return Err(refused(&Path::from(self.container.as_str()), made));
             }
-        };
-        stream::once(listed).flatten().boxed()
+            answer = put().await?;
+        }
+        match answer.status() {
+            status if status.is_success() => Ok(e_tag(answer.headers())),
+            status => Err(refused(path, status)),
+        }
     }
 
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let folder = prefix.cloned().unwrap_or_default();
-        self.inner.list(&folder, Some("/")).await
+    async fn get(&self, path: &Path, options: &GetOptions) -> Result<GetResult> {
+        let name = self.name(path);
+        let name = Some(name.as_str());
+        let ask = |method, headers| self.send(method, name, (&[], headers, None));
+        read(STORE, path, options, ask).await
     }
 
-    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
-        Err(not_implemented("copy"))
+    async fn delete(&self, path: &Path) -> Result<()> {
+        match self.ask(Method::DELETE, path, None).await?.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(refused(path, status)),
+        }
+    }
+
+    async fn folder(&self, folder: &Path) -> Result<ListResult> {
+        self.list(folder, Some("/")).await
+    }
+
+    /// Swift knows no folders, so everything below one is one listing.
+    async fn below(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
+        Ok(self.list(folder, None).await?.objects)
     }
 }

@@ -3,16 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use suppaftp::list::{File, ListParser};
 
-use crate::destination::is_name;
-
-/// One entry of a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) is_folder: bool,
-    pub(super) size: u64,
-    pub(super) modified: DateTime<Utc>,
-}
+use crate::destination::frame::{Entry, is_name};
 
 /// The entries of a machine-readable listing; what is neither file nor folder is passed over.
 ///
@@ -58,6 +49,7 @@ fn parse_fact_line(line: &str) -> Option<Option<Entry>> {
         is_folder,
         size,
         modified: modified.unwrap_or_default(),
+        e_tag: None,
     }))
 }
 
@@ -91,6 +83,7 @@ pub(super) fn parse_list(text: &str) -> Result<Vec<Entry>, String> {
                 is_folder: file.is_directory(),
                 size: file.size() as u64,
                 modified: file.modified().into(),
+                e_tag: None,
             });
         }
     }
@@ -111,6 +104,7 @@ mod tests {
             modified: NaiveDateTime::parse_from_str("2026-11-23 02:10:09", "%Y-%m-%d %H:%M:%S")
                 .unwrap()
                 .and_utc(),
+            e_tag: None,
         }
     }
 

@@ -1,16 +1,42 @@
 //! Answers: what their headers say of an object.
 
+use std::io;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
-use object_store::ObjectMeta;
 use object_store::path::Path;
+use object_store::{Error, ObjectMeta};
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, StatusCode};
+
+use crate::destination::frame::generic;
 
 pub(in crate::destination) fn e_tag(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::ETAG)?.to_str().ok()?;
     Some(value.to_owned())
+}
+
+/// The error of an answer that is not what was asked for.
+pub(in crate::destination) fn refused(
+    store: &'static str,
+    path: &Path,
+    status: StatusCode,
+) -> Error {
+    let path = path.to_string();
+    let source = format!("the server answered {status}").into();
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Error::NotFound { path, source },
+        StatusCode::UNAUTHORIZED => Error::Unauthenticated { path, source },
+        StatusCode::FORBIDDEN => Error::PermissionDenied { path, source },
+        StatusCode::PRECONDITION_FAILED => Error::AlreadyExists { path, source },
+        StatusCode::INSUFFICIENT_STORAGE => full(store),
+        _ => generic(store, format!("{path}: the server answered {status}")),
+    }
+}
+
+/// The error of a server that has no room left.
+pub(in crate::destination) fn full(store: &'static str) -> Error {
+    generic(store, io::Error::from(io::ErrorKind::StorageFull))
 }
 
 /// What a GET or HEAD says of the object, and which bytes it brings.

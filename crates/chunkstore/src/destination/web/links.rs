@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use crate::destination::folder::percent_decode;
-use crate::destination::is_name;
+use crate::destination::frame::is_name;
 
 /// The longest title that is compared with others: a path, and some words.
 const MAX_TITLE_BYTES: usize = 8 << 10;

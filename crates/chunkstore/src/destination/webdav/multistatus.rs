@@ -1,16 +1,13 @@
 //! Answers of PROPFIND (RFC 4918, 13).
 
-use chrono::{DateTime, Utc};
-use object_store::ObjectMeta;
-use object_store::path::Path;
 use quick_xml::NsReader;
 use quick_xml::events::Event;
 use quick_xml::name::ResolveResult;
 use reqwest::Url;
 
 use crate::destination::folder::percent_decode;
+use crate::destination::frame::{Entry, is_name};
 use crate::destination::http::answer::http_date;
-use crate::destination::is_name;
 
 /// Asks for what a listing needs and nothing else.
 pub(super) const REQUEST: &[u8] = br#"<?xml version="1.0" encoding="utf-8"?>
@@ -18,28 +15,6 @@ pub(super) const REQUEST: &[u8] = br#"<?xml version="1.0" encoding="utf-8"?>
 const DAV: &str = "DAV:";
 /// The longest text of one property.
 const MAX_TEXT: usize = 16 << 10;
-
-/// One file or folder of a listing.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) is_folder: bool,
-    size: u64,
-    modified: Option<DateTime<Utc>>,
-    e_tag: Option<String>,
-}
-
-impl Entry {
-    pub(super) fn into_meta(self, location: Path) -> ObjectMeta {
-        ObjectMeta {
-            location,
-            last_modified: self.modified.unwrap_or_default(),
-            size: self.size,
-            e_tag: self.e_tag,
-            version: None,
-        }
-    }
-}
 
 /// What is being read of a response.
 #[derive(Default)]
@@ -109,7 +84,7 @@ fn property(open: &mut Open, name: &str, value: &str) {
     match name {
         "href" if open.href.is_empty() => open.href = value.to_owned(),
         "getcontentlength" => open.entry.size = value.parse().unwrap_or(0),
-        "getlastmodified" => open.entry.modified = http_date(value),
+        "getlastmodified" => open.entry.modified = http_date(value).unwrap_or_default(),
         "getetag" if !value.is_empty() => open.entry.e_tag = Some(value.to_owned()),
         _ => {}
     }
@@ -151,7 +126,7 @@ mod tests {
         assert_eq!(entries.len(), 2, "{entries:?}");
         assert_eq!((entries[0].name.as_str(), entries[0].size), ("one&two", 42));
         assert_eq!(entries[0].e_tag.as_deref(), Some("\"x\""));
-        assert_eq!(entries[0].modified.unwrap().timestamp(), 1_707_127_200);
+        assert_eq!(entries[0].modified.timestamp(), 1_707_127_200);
         assert_eq!(
             (entries[1].name.as_str(), entries[1].is_folder),
             ("sub", true)

@@ -3,13 +3,16 @@
 //! `codec u8 | dictionary id u32 (codec 2 only) | plain length u32 | bytes`
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::sync::{Arc, Mutex, RwLock};
 
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 use zstd::zstd_safe::CParameter;
 
+use crate::buffers::Buffers;
 use crate::checkpoint::KeptDictionary;
+use crate::chunks::MAX_CHUNK_BYTES;
 use crate::error::{Error, Result};
 
 const CODEC_NONE: u8 = 0;
@@ -32,12 +35,26 @@ const TUNED_LEVEL: i32 = 3;
 const HASH_LOG: u32 = 18;
 const CHAIN_LOG: u32 = 15;
 
+/// Most bytes of a buffer that is kept for the next chunk: the longest chunk as zstd bounds it.
+const MAX_BUFFER: usize = MAX_CHUNK_BYTES + (MAX_CHUNK_BYTES >> 7);
+
 /// Compresses and decompresses; knows the repository's dictionaries.
-#[derive(Default)]
 pub(crate) struct Codec {
     dictionaries: RwLock<Dictionaries>,
     compressors: Mutex<Vec<(Tuning, Compressor<'static>)>>,
     decompressors: Mutex<Vec<Decompressor<'static>>>,
+    buffers: Buffers,
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        Self {
+            dictionaries: RwLock::default(),
+            compressors: Mutex::default(),
+            decompressors: Mutex::default(),
+            buffers: Buffers::new(MAX_IDLE, MAX_BUFFER),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -100,38 +117,54 @@ impl Codec {
         dictionaries.by_id.contains_key(&id)
     }
 
+    /// Buffers for frames and for what is in them.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
     /// Frames plain bytes in the smallest form of those that apply.
     pub(crate) fn encode(&self, plain: &[u8], level: i32) -> Result<Vec<u8>> {
         let plain_len = u32::try_from(plain.len())
             .map_err(|_| Error::invalid("a frame holds at most 4 GiB"))?;
+        let mut out = self.buffers.take();
         let dictionary = self.dictionary_for(plain);
-        let head = head(dictionary.as_deref().map(|d| d.id), plain_len);
-        let mut out = head;
+        head(dictionary.as_deref().map(|d| d.id), plain_len, &mut out);
         let start = out.len();
-        out.resize(start + zstd::zstd_safe::compress_bound(plain.len()), 0);
-        let target = out.get_mut(start..).unwrap_or_default();
+        out.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        // Behind the head, into what was reserved and never written to.
+        let mut target = Cursor::new(out);
+        target.set_position(start as u64);
         let written = match dictionary {
-            Some(dictionary) => dictionary.compress(plain, level, target),
-            None => self.compress(plain, level, target),
+            Some(dictionary) => dictionary.compress(plain, level, &mut target),
+            None => self.compress(plain, level, &mut target),
         };
-        match written {
-            Ok(written) if written < plain.len() => {
-                out.truncate(start + written);
-                Ok(out)
-            }
-            // Incompressible: stored as it is. A compressor's failure must not lose the chunk.
-            _ => {
-                out.clear();
-                out.push(CODEC_NONE);
-                out.extend_from_slice(&plain_len.to_le_bytes());
-                out.extend_from_slice(plain);
-                Ok(out)
-            }
+        out = target.into_inner();
+        // Incompressible: stored as it is. A compressor's failure must not lose the chunk.
+        if !written.is_ok_and(|written| written < plain.len()) {
+            out.clear();
+            out.push(CODEC_NONE);
+            out.extend_from_slice(&plain_len.to_le_bytes());
+            out.extend_from_slice(plain);
         }
+        Ok(out)
     }
 
     /// Takes plain bytes out of a frame; `object` names it in errors.
     pub(crate) fn decode(&self, object: &str, frame: &[u8], max_plain: usize) -> Result<Vec<u8>> {
+        let mut plain = Vec::new();
+        self.decode_into(object, frame, max_plain, &mut plain)?;
+        Ok(plain)
+    }
+
+    /// As [`Codec::decode`], in place of what the buffer held.
+    pub(crate) fn decode_into(
+        &self,
+        object: &str,
+        frame: &[u8],
+        max_plain: usize,
+        plain: &mut Vec<u8>,
+    ) -> Result<()> {
+        plain.clear();
         let mut fields = crate::record::RecordReader::new(object, frame);
         let codec = fields.u8()?;
         let dictionary = match codec {
@@ -144,15 +177,21 @@ impl Codec {
             return Err(fields.damaged("it claims to be longer than such an object may be"));
         }
         let body = fields.rest();
-        let plain = match dictionary {
-            _ if codec == CODEC_NONE => Ok(body.to_vec()),
+        plain.reserve_exact(plain_len);
+        let decompressed = match dictionary {
+            _ if codec == CODEC_NONE => {
+                plain.extend_from_slice(body);
+                Ok(())
+            }
             Some(dictionary) => Decompressor::with_prepared_dictionary(&dictionary.decoder)
-                .and_then(|mut d| d.decompress(body, plain_len)),
-            None => self.decompress(body, plain_len),
-        }
-        .map_err(|e| Error::corrupt(object, "it does not decompress").with_source(e))?;
+                .and_then(|mut d| d.decompress_to_buffer(body, plain))
+                .map(drop),
+            None => self.decompress(body, plain),
+        };
+        decompressed
+            .map_err(|e| Error::corrupt(object, "it does not decompress").with_source(e))?;
         if plain.len() == plain_len {
-            Ok(plain)
+            Ok(())
         } else {
             Err(Error::corrupt(object, "its length is not what it says"))
         }
@@ -176,7 +215,7 @@ impl Codec {
         })
     }
 
-    fn compress(&self, plain: &[u8], level: i32, target: &mut [u8]) -> std::io::Result<usize> {
+    fn compress(&self, plain: &[u8], level: i32, target: &mut Target) -> std::io::Result<usize> {
         let tuning = Tuning {
             level,
             large: plain.len() > LARGE_INPUT,
@@ -199,7 +238,8 @@ impl Codec {
         Ok(written)
     }
 
-    fn decompress(&self, body: &[u8], plain_len: usize) -> std::io::Result<Vec<u8>> {
+    /// Fills the buffer's room, and fails if that is too little.
+    fn decompress(&self, body: &[u8], plain: &mut Vec<u8>) -> std::io::Result<()> {
         let idle = {
             let mut idle = self.decompressors.lock().unwrap_or_else(|e| e.into_inner());
             idle.pop()
@@ -208,14 +248,17 @@ impl Codec {
             Some(decompressor) => decompressor,
             None => Decompressor::new()?,
         };
-        let plain = decompressor.decompress(body, plain_len)?;
+        decompressor.decompress_to_buffer(body, plain)?;
         let mut idle = self.decompressors.lock().unwrap_or_else(|e| e.into_inner());
         if idle.len() < MAX_IDLE {
             idle.push(decompressor);
         }
-        Ok(plain)
+        Ok(())
     }
 }
+
+/// A buffer and where in it to write.
+type Target = Cursor<Vec<u8>>;
 
 /// What a compressor was made for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -239,7 +282,7 @@ impl Tuning {
 }
 
 impl Dictionary {
-    fn compress(&self, plain: &[u8], level: i32, target: &mut [u8]) -> std::io::Result<usize> {
+    fn compress(&self, plain: &[u8], level: i32, target: &mut Target) -> std::io::Result<usize> {
         let encoder = self.encoder(level)?;
         Compressor::with_prepared_dictionary(&encoder)?.compress_to_buffer(plain, target)
     }
@@ -258,8 +301,7 @@ impl Dictionary {
     }
 }
 
-fn head(dictionary: Option<u32>, plain_len: u32) -> Vec<u8> {
-    let mut head = Vec::with_capacity(MAX_FRAME_HEAD);
+fn head(dictionary: Option<u32>, plain_len: u32, head: &mut Vec<u8>) {
     match dictionary {
         Some(id) => {
             head.push(CODEC_ZSTD_DICTIONARY);
@@ -268,5 +310,4 @@ fn head(dictionary: Option<u32>, plain_len: u32) -> Vec<u8> {
         None => head.push(CODEC_ZSTD),
     }
     head.extend_from_slice(&plain_len.to_le_bytes());
-    head
 }

@@ -61,14 +61,14 @@ impl ItemWriter {
     /// A group is whatever keeps similar skeletons together: a mailbox folder. Items of one group
     /// share segments in the order in which they are finished.
     pub fn new(store: &SegmentStore, group: u64, format: Arc<dyn Format>) -> Self {
-        let retained = (format.id() != Opaque::ID).then(|| store.buffer());
+        let retained = (format.id() != Opaque::ID).then(|| store.buffers().take());
         let keys = store.sink().content_keys();
         Self {
             store: store.clone(),
             group,
             hasher: keys.item_hasher(),
             len: 0,
-            parts: Parts::new(format.as_ref(), keys, store.buffer()),
+            parts: Parts::new(format.as_ref(), keys, store.buffers().take()),
             retained,
         }
     }
@@ -146,7 +146,7 @@ impl ItemWriter {
         let skeleton = mem::take(&mut self.parts.skeleton);
         let (skeleton, place) = skeleton.finish(&self.store, self.group).await?;
         if let Some(retained) = self.retained.take() {
-            self.store.give_back(retained);
+            self.store.buffers().give_back(retained);
         }
         let mut short = [0; 16];
         short.copy_from_slice(&hash.as_bytes()[..16]);
@@ -165,7 +165,7 @@ impl ItemWriter {
         let retained = self.retained.take().ok_or_else(|| mismatch(why))?;
         self.hasher.update(&retained);
         let keys = self.store.sink().content_keys();
-        self.parts = Parts::new(&Opaque, keys, self.store.buffer());
+        self.parts = Parts::new(&Opaque, keys, self.store.buffers().take());
         match self.parts.push(&self.store, &retained, None).await {
             Ok(()) => Ok(()),
             Err(Fault::Store(error)) => Err(error),
@@ -479,7 +479,7 @@ impl SkeletonWriter {
             Self::Small(kept) if kept.is_empty() => Ok((nothing, None)),
             Self::Small(kept) => {
                 let place = store.append(group, &kept).await?;
-                store.give_back(kept);
+                store.buffers().give_back(kept);
                 Ok((nothing, Some(place)))
             }
             Self::Large(part) => {

@@ -15,6 +15,7 @@
 
 // Stored objects, keys, packs, index and sessions.
 mod admin;
+mod buffers;
 mod catalogue;
 mod check;
 mod checkpoint;

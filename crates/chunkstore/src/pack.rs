@@ -288,8 +288,8 @@ pub(crate) struct Blob<'a> {
 }
 
 /// A blob that was opened: verified, and not compressed again when it is copied.
+#[derive(Default)]
 pub(crate) struct OpenedBlob {
-    pub(crate) id: ChunkId,
     pub(crate) frame: Vec<u8>,
     pub(crate) plain: Vec<u8>,
 }
@@ -302,25 +302,33 @@ impl Blob<'_> {
         cipher: &Cipher,
         keys: (&Codec, &Keyring),
     ) -> Result<(ChunkId, Vec<u8>)> {
-        let opened = self.open_frame(object, cipher, keys)?;
-        Ok((opened.id, opened.plain))
+        let (codec, _) = keys;
+        let mut opened = OpenedBlob {
+            frame: codec.buffers().take(),
+            plain: Vec::new(),
+        };
+        let id = self.open_into(object, cipher, keys, &mut opened)?;
+        codec.buffers().give_back(opened.frame);
+        Ok((id, opened.plain))
     }
 
-    /// As [`Blob::open`], and keeps the frame.
-    pub(crate) fn open_frame(
+    /// As [`Blob::open`], keeps the frame, and takes the place of what was opened before.
+    pub(crate) fn open_into(
         &self,
         object: &str,
         cipher: &Cipher,
         (codec, keyring): (&Codec, &Keyring),
-    ) -> Result<OpenedBlob> {
+        opened: &mut OpenedBlob,
+    ) -> Result<ChunkId> {
+        let OpenedBlob { frame, plain } = opened;
         let aad = blob_aad(&self.short_id, self.kind, self.sealed.len());
-        let frame = cipher
-            .open(self.position, &aad, self.sealed)
+        cipher
+            .open_into(self.position, &aad, self.sealed, frame)
             .ok_or_else(|| Error::corrupt(object, "a chunk in it fails authentication"))?;
-        let plain = codec.decode(object, &frame, MAX_CHUNK_BYTES)?;
-        let id = ChunkId::of(keyring.chunk_id_key(), &plain);
+        codec.decode_into(object, frame, MAX_CHUNK_BYTES, plain)?;
+        let id = ChunkId::of(keyring.chunk_id_key(), plain);
         if id.short() == self.short_id {
-            Ok(OpenedBlob { id, frame, plain })
+            Ok(id)
         } else {
             Err(Error::corrupt(
                 object,
@@ -359,6 +367,10 @@ pub(crate) fn verify_pack(
     let (preamble, header) = read_header(&object, bytes, sealer)?;
     let ciphers = PackCiphers::new((&sealer.keyring, data), &preamble, &header);
     let mut verified = Verified::default();
+    let mut opened = OpenedBlob {
+        frame: codec.buffers().take(),
+        plain: codec.buffers().take(),
+    };
     for entry in &header.entries {
         let blob = Blob {
             short_id: entry.id.short(),
@@ -366,17 +378,17 @@ pub(crate) fn verify_pack(
             position: entry.position,
             sealed: bytes.get(entry.range()).unwrap_or_default(),
         };
-        let opened = ciphers.of(entry).and_then(|cipher| {
+        let whole = ciphers.of(entry).and_then(|cipher| {
             let keys = (codec, &sealer.keyring);
-            let (id, plain) = blob.open(&object, cipher, keys)?;
-            if id == entry.id && plain.len() == entry.plain_len as usize {
+            let id = blob.open_into(&object, cipher, keys, &mut opened)?;
+            if id == entry.id && opened.plain.len() == entry.plain_len as usize {
                 Ok(())
             } else {
                 let what = "a chunk in it differs from its header";
                 Err(Error::corrupt(&object, what))
             }
         });
-        match opened {
+        match whole {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Sealed => verified.closed += 1,
             Err(error) => verified.bad.push(BadBlob {
@@ -385,6 +397,8 @@ pub(crate) fn verify_pack(
             }),
         }
     }
+    codec.buffers().give_back(opened.frame);
+    codec.buffers().give_back(opened.plain);
     verified.header = header;
     Ok(verified)
 }

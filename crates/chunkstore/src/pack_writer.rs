@@ -47,12 +47,14 @@ pub(crate) struct FinishedPack {
 }
 
 impl PackWriter {
-    /// A pack of a sealed session's data is sealed with the session's key.
+    /// A pack of a sealed session's data is sealed with the session's key. `room` is an empty
+    /// buffer.
     ///
     /// # Errors
     /// `Sealed` for data of a writer without a session's key.
     pub(crate) fn new(
         kind: ChunkKind,
+        room: Vec<u8>,
         session: Option<&SessionKey>,
         sealer: &Sealer,
         env: &Environment,
@@ -65,7 +67,7 @@ impl PackWriter {
         let data = DataKeys::of(session);
         Ok(Self {
             cipher: pack::blob_cipher((&sealer.keyring, &data), &preamble)?,
-            buffer: SealedBuffer::new(&preamble.encode()),
+            buffer: SealedBuffer::within(room, &preamble.encode()),
             preamble,
             entries: Vec::new(),
             origins: Vec::new(),

@@ -10,12 +10,12 @@ use futures::{StreamExt, stream};
 use crate::admin::is_damage;
 use crate::check::CheckReport;
 use crate::chunk_id::ChunkId;
-use crate::chunks::{ChunkSink, ChunkSource};
+use crate::chunks::{ChunkKind, ChunkSink, ChunkSource};
 use crate::content::Content;
 use crate::error::{Error, Result};
 use crate::layout::PackName;
 use crate::offload::offload;
-use crate::pack::{self, Blob, MAX_PACK_BYTES, PackCiphers, PackHeader};
+use crate::pack::{self, Blob, MAX_PACK_BYTES, OpenedBlob, PackCiphers, PackHeader};
 use crate::pack_index::{PackInfo, Slot};
 use crate::repairs::{RECORD, Repairs};
 use crate::repository::{Repository, SnapshotId, SnapshotInfo};
@@ -121,10 +121,10 @@ impl Repair {
                 data,
             };
             let opened = offload(move || damaged.open_all(&repository, &slots)).await?;
-            for (slot, blob) in opened {
-                if !session.has(&blob.id) {
+            for (kind, id, blob) in opened {
+                if !session.has(&id) {
                     salvaged += 1;
-                    let chunk = (slot.kind(), blob.id, blob.plain.len());
+                    let chunk = (kind, id, blob.plain.len());
                     session.adopt(chunk, &blob.frame).await?;
                 }
             }
@@ -236,7 +236,11 @@ struct Damaged {
 
 impl Damaged {
     /// Opens every chunk that can be opened.
-    fn open_all(&self, repository: &Repository, slots: &[Slot]) -> Vec<(Slot, pack::OpenedBlob)> {
+    fn open_all(
+        &self,
+        repository: &Repository,
+        slots: &[Slot],
+    ) -> Vec<(ChunkKind, ChunkId, OpenedBlob)> {
         let store = repository.store();
         let preamble = store.preamble_of(&self.info);
         let header = self.header.clone().unwrap_or_default();
@@ -260,8 +264,10 @@ impl Damaged {
                 position,
                 sealed,
             };
-            let opened = blob.open_frame("", cipher, (&store.codec, store.keyring()));
-            Some((*slot, opened.ok()?))
+            let keys = (&store.codec, store.keyring());
+            let mut opened = OpenedBlob::default();
+            let id = blob.open_into("", cipher, keys, &mut opened).ok()?;
+            Some((slot.kind(), id, opened))
         };
         slots.iter().filter_map(open).collect()
     }

@@ -208,9 +208,23 @@ impl Cipher {
 
     /// Verifies and decrypts bytes sealed at `position`; `None` when they are not what was sealed.
     pub(crate) fn open(&self, position: u64, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = Vec::new();
+        self.open_into(position, aad, sealed, &mut plain)?;
+        Some(plain)
+    }
+
+    /// As [`Cipher::open`], in place of what the buffer held; which is of no use after `None`.
+    pub(crate) fn open_into(
+        &self,
+        position: u64,
+        aad: &[u8],
+        sealed: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Option<()> {
         let nonce = nonce(position);
         let (body, tag) = sealed.split_last_chunk::<TAG_LEN>()?;
-        let mut plain = body.to_vec();
+        plain.clear();
+        plain.extend_from_slice(body);
         match self {
             Self::Aes(cipher) => cipher.decrypt_inout_detached(
                 &Nonce::<Aes256Gcm>::from(nonce),
@@ -225,8 +239,7 @@ impl Cipher {
                 &Tag::<ChaCha20Poly1305>::from(*tag),
             ),
         }
-        .ok()?;
-        Some(plain)
+        .ok()
     }
 }
 
@@ -251,9 +264,13 @@ pub(crate) struct SealedBuffer {
 impl SealedBuffer {
     /// Starts with clear bytes.
     pub(crate) fn new(clear: &[u8]) -> Self {
-        Self {
-            bytes: clear.to_vec(),
-        }
+        Self::within(Vec::new(), clear)
+    }
+
+    /// As [`SealedBuffer::new`], in an empty buffer that has room.
+    pub(crate) fn within(mut bytes: Vec<u8>, clear: &[u8]) -> Self {
+        bytes.extend_from_slice(clear);
+        Self { bytes }
     }
 
     /// Appends one sealed piece and returns its position.

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
+use crate::buffers::Buffers;
 use crate::chunk_id::ChunkId;
 use crate::chunker::WHOLE_BYTES;
 use crate::chunks::{ChunkKind, ChunkSink, MAX_CHUNK_BYTES};
@@ -41,6 +42,10 @@ const LENGTH_BYTES: usize = 3;
 
 /// Bytes in front of the lengths, at most: version and count.
 const HEAD_BYTES: usize = 4;
+
+/// Bytes kept free for them in front of the skeletons, so that closing a segment copies nothing
+/// unless it has more than some 1,300 of them.
+const HEAD_ROOM: usize = 4 << 10;
 
 const SEGMENT_VERSION: u8 = 1;
 
@@ -79,6 +84,7 @@ struct Inner {
     sink: Arc<dyn ChunkSink>,
     options: SegmentOptions,
     state: Mutex<State>,
+    buffers: Buffers,
 }
 
 /// Buffers kept for the next items, and the longest that is kept, in bytes: few items are longer,
@@ -88,8 +94,6 @@ const MAX_SPARE_BYTES: usize = 64 << 10;
 
 #[derive(Default)]
 struct State {
-    /// Emptied buffers: growing new ones by doubling would copy every item once more.
-    spare: Vec<Vec<u8>>,
     open: HashMap<u64, OpenSegment>,
     open_bytes: usize,
     /// Closed, but not known to be stored: a failed or dropped call leaves them here, and the
@@ -100,6 +104,7 @@ struct State {
 #[derive(Default)]
 struct OpenSegment {
     lengths: Vec<u32>,
+    /// [`HEAD_ROOM`] and the skeletons.
     bytes: Vec<u8>,
     slot: Arc<Slot>,
 }
@@ -128,6 +133,7 @@ impl SegmentStore {
                 sink,
                 options,
                 state: Mutex::default(),
+                buffers: Buffers::new(MAX_SPARE, MAX_SPARE_BYTES),
             }),
         }
     }
@@ -181,18 +187,9 @@ impl SegmentStore {
         self.inner.options.kind
     }
 
-    /// Returns an empty buffer, as a rule with room.
-    pub(crate) fn buffer(&self) -> Vec<u8> {
-        self.state().spare.pop().unwrap_or_default()
-    }
-
-    /// Takes a buffer back for the next item.
-    pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
-        let mut state = self.state();
-        if state.spare.len() < MAX_SPARE && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity()) {
-            buffer.clear();
-            state.spare.push(buffer);
-        }
+    /// Buffers for items.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.inner.buffers
     }
 
     /// Appends a skeleton of at most [`MAX_SEGMENT_SKELETON`] bytes to its group's segment.
@@ -258,7 +255,8 @@ impl State {
         let open = self.open.entry(group).or_default();
         if open.bytes.capacity() == 0 {
             // Memory that is not written to costs nothing; growing by doubling copies.
-            open.bytes.reserve_exact(options.target_bytes);
+            open.bytes.reserve_exact(HEAD_ROOM + options.target_bytes);
+            open.bytes.resize(HEAD_ROOM, 0);
         }
         let index = open.lengths.len() as u32;
         open.lengths.push(skeleton.len() as u32);
@@ -266,7 +264,7 @@ impl State {
         let slot = Arc::clone(&open.slot);
         self.open_bytes += skeleton.len();
         while self.open_bytes > options.max_open_bytes {
-            let largest = self.open.iter().max_by_key(|(_, open)| open.bytes.len());
+            let largest = self.open.iter().max_by_key(|(_, open)| open.len());
             let Some((&largest, _)) = largest else { break };
             self.close(largest);
         }
@@ -275,11 +273,11 @@ impl State {
 
     fn close(&mut self, group: u64) {
         if let Some(open) = self.open.remove(&group) {
-            self.open_bytes -= open.bytes.len();
+            self.open_bytes -= open.len();
             self.closed.push(Arc::new(ClosedSegment {
                 group,
+                slot: Arc::clone(&open.slot),
                 plain: open.encode(),
-                slot: open.slot,
             }));
         }
     }
@@ -291,22 +289,33 @@ impl State {
 }
 
 impl OpenSegment {
+    fn len(&self) -> usize {
+        self.bytes.len() - HEAD_ROOM
+    }
+
     fn has_room(&self, more: usize, target_bytes: usize) -> bool {
         let count = self.lengths.len() + 1;
         count <= MAX_SKELETONS
-            && HEAD_BYTES + count * LENGTH_BYTES + self.bytes.len() + more <= target_bytes
+            && HEAD_BYTES + count * LENGTH_BYTES + self.len() + more <= target_bytes
     }
 
-    fn encode(&self) -> Bytes {
-        let mut plain =
-            Vec::with_capacity(HEAD_BYTES + self.lengths.len() * LENGTH_BYTES + self.bytes.len());
-        plain.push(SEGMENT_VERSION);
-        put_varint(&mut plain, self.lengths.len() as u64);
+    fn encode(self) -> Bytes {
+        let mut head = Vec::with_capacity(HEAD_BYTES + self.lengths.len() * LENGTH_BYTES);
+        head.push(SEGMENT_VERSION);
+        put_varint(&mut head, self.lengths.len() as u64);
         for length in &self.lengths {
-            put_varint(&mut plain, u64::from(*length));
+            put_varint(&mut head, u64::from(*length));
         }
-        plain.extend_from_slice(&self.bytes);
-        Bytes::from(plain)
+        let mut plain = self.bytes;
+        let start = match HEAD_ROOM.checked_sub(head.len()) {
+            Some(start) => start,
+            None => {
+                plain.splice(..0, (HEAD_ROOM..head.len()).map(|_| 0));
+                0
+            }
+        };
+        plain[start..start + head.len()].copy_from_slice(&head);
+        Bytes::from(plain).slice(start..)
     }
 }
 

@@ -358,7 +358,11 @@ impl Inner {
         let stored = store
             .codec
             .encode(plain, self.options.zstd_level)
-            .and_then(|frame| self.append(lane, (id, kind), &frame, plain.len()));
+            .and_then(|frame| {
+                let placed = self.append(lane, (id, kind), &frame, plain.len());
+                store.codec.buffers().give_back(frame);
+                placed
+            });
         if let Err(error) = stored {
             // Another caller may have been told that this chunk is there.
             self.uploads.fail(&error);
@@ -439,7 +443,8 @@ impl Inner {
         let store = self.repository.store();
         let mut state = self.state();
         let number = state.next_pack;
-        let pack = PackWriter::new(kind, self.sealed.get(), &store.sealer, &store.env)?;
+        let room = self.uploads.buffers().take();
+        let pack = PackWriter::new(kind, room, self.sealed.get(), &store.sealer, &store.env)?;
         state.next_pack += 1;
         Ok(Lane { number, pack })
     }

@@ -1,10 +1,11 @@
 //! The packs of a session on their way: closed, verified, uploaded, described.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::{JoinError, JoinSet};
 
+use crate::buffers::Buffers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::objects::Created;
 use crate::offload::offload;
@@ -14,6 +15,11 @@ use crate::repository::Repository;
 
 /// Packs verified and uploaded at the same time.
 const MAX_UPLOADS: usize = 2;
+
+/// Buffers kept for the next packs, and the longest that is kept: a pack's target, its last chunk,
+/// and its header, doubled.
+const MAX_SPARE: usize = 2;
+const MAX_SPARE_BYTES: usize = 48 << 20;
 
 /// Counts the packs of a session from 0, in the order in which they were opened.
 pub(crate) type PackNumber = u32;
@@ -27,6 +33,7 @@ pub(crate) struct Uploads {
     queue: Mutex<Queue>,
     /// Held while waiting, so that callers who fill packs faster than they leave wait in line.
     running: tokio::sync::Mutex<JoinSet<(PackNumber, Result<Described>)>>,
+    buffers: Arc<Buffers>,
 }
 
 #[derive(Default)]
@@ -44,6 +51,7 @@ impl Uploads {
             repository,
             queue: Mutex::default(),
             running: tokio::sync::Mutex::new(JoinSet::new()),
+            buffers: Arc::new(Buffers::new(MAX_SPARE, MAX_SPARE_BYTES)),
         }
     }
 
@@ -77,7 +85,8 @@ impl Uploads {
                 && let Some((number, pack)) = self.next_ready()
             {
                 let repository = self.repository.clone();
-                running.spawn(async move { (number, upload(repository, pack).await) });
+                let buffers = Arc::clone(&self.buffers);
+                running.spawn(async move { (number, upload(repository, pack, &buffers).await) });
             }
             let waiting = !self.queue().ready.is_empty();
             if running.is_empty() || !(waiting || until_all_done) {
@@ -87,6 +96,11 @@ impl Uploads {
                 self.note(ended);
             }
         }
+    }
+
+    /// Buffers of packs that are durable, for those to come.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     fn next_ready(&self) -> Option<(PackNumber, PackWriter)> {
@@ -147,7 +161,7 @@ impl Uploads {
     }
 }
 
-fn describe(pack: FinishedPack) -> Result<Described> {
+fn describe(pack: &FinishedPack) -> Result<Described> {
     let header_len = pack.header_len;
     let info = PackInfo::new(
         pack.name,
@@ -158,7 +172,7 @@ fn describe(pack: FinishedPack) -> Result<Described> {
 }
 
 /// Verifies and uploads one pack; its bytes are let go as soon as they are durable.
-async fn upload(repository: Repository, pack: PackWriter) -> Result<Described> {
+async fn upload(repository: Repository, pack: PackWriter, buffers: &Buffers) -> Result<Described> {
     let finished = {
         let repository = repository.clone();
         // Tens of milliseconds of decoding: on the other core, not on an async thread.
@@ -177,7 +191,13 @@ async fn upload(repository: Repository, pack: PackWriter) -> Result<Described> {
     if created == Created::Existed {
         return Err(Error::corrupt(&name, "its content does not match its name"));
     }
-    describe(finished)
+    let described = describe(&finished)?;
+    // Nobody else has it any more, unless a destination kept it.
+    if let Ok(mut bytes) = finished.bytes.try_into_mut() {
+        bytes.clear();
+        buffers.give_back(bytes.into());
+    }
+    Ok(described)
 }
 
 /// One line with all causes, for an error that is told more than once.

@@ -9,7 +9,7 @@ use crate::collect::mark::Live;
 use crate::collect::{CollectHost, CollectStage};
 use crate::error::{Error, Result};
 use crate::layout::PackName;
-use crate::pack::{self, Blob, Origin, PackCiphers, PackEntry, PackHeader};
+use crate::pack::{self, Blob, OpenedBlob, Origin, PackCiphers, PackEntry, PackHeader};
 use crate::ranges::coalesce;
 use crate::repository::Repository;
 use crate::seal::{ObjectKind, Preamble};
@@ -91,6 +91,7 @@ async fn copy_pack(
         .buffered(PARALLEL_READS);
     let mut needed = needed.into_iter().peekable();
     let mut copied = 0;
+    let mut opened = OpenedBlob::default();
     while let Some((start, bytes)) = reads.try_next().await? {
         let end = start + bytes.len() as u64;
         while let Some(entry) = needed.next_if(|entry| u64::from(entry.offset) < end) {
@@ -105,11 +106,11 @@ async fn copy_pack(
                 sealed,
             };
             let keys = (&store.codec, store.keyring());
-            let opened = blob.open_frame(&object, ciphers.of(entry)?, keys)?;
-            if opened.id != entry.id {
+            let id = blob.open_into(&object, ciphers.of(entry)?, keys, &mut opened)?;
+            if id != entry.id {
                 return Err(Error::corrupt(&object, "a chunk in it has another id"));
             }
-            let copy = (entry.kind, opened.id, opened.plain.len());
+            let copy = (entry.kind, id, opened.plain.len());
             session.adopt(copy, &opened.frame).await?;
             copied += u64::from(entry.sealed_len);
         }

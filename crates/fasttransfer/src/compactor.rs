@@ -1,6 +1,6 @@
 //! Writing the compact form.
 
-use encoding_rs::UTF_16LE;
+use encoding_rs::{DecoderResult, UTF_16LE};
 
 use crate::compact::{Cap, CompactSink, PAYLOAD_MIN, TOKEN_LIMIT, VERSION, push_token, token};
 use crate::lexer::{Event, LexerSink, PropDef, u32_at};
@@ -193,6 +193,8 @@ struct Encoder {
     is_payload: bool,
     raw: Vec<u8>,
     text: Vec<u8>,
+    /// One text decoded: many are short, and room for each would cost more than they.
+    decoded: String,
     outer: Vec<u8>,
     tokens: Vec<u8>,
     cap: Cap,
@@ -210,6 +212,7 @@ impl Default for Encoder {
             is_payload: false,
             raw: Vec::new(),
             text: Vec::new(),
+            decoded: String::new(),
             outer: Vec::new(),
             tokens: Vec::new(),
             cap: Cap::new(),
@@ -346,10 +349,22 @@ impl Encoder {
             Some(units) if units.len().is_multiple_of(2) => (token::STR, units),
             _ => (token::STRZ, body),
         };
-        match UTF_16LE.decode_without_bom_handling_and_without_replacement(units) {
-            Some(text) => self.token(token, text.as_bytes(), out),
-            None => self.raw(value, out),
+        self.text_token(token, units, value, out);
+    }
+
+    /// A token of text, or the bytes it was made from as they are where they are no UTF-16.
+    fn text_token(&mut self, token: u8, units: &[u8], raw: &[u8], out: &mut dyn CompactSink) {
+        let mut decoder = UTF_16LE.new_decoder_without_bom_handling();
+        let mut text = std::mem::take(&mut self.decoded);
+        text.clear();
+        let most = decoder.max_utf8_buffer_length_without_replacement(units.len());
+        text.reserve(most.unwrap_or_default());
+        let (ended, _) = decoder.decode_to_string_without_replacement(units, &mut text, true);
+        match ended {
+            DecoderResult::InputEmpty => self.token(token, text.as_bytes(), out),
+            _ => self.raw(raw, out),
         }
+        self.decoded = text;
     }
 
     /// What has been collected of a long string, up to a whole character unless it is the last.
@@ -363,10 +378,7 @@ impl Encoder {
             keep = 2;
         }
         let rest = text.split_off(text.len() - keep);
-        match UTF_16LE.decode_without_bom_handling_and_without_replacement(&text) {
-            Some(decoded) => self.token(token::TEXT, decoded.as_bytes(), out),
-            None => self.raw(&text, out),
-        }
+        self.text_token(token::TEXT, &text, &text, out);
         self.text = rest;
     }
 

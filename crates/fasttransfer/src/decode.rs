@@ -1,6 +1,9 @@
 //! From the bytes of elements to property values.
 
+use std::mem;
+
 use bytes::Bytes;
+use encoding_rs::UTF_16LE;
 
 use crate::wire::ptype;
 use crate::{FileTime, Guid, PropValue, code_page};
@@ -14,19 +17,10 @@ pub(crate) fn utf16(bytes: &[u8]) -> (String, bool) {
     } else {
         bytes
     };
-    let mut lossy = !body.len().is_multiple_of(2);
-    let units = body
-        .chunks_exact(2)
-        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
-    let text = char::decode_utf16(units)
-        .map(|unit| {
-            unit.unwrap_or_else(|_| {
-                lossy = true;
-                char::REPLACEMENT_CHARACTER
-            })
-        })
-        .collect();
-    (text, lossy)
+    let odd = body.len() % 2;
+    let units = &body[..body.len() - odd];
+    let (text, lossy) = UTF_16LE.decode_without_bom_handling(units);
+    (text.into_owned(), lossy || odd != 0)
 }
 
 fn string8(mut bytes: Vec<u8>) -> Bytes {
@@ -36,41 +30,41 @@ fn string8(mut bytes: Vec<u8>) -> Bytes {
     bytes.into()
 }
 
-/// One element of a property of the given type (multi-valued bit or not). The flag says
-/// whether anything was lost.
-pub(crate) fn element(property_type: u16, bytes: Vec<u8>) -> Option<(PropValue, bool)> {
+/// One element of a property of the given type (multi-valued bit or not), whose bytes are taken
+/// where the value keeps them. The flag says whether anything was lost.
+pub(crate) fn element(property_type: u16, bytes: &mut Vec<u8>) -> Option<(PropValue, bool)> {
     if property_type & ptype::CODE_PAGE != 0 {
         let (code_page, _) = code_page::split_type(property_type);
         if code_page == ptype::UTF16_CODE_PAGE {
-            let (text, lossy) = utf16(&bytes);
+            let (text, lossy) = utf16(bytes);
             return Some((PropValue::Unicode(text), lossy));
         }
-        let bytes = string8(bytes);
+        let bytes = string8(mem::take(bytes));
         return Some((PropValue::String8 { code_page, bytes }, false));
     }
     let value = match property_type & !ptype::MULTI {
-        ptype::INT16 => PropValue::Int16(i16::from_le_bytes(array(&bytes)?)),
-        ptype::INT32 => PropValue::Int32(i32::from_le_bytes(array(&bytes)?)),
-        ptype::FLOAT => PropValue::Float(f32::from_le_bytes(array(&bytes)?)),
-        ptype::DOUBLE => PropValue::Double(f64::from_le_bytes(array(&bytes)?)),
-        ptype::CURRENCY => PropValue::Currency(i64::from_le_bytes(array(&bytes)?)),
-        ptype::APP_TIME => PropValue::AppTime(f64::from_le_bytes(array(&bytes)?)),
-        ptype::ERROR => PropValue::Error(u32::from_le_bytes(array(&bytes)?)),
-        ptype::BOOLEAN => PropValue::Boolean(u16::from_le_bytes(array(&bytes)?) != 0),
-        ptype::INT64 => PropValue::Int64(i64::from_le_bytes(array(&bytes)?)),
-        ptype::TIME => PropValue::Time(FileTime(u64::from_le_bytes(array(&bytes)?))),
-        ptype::GUID => PropValue::Guid(Guid(array(&bytes)?)),
+        ptype::INT16 => PropValue::Int16(i16::from_le_bytes(array(bytes)?)),
+        ptype::INT32 => PropValue::Int32(i32::from_le_bytes(array(bytes)?)),
+        ptype::FLOAT => PropValue::Float(f32::from_le_bytes(array(bytes)?)),
+        ptype::DOUBLE => PropValue::Double(f64::from_le_bytes(array(bytes)?)),
+        ptype::CURRENCY => PropValue::Currency(i64::from_le_bytes(array(bytes)?)),
+        ptype::APP_TIME => PropValue::AppTime(f64::from_le_bytes(array(bytes)?)),
+        ptype::ERROR => PropValue::Error(u32::from_le_bytes(array(bytes)?)),
+        ptype::BOOLEAN => PropValue::Boolean(u16::from_le_bytes(array(bytes)?) != 0),
+        ptype::INT64 => PropValue::Int64(i64::from_le_bytes(array(bytes)?)),
+        ptype::TIME => PropValue::Time(FileTime(u64::from_le_bytes(array(bytes)?))),
+        ptype::GUID => PropValue::Guid(Guid(array(bytes)?)),
         ptype::STRING8 => PropValue::String8 {
             code_page: 0,
-            bytes: string8(bytes),
+            bytes: string8(mem::take(bytes)),
         },
         ptype::UNICODE => {
-            let (text, lossy) = utf16(&bytes);
+            let (text, lossy) = utf16(bytes);
             return Some((PropValue::Unicode(text), lossy));
         }
-        ptype::BINARY => PropValue::Binary(bytes.into()),
-        ptype::SERVER_ID => PropValue::ServerId(bytes.into()),
-        ptype::OBJECT => PropValue::Object(bytes.into()),
+        ptype::BINARY => PropValue::Binary(mem::take(bytes).into()),
+        ptype::SERVER_ID => PropValue::ServerId(mem::take(bytes).into()),
+        ptype::OBJECT => PropValue::Object(mem::take(bytes).into()),
         _ => return None,
     };
     Some((value, false))

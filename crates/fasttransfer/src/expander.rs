@@ -41,6 +41,8 @@ pub struct Expander {
     payload_left: Option<u32>,
     /// Bytes at the end of a payload whose buffer's length is not known yet.
     waiting: Vec<u8>,
+    /// The stream bytes of one text: many are short, and room for each would cost more than they.
+    units: Vec<u8>,
 }
 
 impl Default for Expander {
@@ -71,6 +73,7 @@ impl Expander {
             cap: Cap::new(),
             payload_left: None,
             waiting: Vec::new(),
+            units: Vec::new(),
         }
     }
 
@@ -178,7 +181,13 @@ impl Expander {
     fn token(&mut self, token: Token<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         match token {
             Token::Stream(bytes) => self.stream(bytes, out),
-            Token::Text { form, text } => self.stream(&utf16(form, text), out),
+            Token::Text { form, text } => {
+                let mut units = std::mem::take(&mut self.units);
+                utf16(form, text, &mut units);
+                let done = self.stream(&units, out);
+                self.units = units;
+                done
+            }
             Token::Payload { len, more } => {
                 if more && self.last_frame == 0 {
                     return Err(Error::corrupt("a continued payload before any buffer"));
@@ -315,9 +324,10 @@ fn with_bytes(kind: u8, argument: &[u8]) -> Result<Token<'_>, Error> {
     })
 }
 
-/// The stream bytes a text token stands for.
-fn utf16(form: u8, text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(4 + 2 * text.len() + 2);
+/// The stream bytes a text token stands for, in place of what the buffer held.
+fn utf16(form: u8, text: &str, out: &mut Vec<u8>) {
+    out.clear();
+    out.reserve(4 + 2 * text.len() + 2);
     let prefixed = matches!(form, token::STR | token::STRZ);
     if prefixed {
         out.extend_from_slice(&[0; 4]);
@@ -344,5 +354,4 @@ fn utf16(form: u8, text: &str) -> Vec<u8> {
         let len = u32::try_from(out.len() - 4).unwrap_or(u32::MAX);
         out[..4].copy_from_slice(&len.to_le_bytes());
     }
-    out
 }

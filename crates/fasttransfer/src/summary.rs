@@ -181,10 +181,10 @@ impl LexerSink for Picker {
             }
             Event::ElementEnd => {
                 if let Some((field, property_type)) = self.field {
-                    let value = std::mem::take(&mut self.value);
-                    if let Some((value, _)) = decode::element(property_type, value) {
-                        self.set(field, &value);
+                    if let Some((value, _)) = decode::element(property_type, &mut self.value) {
+                        self.set(field, value);
                     }
+                    self.value.clear();
                 }
             }
             Event::PropertyEnd => self.field = None,
@@ -226,19 +226,22 @@ impl Picker {
         }
     }
 
-    fn set(&mut self, field: Field, value: &PropValue) {
-        let text = || value.text().map(std::borrow::Cow::into_owned);
-        let time = match value {
+    fn set(&mut self, field: Field, value: PropValue) {
+        let time = match &value {
             PropValue::Time(time) => time.to_timestamp(),
             _ => None,
         };
-        let number = match value {
+        let number = match &value {
             PropValue::Int32(number) => Some(*number),
             _ => None,
         };
-        let flag = match value {
+        let flag = match &value {
             PropValue::Boolean(flag) => Some(*flag),
             _ => None,
+        };
+        let text = || match value {
+            PropValue::Unicode(text) => Some(text),
+            other => other.text().map(std::borrow::Cow::into_owned),
         };
         let summary = &mut self.summary;
         match field {

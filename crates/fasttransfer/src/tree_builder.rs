@@ -186,11 +186,11 @@ impl TreeBuilder {
         let Some(current) = &mut self.current else {
             return;
         };
-        let bytes = std::mem::take(&mut current.element);
-        if let Some((value, lossy)) = decode::element(current.property_type, bytes) {
+        if let Some((value, lossy)) = decode::element(current.property_type, &mut current.element) {
             current.elements.push(value);
             current.lossy |= lossy;
         }
+        current.element.clear();
         // What an element costs beside its bytes counts too, or a million empty ones were free.
         self.add_bytes(size_of::<PropValue>());
     }

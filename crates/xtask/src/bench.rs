@@ -17,7 +17,7 @@ mod scale;
 mod server;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use contender::Contender;
 pub(crate) use export::export;
@@ -93,13 +93,21 @@ impl PeersOptions {
     }
 }
 
-/// Measures and writes a section of `docs/benchmarks.md`.
-pub(crate) fn peers(workspace: &Workspace, options: &PeersOptions) -> Result {
+/// The profile that packages are built with: the others are measured as theirs have them, too.
+const SHIPPED: &str = "dist";
+
+/// Builds the program as packages have it.
+fn shipped(workspace: &Workspace) -> Result<PathBuf> {
     Tool::cargo()
-        .args(["build", "--release", "--package", "postkeep"])
+        .args(["build", "--profile", SHIPPED, "--package", "postkeep"])
         .current_dir(workspace.root())
         .run()?;
-    let program = workspace.program("release");
+    Ok(workspace.program(SHIPPED))
+}
+
+/// Measures and writes a section of `docs/benchmarks.md`.
+pub(crate) fn peers(workspace: &Workspace, options: &PeersOptions) -> Result {
+    let program = shipped(workspace)?;
     let scratch = workspace.target_dir("bench");
     create(&scratch)?;
     let mail = match options.mails {

@@ -74,7 +74,7 @@ impl Workspace {
         self.target_dir("wire")
     }
 
-    /// The program, built with a profile named like its output folder: `debug` or `release`.
+    /// The program, built with a profile named like its output folder: `debug`, `release`, `dist`.
     pub(crate) fn program(&self, folder: &str) -> PathBuf {
         let name = format!("postkeep{}", std::env::consts::EXE_SUFFIX);
         self.target.join(folder).join(name)

@@ -74,7 +74,7 @@ impl Measured<'_> {
     pub(super) fn section(&self, workspace: &Workspace) -> String {
         let mut text = format!(
             "## Against restic, borg and rustic: {}\n\n{} in {:.1} MB, median of {} interleaved \
-             runs, release build. {}\n\n",
+             runs, built as packages are (profile `dist`). {}\n\n",
             self.mail
                 .title
                 .split(' ')

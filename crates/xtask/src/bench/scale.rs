@@ -61,10 +61,7 @@ fn steps(largest: u64) -> [u64; 3] {
 
 /// Measures and writes the section of `docs/benchmarks.md`, and the plot beside it.
 pub(crate) fn scale(workspace: &Workspace, options: &ScaleOptions) -> Result {
-    Tool::cargo()
-        .args(["build", "--release", "--package", "postkeep"])
-        .current_dir(workspace.root())
-        .run()?;
+    super::shipped(workspace)?;
     let mut text = format!(
         "## Cost against size\n\n`cargo xtask bench scale`, once each, key file instead of a \
          passphrase. {}\n\n",
@@ -136,7 +133,7 @@ impl Place {
         create(&caches)?;
         let key = folder.join("key");
         let place = Place {
-            program: workspace.program("release"),
+            program: workspace.program(super::SHIPPED),
             script: workspace.root().join("crates/xtask/judges/mail_changes.py"),
             environment: vec![
                 ("POSTKEEP_PASSWORD", "secret".into()),

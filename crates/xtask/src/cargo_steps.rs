@@ -21,6 +21,23 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result {
         .run()
 }
 
+/// Looks at each library without the others. In the whole workspace a crate gets every feature that
+/// any other one asks its dependencies for; what it forgot to ask for itself shows only here.
+pub(crate) fn alone(workspace: &Workspace) -> Result {
+    for package in workspace.packages() {
+        let folder = workspace.root().join("crates").join(&package.name);
+        if !folder.join("src/lib.rs").is_file() {
+            continue;
+        }
+        cargo(workspace, &["clippy", "--quiet", "--lib", "--package"])
+            .arg(&package.name)
+            .args(["--", "-D", "warnings"])
+            .run()
+            .map_err(|message| format!("{} alone: {message}", package.name))?;
+    }
+    Ok(())
+}
+
 pub(crate) fn doc(workspace: &Workspace) -> Result {
     cargo(workspace, &["doc", "--workspace", "--no-deps"])
         .env("RUSTDOCFLAGS", "-D warnings")

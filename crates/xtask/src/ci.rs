@@ -12,12 +12,13 @@ use crate::{
 
 type Step = (&'static str, fn(&Workspace) -> Result);
 
-const CHECKS: [Step; 6] = [
+const CHECKS: [Step; 7] = [
     ("format", cargo_steps::fmt),
     ("arrows", arrows::run),
     ("tidy", tidy::run),
     ("requirements", requirements::check),
     ("clippy", cargo_steps::clippy),
+    ("alone", cargo_steps::alone),
     ("documentation", cargo_steps::doc),
 ];
 

@@ -41,6 +41,7 @@ usage: cargo xtask <command>
   ci                 every check below in order, then the tests; stops at the first failure
   fmt                cargo fmt --check
   clippy             clippy on all targets, warnings denied
+  alone              clippy on each library without the features that others ask for
   doc                documentation of all crates, warnings denied
   arrows             which crate may depend on which
   tidy               file sizes, forgotten files, open ends, paths named in documents
@@ -113,6 +114,7 @@ fn dispatch(words: &[&str]) -> Result {
         ["ci"] => ci::run(&workspace),
         ["fmt"] => cargo_steps::fmt(&workspace),
         ["clippy"] => cargo_steps::clippy(&workspace),
+        ["alone"] => cargo_steps::alone(&workspace),
         ["doc"] => cargo_steps::doc(&workspace),
         ["arrows"] => arrows::run(&workspace),
         ["tidy"] => tidy::run(&workspace),

@@ -39,6 +39,25 @@ pub fn state_dir() -> Option<PathBuf> {
     Some(base.join("postkeep"))
 }
 
+/// Has large buffers given back to the system when they are freed. To be called before there are
+/// other threads.
+///
+/// glibc raises the size from which it does so to that of the largest buffer it has seen, here a
+/// pack, and keeps what is smaller in a pool for each thread: twice of what is in use.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn return_large_buffers() {
+    const MEBIBYTE: libc::c_int = 1 << 20;
+    // SAFETY: it takes two numbers; where it refuses them nothing changes.
+    #[expect(unsafe_code, reason = "glibc offers it no other way")]
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MEBIBYTE);
+    }
+}
+
+/// Other allocators give large buffers back by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn return_large_buffers() {}
+
 /// The machine's name, as far as it can be known without asking the network.
 pub fn machine_name() -> String {
     let variable = if cfg!(windows) {

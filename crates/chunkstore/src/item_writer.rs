@@ -6,6 +6,7 @@
 use std::mem;
 use std::sync::Arc;
 
+use crate::buffers::Buffers;
 use crate::chunks::ContentKeys;
 use crate::content::part::PartWriter;
 use crate::content::{
@@ -68,7 +69,7 @@ impl ItemWriter {
             group,
             hasher: keys.item_hasher(),
             len: 0,
-            parts: Parts::new(format.as_ref(), keys, store.buffers().take()),
+            parts: Parts::new(format.as_ref(), keys, store.buffers()),
             retained,
         }
     }
@@ -145,8 +146,13 @@ impl ItemWriter {
         }
         let skeleton = mem::take(&mut self.parts.skeleton);
         let (skeleton, place) = skeleton.finish(&self.store, self.group).await?;
-        if let Some(retained) = self.retained.take() {
-            self.store.buffers().give_back(retained);
+        let done = [
+            self.retained.take(),
+            Some(mem::take(&mut self.parts.events.bytes)),
+        ];
+        let joined = self.parts.check.take().map(|check| check.out);
+        for buffer in done.into_iter().chain([joined]).flatten() {
+            self.store.buffers().give_back(buffer);
         }
         let mut short = [0; 16];
         short.copy_from_slice(&hash.as_bytes()[..16]);
@@ -165,7 +171,7 @@ impl ItemWriter {
         let retained = self.retained.take().ok_or_else(|| mismatch(why))?;
         self.hasher.update(&retained);
         let keys = self.store.sink().content_keys();
-        self.parts = Parts::new(&Opaque, keys, self.store.buffers().take());
+        self.parts = Parts::new(&Opaque, keys, self.store.buffers());
         match self.parts.push(&self.store, &retained, None).await {
             Ok(()) => Ok(()),
             Err(Fault::Store(error)) => Err(error),
@@ -194,21 +200,24 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(format: &dyn Format, keys: &ContentKeys, buffer: Vec<u8>) -> Self {
+    fn new(format: &dyn Format, keys: &ContentKeys, buffers: &Buffers) -> Self {
         // Opaque parts are the input itself: joining them proves nothing.
         let check = (format.id() != Opaque::ID).then(|| JoinCheck {
             joiner: format.joiner(),
             hasher: keys.item_hasher(),
             joined: 0,
-            out: Vec::new(),
+            out: buffers.take(),
             at_payload: false,
         });
         Self {
             format: format.id(),
             splitter: format.splitter(),
-            events: Events::default(),
+            events: Events {
+                list: Vec::new(),
+                bytes: buffers.take(),
+            },
             check,
-            skeleton: SkeletonWriter::Small(buffer),
+            skeleton: SkeletonWriter::Small(buffers.take()),
             payload: None,
             payloads: Vec::new(),
             inline_ids: 0,

@@ -65,7 +65,7 @@ impl Expander {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(WINDOW),
             started: false,
             frames: VecDeque::new(),
             last_frame: 0,

@@ -353,6 +353,29 @@ fn an_attachment_sent_to_fifty_people_is_stored_once() {
     });
 }
 
+/// A segment's head, with a byte for each length here, has 4 KiB of room before its skeletons.
+#[test]
+fn a_segment_of_very_many_skeletons_comes_back_however_long_its_head_is() {
+    run(async {
+        for count in [1, 4_092, 4_093, 4_094, 6_000] {
+            let chunks = MemoryChunks::new();
+            let store = segments(&chunks);
+            let mut written = Vec::new();
+            for n in 0..count {
+                let item = format!("item {n}").into_bytes();
+                let pending = write(&store, Arc::new(Opaque), &item, 100).await.unwrap();
+                written.push((pending, item));
+            }
+            store.flush_all().await.unwrap();
+            assert_eq!(chunks.count(), 1, "{count}");
+            for (pending, item) in written {
+                let content = pending.try_content().unwrap();
+                assert_eq!(read(&chunks, &content).await.unwrap(), item, "{count}");
+            }
+        }
+    });
+}
+
 #[test]
 fn a_content_is_known_when_its_segment_is_closed() {
     run(async {

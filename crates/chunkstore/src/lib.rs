@@ -49,6 +49,7 @@ mod offload;
 mod pack;
 mod pack_index;
 mod pack_writer;
+mod platform;
 mod ranges;
 mod record;
 mod repair;

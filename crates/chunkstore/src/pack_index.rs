@@ -2,7 +2,6 @@
 
 mod cache;
 mod disk_run;
-mod file_at;
 mod run;
 #[cfg(test)]
 mod scale;

@@ -8,6 +8,10 @@ use object_store::local::LocalFileSystem;
 
 use crate::error::{Error, ErrorKind, Result};
 
+mod past_cache;
+
+use past_cache::PastCache;
+
 /// A path without a scheme, also one like `C:\backup`.
 pub(super) fn parse_path(text: &str) -> Result<PathBuf> {
     match text.strip_prefix("file:") {
@@ -76,7 +80,7 @@ pub(super) fn open(folder: &Path) -> Result<Arc<dyn ObjectStore>> {
     let store = LocalFileSystem::new_with_prefix(folder)
         .map_err(|e| Error::from_store("open", &folder.display().to_string(), e))?;
     // What a commit refers to must be on disk before the commit is.
-    Ok(Arc::new(store.with_fsync(true)))
+    Ok(Arc::new(PastCache::new(store.with_fsync(true), folder)))
 }
 
 /// Files are written under another name first, which ends in `#` and a number. What a killed

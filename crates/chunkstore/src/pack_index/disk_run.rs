@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twox_hash::XxHash3_64;
 use xorf::{BinaryFuse8, BinaryFuse8Ref, DmaSerializable, Filter, FilterRef};
 
-use super::file_at::read_exact_at;
 use super::{ENTRY_LEN, PACK_LEN, PackInfo, Slot, read_pack, write_pack};
 use crate::catalogue::SegmentInfo;
 use crate::layout::PackName;
+use crate::platform::read_exact_at;
 use crate::record::{RecordReader, RecordWriter, count};
 
 const PAGE_LEN: usize = 4096;

@@ -23,6 +23,9 @@ const INPUT_BYTES: usize = 64 << 10;
 /// fetching it again.
 const RETAINED_BYTES: usize = 1 << 20;
 
+/// Buffers for items above [`INPUT_BYTES`], of all mailboxes.
+static LONG_ITEMS: Buffers = Buffers::new(8, RETAINED_BYTES);
+
 /// Takes one item in pieces and stores it, in constant memory however long it is.
 ///
 /// Needs at most some 5 MiB while it is open. What an unfinished writer stored is garbage that
@@ -104,12 +107,20 @@ impl ItemWriter {
     fn retain(&mut self, slice: &[u8]) {
         match &mut self.retained {
             Some(kept) if kept.len() + slice.len() <= RETAINED_BYTES => {
+                if kept.len() + slice.len() > kept.capacity() && kept.len() >= INPUT_BYTES {
+                    // Twice as long each time, a long item would be copied several times.
+                    let mut long = LONG_ITEMS.take();
+                    long.reserve_exact(RETAINED_BYTES);
+                    long.extend_from_slice(kept);
+                    self.store.buffers().give_back(mem::replace(kept, long));
+                }
                 kept.extend_from_slice(slice);
             }
             kept => {
                 if let Some(kept) = kept.take() {
                     self.parts.forget_input(&kept);
                     self.hasher.update(&kept);
+                    LONG_ITEMS.give_back(kept);
                 }
                 self.hasher.update(slice);
             }
@@ -146,13 +157,15 @@ impl ItemWriter {
         }
         let skeleton = mem::take(&mut self.parts.skeleton);
         let (skeleton, place) = skeleton.finish(&self.store, self.group).await?;
-        let done = [
-            self.retained.take(),
-            Some(mem::take(&mut self.parts.events.bytes)),
-        ];
-        let joined = self.parts.check.take().map(|check| check.out);
-        for buffer in done.into_iter().chain([joined]).flatten() {
-            self.store.buffers().give_back(buffer);
+        match self.retained.take() {
+            Some(kept) if kept.capacity() >= RETAINED_BYTES => LONG_ITEMS.give_back(kept),
+            Some(kept) => self.store.buffers().give_back(kept),
+            None => {}
+        }
+        let events = mem::take(&mut self.parts.events.bytes);
+        self.store.buffers().give_back(events);
+        if let Some(check) = self.parts.check.take() {
+            self.store.buffers().give_back(check.out);
         }
         let mut short = [0; 16];
         short.copy_from_slice(&hash.as_bytes()[..16]);
@@ -319,7 +332,7 @@ impl Parts {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
     Skeleton,
     PayloadStart,
@@ -344,7 +357,10 @@ impl Events {
     fn add(&mut self, what: What, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         let end = self.bytes.len();
-        self.list.push(Event { what, end });
+        match self.list.last_mut() {
+            Some(last) if last.what == what && what == What::Skeleton => last.end = end,
+            _ => self.list.push(Event { what, end }),
+        }
     }
 }
 

@@ -92,6 +92,9 @@ struct Inner {
 const MAX_SPARE: usize = 16;
 const MAX_SPARE_BYTES: usize = 64 << 10;
 
+/// Buffers of segments that were stored, for those of all mailboxes.
+static SPARE: Buffers = Buffers::new(2, HEAD_ROOM + MAX_CHUNK_BYTES);
+
 #[derive(Default)]
 struct State {
     open: HashMap<u64, OpenSegment>,
@@ -113,6 +116,17 @@ struct ClosedSegment {
     group: u64,
     plain: Bytes,
     slot: Arc<Slot>,
+}
+
+impl ClosedSegment {
+    /// Keeps its memory for the next segment, unless somebody still has it.
+    fn reuse(self: Arc<Self>) {
+        let plain = Arc::into_inner(self).map(|segment| segment.plain);
+        if let Some(Ok(mut bytes)) = plain.map(Bytes::try_into_mut) {
+            bytes.clear();
+            SPARE.give_back(bytes.into());
+        }
+    }
 }
 
 /// Where a segment's id appears once it is stored.
@@ -217,6 +231,7 @@ impl SegmentStore {
             self.state()
                 .closed
                 .retain(|other| !Arc::ptr_eq(other, &segment));
+            segment.reuse();
         }
         Ok(())
     }
@@ -255,6 +270,7 @@ impl State {
         let open = self.open.entry(group).or_default();
         if open.bytes.capacity() == 0 {
             // Memory that is not written to costs nothing; growing by doubling copies.
+            open.bytes = SPARE.take();
             open.bytes.reserve_exact(HEAD_ROOM + options.target_bytes);
             open.bytes.resize(HEAD_ROOM, 0);
         }

@@ -133,9 +133,8 @@ pub trait CompactSink {
     fn payload_end(&mut self);
 }
 
-/// Appends a token with a byte string.
-pub(crate) fn push_token(out: &mut Vec<u8>, token: u8, bytes: &[u8]) {
+/// Appends what stands in front of a token's byte string.
+pub(crate) fn push_head(out: &mut Vec<u8>, token: u8, len: usize) {
     out.push(token);
-    varint::push(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+    varint::push(out, len as u64);
 }

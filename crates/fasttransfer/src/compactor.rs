@@ -2,7 +2,7 @@
 
 use encoding_rs::{DecoderResult, UTF_16LE};
 
-use crate::compact::{Cap, CompactSink, PAYLOAD_MIN, TOKEN_LIMIT, VERSION, push_token, token};
+use crate::compact::{Cap, CompactSink, PAYLOAD_MIN, TOKEN_LIMIT, VERSION, push_head, token};
 use crate::lexer::{Event, LexerSink, PropDef, u32_at};
 use crate::wire::{PROLOGUE_LEN, PROLOGUE_VERSION_AT, RECORD_HEADER_LEN, opcode, prologue, ptype};
 use crate::{Lexer, PropId, code_page, tag, varint};
@@ -13,6 +13,8 @@ const RAW_FLUSH: usize = 8192;
 const TOKENS_FLUSH: usize = 16_384;
 /// Bytes of UTF-16 a piece of a long string has.
 const TEXT_PIECE: usize = 32_768;
+/// Bytes of a value's length.
+const PREFIX_LEN: usize = 4;
 /// The longest run a one-byte token stands for.
 const SHORT_RUN: usize = 128;
 
@@ -303,6 +305,11 @@ impl Encoder {
     fn value(&mut self, bytes: &[u8], out: &mut dyn CompactSink) {
         match &mut self.mode {
             Mode::Raw => self.raw(bytes, out),
+            // As a rule it comes in one piece, which need not be kept.
+            Mode::Text if self.text.len() == PREFIX_LEN && is_whole(&self.text, bytes) => {
+                self.mode = Mode::Raw;
+                self.string(bytes, out);
+            }
             Mode::Text => self.text.extend_from_slice(bytes),
             Mode::LongText => {
                 // Pieces are cut where the text says, not where pushes end.
@@ -331,7 +338,7 @@ impl Encoder {
             Mode::Text => {
                 self.mode = Mode::Raw;
                 let text = std::mem::take(&mut self.text);
-                self.string(&text, out);
+                self.string(text.get(PREFIX_LEN..).unwrap_or_default(), out);
                 self.text = text;
             }
             Mode::LongText => {
@@ -342,29 +349,33 @@ impl Encoder {
         }
     }
 
-    /// A whole string with its length.
+    /// A whole string; its length stands in `text`.
     fn string(&mut self, value: &[u8], out: &mut dyn CompactSink) {
-        let body = value.get(4..).unwrap_or_default();
-        let (token, units) = match body.strip_suffix(&[0, 0]) {
+        let (token, units) = match value.strip_suffix(&[0, 0]) {
             Some(units) if units.len().is_multiple_of(2) => (token::STR, units),
-            _ => (token::STRZ, body),
+            _ => (token::STRZ, value),
         };
-        self.text_token(token, units, value, out);
+        if !self.text_token(token, units, out) {
+            let prefix = self.text.first_chunk().copied().unwrap_or([0; PREFIX_LEN]);
+            self.raw(&prefix, out);
+            self.raw(value, out);
+        }
     }
 
-    /// A token of text, or the bytes it was made from as they are where they are no UTF-16.
-    fn text_token(&mut self, token: u8, units: &[u8], raw: &[u8], out: &mut dyn CompactSink) {
+    /// A token of text, if it is UTF-16.
+    fn text_token(&mut self, token: u8, units: &[u8], out: &mut dyn CompactSink) -> bool {
         let mut decoder = UTF_16LE.new_decoder_without_bom_handling();
         let mut text = std::mem::take(&mut self.decoded);
         text.clear();
         let most = decoder.max_utf8_buffer_length_without_replacement(units.len());
         text.reserve(most.unwrap_or_default());
         let (ended, _) = decoder.decode_to_string_without_replacement(units, &mut text, true);
-        match ended {
-            DecoderResult::InputEmpty => self.token(token, text.as_bytes(), out),
-            _ => self.raw(raw, out),
+        let is_text = ended == DecoderResult::InputEmpty;
+        if is_text {
+            self.token(token, text.as_bytes(), out);
         }
         self.decoded = text;
+        is_text
     }
 
     /// What has been collected of a long string, up to a whole character unless it is the last.
@@ -378,7 +389,9 @@ impl Encoder {
             keep = 2;
         }
         let rest = text.split_off(text.len() - keep);
-        self.text_token(token::TEXT, &text, &text, out);
+        if !self.text_token(token::TEXT, &text, out) {
+            self.raw(&text, out);
+        }
         self.text = rest;
     }
 
@@ -406,9 +419,12 @@ impl Encoder {
 
     fn token(&mut self, token: u8, bytes: &[u8], out: &mut dyn CompactSink) {
         self.flush_raw(out);
-        push_token(&mut self.tokens, token, bytes);
-        if self.tokens.len() >= TOKENS_FLUSH {
+        push_head(&mut self.tokens, token, bytes.len());
+        if self.tokens.len() + bytes.len() >= TOKENS_FLUSH {
             self.flush_tokens(out);
+            out.skeleton(bytes);
+        } else {
+            self.tokens.extend_from_slice(bytes);
         }
     }
 
@@ -453,10 +469,10 @@ impl Encoder {
         }
         if len <= SHORT_RUN {
             self.tokens.push((len - 1) as u8);
-            self.tokens.extend_from_slice(&self.raw);
         } else {
-            push_token(&mut self.tokens, token::RAW, &self.raw);
+            push_head(&mut self.tokens, token::RAW, len);
         }
+        self.tokens.extend_from_slice(&self.raw);
         self.raw.clear();
         if self.tokens.len() >= TOKENS_FLUSH {
             self.flush_tokens(out);
@@ -469,6 +485,11 @@ impl Encoder {
             self.tokens.clear();
         }
     }
+}
+
+/// Whether `value` has all the bytes that its length announces.
+fn is_whole(prefix: &[u8], value: &[u8]) -> bool {
+    u32_at(prefix, 0) as usize == value.len()
 }
 
 /// The encoder and where its output goes, as the lexer's sink.

@@ -11,6 +11,8 @@ use crate::wire::{opcode, prologue};
 const WINDOW: usize = 65_536;
 /// The most bytes a token has after its length. UTF-8 takes at most half again of UTF-16.
 const ARGUMENT_LIMIT: usize = TOKEN_LIMIT + TOKEN_LIMIT / 2;
+/// Bytes of UTF-8 turned into UTF-16 at once, on the stack.
+const PIECE: usize = 512;
 /// Buffer lengths waiting at once: a token's worth of buffers of one byte.
 const QUEUE_LIMIT: usize = 2 * TOKEN_LIMIT;
 
@@ -31,7 +33,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Expander {
     /// The beginning of a token that is not complete yet.
-    buffer: Vec<u8>,
+    held: Vec<u8>,
     started: bool,
     frames: VecDeque<u32>,
     last_frame: u32,
@@ -65,7 +67,7 @@ impl Expander {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            buffer: Vec::with_capacity(WINDOW),
+            held: Vec::new(),
             started: false,
             frames: VecDeque::new(),
             last_frame: 0,
@@ -89,29 +91,47 @@ impl Expander {
         }
         let mut given = 0;
         for window in bytes.chunks(WINDOW) {
-            let mut buffer = std::mem::take(&mut self.buffer);
-            buffer.extend_from_slice(window);
             given += window.len();
-            let mut at = 0;
-            if !self.started {
-                if buffer.first() != Some(&VERSION) {
-                    return Err(Error::corrupt("unknown version of the compact form"));
-                }
-                self.started = true;
-                at = 1;
+            // Behind the beginning of a token if there is one; as a rule there is none.
+            let mut held = std::mem::take(&mut self.held);
+            let is_joined = !held.is_empty();
+            if is_joined {
+                held.extend_from_slice(window);
             }
-            while let Some((token, len)) = next_token(&buffer[at..])? {
-                at += len;
-                self.token(token, out)?;
-                if self.payload_left.is_some() {
-                    let consumed = given - (buffer.len() - at);
-                    return Ok(Step::Payload { consumed });
-                }
+            let input = if is_joined { &held } else { window };
+            let at = self.tokens(input, out)?;
+            if self.payload_left.is_some() {
+                let consumed = given - (input.len() - at);
+                return Ok(Step::Payload { consumed });
             }
-            buffer.drain(..at);
-            self.buffer = buffer;
+            if is_joined {
+                held.drain(..at);
+            } else {
+                held.extend_from_slice(&window[at..]);
+            }
+            self.held = held;
         }
         Ok(Step::NeedMore)
+    }
+
+    /// Takes whole tokens up to the end or a payload; returns how many bytes they have.
+    fn tokens(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Error> {
+        let mut at = 0;
+        if !self.started {
+            if input.first() != Some(&VERSION) {
+                return Err(Error::corrupt("unknown version of the compact form"));
+            }
+            self.started = true;
+            at = 1;
+        }
+        while let Some((token, len)) = next_token(&input[at..])? {
+            at += len;
+            self.token(token, out)?;
+            if self.payload_left.is_some() {
+                break;
+            }
+        }
+        Ok(at)
     }
 
     /// Takes bytes of the payload asked for.
@@ -167,7 +187,7 @@ impl Expander {
     ///
     /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) when it ends too early.
     pub fn finish(self, _out: &mut Vec<u8>) -> Result<(), Error> {
-        let complete = self.buffer.is_empty()
+        let complete = self.held.is_empty()
             && self.frames.is_empty()
             && self.waiting.is_empty()
             && self.payload_left.is_none();
@@ -332,20 +352,17 @@ fn utf16(form: u8, text: &str, out: &mut Vec<u8>) {
     if prefixed {
         out.extend_from_slice(&[0; 4]);
     }
-    if text.is_ascii() {
-        let at = out.len();
-        out.resize(at + 2 * text.len(), 0);
-        let units = out.get_mut(at..).unwrap_or_default().chunks_exact_mut(2);
-        // A loop of pairs, which becomes vector instructions; an iterator of bytes does not.
-        for (unit, byte) in units.zip(text.bytes()) {
-            unit[0] = byte;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(rest.floor_char_boundary(PIECE));
+        let mut units = [0; PIECE];
+        let len = encoding_rs::mem::convert_str_to_utf16(now, &mut units);
+        let mut bytes = [0; 2 * PIECE];
+        for (pair, unit) in bytes.chunks_exact_mut(2).zip(units) {
+            pair.copy_from_slice(&unit.to_le_bytes());
         }
-    } else {
-        let mut units = vec![0; text.len()];
-        let len = encoding_rs::mem::convert_str_to_utf16(text, &mut units);
-        for unit in units.get(..len).unwrap_or_default() {
-            out.extend_from_slice(&unit.to_le_bytes());
-        }
+        out.extend_from_slice(&bytes[..2 * len]);
+        rest = later;
     }
     if matches!(form, token::STR | token::NAME) {
         out.extend_from_slice(&[0, 0]);

@@ -18,7 +18,7 @@ const MAX_UPLOADS: usize = 2;
 
 /// Buffers kept for the next packs, and the longest that is kept: a pack's target, its last chunk,
 /// and its header, doubled.
-const MAX_SPARE: usize = 2;
+const MAX_SPARE: usize = 1;
 const MAX_SPARE_BYTES: usize = 48 << 20;
 
 /// Counts the packs of a session from 0, in the order in which they were opened.

@@ -41,11 +41,11 @@ fn main() -> ExitCode {
     let matches = Cli::command().get_matches_from(words);
     let span = command_span(matches.subcommand_name().unwrap_or_default());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    // A backup needs the next segment and the next pack at once; it would spend a twentieth of its
-    // time on asking the system for them.
-    if !matches!(cli.command, Command::Backup(_)) {
-        platform::return_large_buffers();
-    }
+    platform::return_large_buffers(match cli.command {
+        // It needs the next batch's memory at once.
+        Command::Backup(_) | Command::Run(_) | Command::Daemon(_) => 16 << 20,
+        _ => 128 << 10,
+    });
     let started = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

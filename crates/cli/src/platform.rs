@@ -39,24 +39,25 @@ pub fn state_dir() -> Option<PathBuf> {
     Some(base.join("postkeep"))
 }
 
-/// Has large buffers given back to the system when they are freed. To be called before there are
-/// other threads.
+/// Has large buffers given back to the system when they are freed, and the free end of each
+/// thread's pool when it has more than `kept` bytes. To be called before there are other threads.
 ///
-/// glibc raises the size from which it does so to that of the largest buffer it has seen, here a
-/// pack, and keeps what is smaller in a pool for each thread: twice of what is in use.
+/// glibc raises the size from which it gives buffers back to that of the largest it has seen, here
+/// a pack, and keeps what is smaller in a pool for each thread: twice of what is in use.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn return_large_buffers() {
+pub fn return_large_buffers(kept: i32) {
     const MEBIBYTE: libc::c_int = 1 << 20;
     // SAFETY: it takes two numbers; where it refuses them nothing changes.
     #[expect(unsafe_code, reason = "glibc offers it no other way")]
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MEBIBYTE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, kept);
     }
 }
 
 /// Other allocators give large buffers back by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn return_large_buffers() {}
+pub fn return_large_buffers(_: i32) {}
 
 /// The machine's name, as far as it can be known without asking the network.
 pub fn machine_name() -> String {

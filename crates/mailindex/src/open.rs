@@ -18,7 +18,7 @@ use crate::schema::{
 
 /// Page cache of one open file. A run has up to four mailboxes open and reads each mostly in key
 /// order; redb's default is 1 GiB a file.
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
 
 /// What an index belongs to; a file of another identity is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,7 +31,7 @@ use crate::vault::Vault;
 /// A request is closed at this many items or bytes. Exchange takes 64 MiB a request, base64
 /// included.
 const BATCH_ITEMS: usize = 50;
-const BATCH_BYTES: u64 = 4 << 20;
+const BATCH_BYTES: u64 = 2 << 20;
 
 /// Items larger than this are streamed from the repository while they are sent.
 const WHOLE_BYTES: u64 = 4 << 20;

@@ -306,9 +306,11 @@ impl Encoder {
         match &mut self.mode {
             Mode::Raw => self.raw(bytes, out),
             // As a rule it comes in one piece, which need not be kept.
-            Mode::Text if self.text.len() == PREFIX_LEN && is_whole(&self.text, bytes) => {
+            Mode::Text if is_whole(&self.text, bytes) => {
                 self.mode = Mode::Raw;
-                self.string(bytes, out);
+                let prefix = std::mem::take(&mut self.text);
+                self.string(&prefix, bytes, out);
+                self.text = prefix;
             }
             Mode::Text => self.text.extend_from_slice(bytes),
             Mode::LongText => {
@@ -338,7 +340,8 @@ impl Encoder {
             Mode::Text => {
                 self.mode = Mode::Raw;
                 let text = std::mem::take(&mut self.text);
-                self.string(text.get(PREFIX_LEN..).unwrap_or_default(), out);
+                let (prefix, value) = text.split_at_checked(PREFIX_LEN).unwrap_or_default();
+                self.string(prefix, value, out);
                 self.text = text;
             }
             Mode::LongText => {
@@ -349,15 +352,14 @@ impl Encoder {
         }
     }
 
-    /// A whole string; its length stands in `text`.
-    fn string(&mut self, value: &[u8], out: &mut dyn CompactSink) {
+    /// A whole string, and its length before it.
+    fn string(&mut self, prefix: &[u8], value: &[u8], out: &mut dyn CompactSink) {
         let (token, units) = match value.strip_suffix(&[0, 0]) {
             Some(units) if units.len().is_multiple_of(2) => (token::STR, units),
             _ => (token::STRZ, value),
         };
         if !self.text_token(token, units, out) {
-            let prefix = self.text.first_chunk().copied().unwrap_or([0; PREFIX_LEN]);
-            self.raw(&prefix, out);
+            self.raw(prefix, out);
             self.raw(value, out);
         }
     }
@@ -487,9 +489,9 @@ impl Encoder {
     }
 }
 
-/// Whether `value` has all the bytes that its length announces.
-fn is_whole(prefix: &[u8], value: &[u8]) -> bool {
-    u32_at(prefix, 0) as usize == value.len()
+/// Whether nothing but its length has come of a value before, and now all of it.
+fn is_whole(text: &[u8], value: &[u8]) -> bool {
+    text.len() == PREFIX_LEN && u32_at(text, 0) as usize == value.len()
 }
 
 /// The encoder and where its output goes, as the lexer's sink.

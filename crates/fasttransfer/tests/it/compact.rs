@@ -193,8 +193,9 @@ fn long_and_broken_strings_round_trip() {
     let input = write_message(&message, &WriteOptions::default());
     let (skeleton, _) = check(&input);
     assert!(skeleton.len() * 4 < input.len() * 3);
-    // A lone surrogate in a short string and in a long one.
-    for text in ["abcdefgh".to_owned(), "abcdefgh".repeat(10_000)] {
+    // A lone surrogate in a short string, in one that pushes cut or do not, and in a long one.
+    for repeats in [1, 1_000, 10_000] {
+        let text = "abcdefgh".repeat(repeats);
         message.props.set(tag::BODY, text);
         let mut input = write_message(&message, &WriteOptions::default());
         let at = input.windows(4).position(|w| w == b"g\0h\0").unwrap();

@@ -131,7 +131,7 @@ impl ObjectStore for PastCache {
             && !self.refused.load(Ordering::Relaxed)
         {
             let path = self.folder.path_to_filesystem(location)?;
-            let (root, payload) = (self.root.clone(), payload.clone());
+            let (there, root, payload) = (path.clone(), self.root.clone(), payload.clone());
             let created = offload(move || create(&path, &root, &payload)).await;
             match created.unwrap_or_else(|error| Err(io::Error::other(error))) {
                 Ok(()) => {
@@ -144,6 +144,13 @@ impl ObjectStore for PastCache {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     return Err(object_store::Error::AlreadyExists {
                         path: location.to_string(),
+                        source: Box::new(error),
+                    });
+                }
+                // Its name may not last. Written once more, it would be taken for durable.
+                Err(error) if there.exists() => {
+                    return Err(object_store::Error::Generic {
+                        store: "folder",
                         source: Box::new(error),
                     });
                 }
